@@ -1,0 +1,64 @@
+"""ForceLaw: a sum of terms, each a kind, a direction and a scalar expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from gnn_discovery.expression import Expression
+from gnn_discovery.types import Direction, Kind, Order
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A fitted number. ``std`` is one standard error, None where it was not measured."""
+
+    value: float
+    std: float | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of the force on particle i: ``expression`` times the unit vector of ``direction``.
+
+    ``pair``: radial is (x_i - x_j)/r, so positive is repulsive; transverse is z x radial (2D);
+    velocity is v_i - v_j (not normalised); x, y, z are the fixed axes.
+    ``self``: velocity is v_i; transverse is z x v_i (2D).
+    ``external``: radial is (x_i - centre)/|x_i - centre|; x, y, z are the fixed axes.
+
+    Names in ``expression`` that are keys of ``constants`` are constants; all others are variables:
+    ``r``, ``v``, ``v_r``, ``x``, ``y``, ``z`` and properties with suffix ``_i`` or ``_j``.
+    """
+
+    kind: Kind
+    direction: Direction
+    expression: Expression
+    constants: Mapping[str, Constant] = field(default_factory=dict)
+    centre: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class LatentProperty:
+    """A property of the particles that was inferred, not given."""
+
+    values: Float[np.ndarray, " N"]
+    std: Float[np.ndarray, " N"]
+    determined: Bool[np.ndarray, " N"]
+
+
+@dataclass(frozen=True)
+class ForceLaw:
+    """The equation of motion ``m_i a_i = sum F`` (or ``a_i = sum F``, or ``v_i = sum F``).
+
+    ``divides_by_mass`` says whether the data gave ``m``: then terms are forces, else they are
+    accelerations (order 2) or velocities (order 1).
+    """
+
+    terms: tuple[Term, ...]
+    order: Order = 2
+    divides_by_mass: bool = False
+    latent: Mapping[str, LatentProperty] = field(default_factory=dict)

@@ -1,0 +1,101 @@
+"""Discovery: the whole result of one run, as it is written to discovery.json and drawn in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.physics.record import Verdict
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well law and network predict held-out motion; each error is sum|residual| / sum|target|.
+
+    ``r2`` and ``r2_trimmed`` are of the law's prediction of the target, all kept / worst tenth left out.
+    The pairs are (in distribution, out of distribution); None where there is no such data.
+    """
+
+    r2: tuple[float | None, float | None]
+    r2_trimmed: tuple[float | None, float | None]
+    network_error: tuple[float | None, float | None]
+    law_error: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One candidate law on the Pareto front: complexity, error on held-out runs, the law in text."""
+
+    complexity: int
+    error: float
+    text: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One scalar of the law over one variable: points read from the network, and the law's line.
+
+    ``truth`` is filled in by the report alone, from the simulator, after the verdict stands.
+    """
+
+    title: str
+    variable: str
+    x: Float[np.ndarray, " K"]
+    network: Float[np.ndarray, " K"]
+    law: Float[np.ndarray, " K"]
+    truth: Float[np.ndarray, " K"] | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the figures of the report are drawn from.
+
+    Attributes:
+        spectrum: (M,) share of the variance of each message component, descending; ``alive`` of them count.
+        message: (K D) contributions read from the network, and ``message_law`` (K D) the law's for the same pairs;
+            ``message_truth`` (K D) the true force, filled in by the report alone.
+        curves: law against network over r, and over other variables.
+        front: the candidates.
+        residuals: (K,) of the law on held-out data, relative to the median |target|.
+        observed, rolled: (T N D) a held-out run and the law's motion from the same start.
+        history: (step, training loss, held-out loss) rows (L 3).
+    """
+
+    spectrum: Float[np.ndarray, " M"]
+    alive: int
+    message: Float[np.ndarray, "K D"]
+    message_law: Float[np.ndarray, "K D"]
+    curves: tuple[Curve, ...]
+    front: tuple[FrontPoint, ...]
+    residuals: Float[np.ndarray, " K"]
+    observed: Float[np.ndarray, "T N D"]
+    rolled: Float[np.ndarray, "T N D"]
+    history: Float[np.ndarray, "L 3"]
+    message_truth: Float[np.ndarray, "K D"] | None = None
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The law, the verdict on it, and the evidence.
+
+    ``assumptions`` are sentences: what was assumed and not tested. ``messages`` are figures read from the messages
+    (gauge agreement, additivity, recovered before the refit, found without a network, direct R2 ...) by name.
+    """
+
+    source: str
+    law: ForceLaw
+    verdict: Verdict
+    fit: Fit
+    particles: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    messages: Mapping[str, float | bool | str | None]
+    seconds: Mapping[str, float]
+    seed: int
+    versions: Mapping[str, str]
+    data_sha256: str
+    evidence: Evidence | None = field(default=None, repr=False)
