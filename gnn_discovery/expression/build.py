@@ -1,6 +1,6 @@
 """Canonical SymPy trees out of checked syntax trees and out of other SymPy trees.
 
-SymPy multiplies ``2*(x + 1)`` out and keeps ``sqrt(2)`` as it is; here brackets are kept and numbers are folded.
+SymPy multiplies ``2*(x + 1)`` out and keeps ``sqrt(2)`` as it is; here brackets stay and numbers are folded.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def function(name: str, argument: sympy.Expr) -> sympy.Expr:
     if name == "Abs":
         coefficient, rest = argument.as_coeff_Mul()
         return multiply(abs(coefficient), sympy.Abs(rest, evaluate=False))
-    return _SYMPY[name](argument, evaluate=not argument.as_coeff_Mul()[1].is_Add)
+    return _SYMPY[name](argument)
 
 
 def relation(kind: type[Relational], left: sympy.Expr, right: sympy.Expr) -> sympy.Basic:

@@ -31,7 +31,7 @@ def lift(tree: sympy.Expr, prefix: str, keep_integers: bool) -> tuple[sympy.Expr
 def _merge(node: sympy.Basic, in_product: bool = False) -> sympy.Basic:
     """The same function with as few scale factors and shifts as are easily had.
 
-    ``k*u + n`` becomes ``k*(u + n/k)``, a sum inside a product gives its first coefficient to the product, and
+    ``k*u + n`` becomes ``k*(u + n/k)``, a sum in a product gives its first coefficient to the product, and
     ``exp(u + n)`` gives ``exp(n)`` to it. An added 1 is structure, and its sum is left alone.
     """
     if node.is_Add:
@@ -42,7 +42,7 @@ def _merge(node: sympy.Basic, in_product: bool = False) -> sympy.Basic:
         shift, rest = total.as_coeff_Add()
         if abs(shift) == 1:
             return total
-        if not rest.is_Add and shift != 0 or in_product:
+        if (not rest.is_Add and shift != 0) or in_product:
             ordered = sorted(sympy.Add.make_args(rest), key=lambda term: to_text(term.as_coeff_Mul()[1]))
             scale = ordered[0].as_coeff_Mul()[0]
             scaled = [multiply(number(1 / scale), term) for term in (*ordered, shift)]

@@ -35,7 +35,7 @@ class Expression:
     def parse(text: str) -> Expression:
         """The expression that ``text`` stands for.
 
-        Nothing is evaluated: the text becomes a Python syntax tree, of which only the nodes listed above pass.
+        Nothing is evaluated: the text becomes a Python syntax tree, of which only the listed parts pass.
 
         Raises:
             DataError: not a formula of this language, too large, or without a finite real value.
@@ -136,7 +136,7 @@ class Expression:
 
 
 def _canonical(tree: sympy.Expr) -> Expression:
-    """The expression of a tree made by `build`; the text is brought to the point where it reads back to itself."""
+    """The expression of a tree made by `build`; its text reads back to itself."""
     from gnn_discovery.expression.build import check, from_tree
     from gnn_discovery.expression.text import to_text
 
