@@ -1,0 +1,133 @@
+"""The force of a law, on snapshots or on plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.law.record import ForceLaw, Term
+from gnn_discovery.law.scene import Scene, blocks
+from gnn_discovery.snapshots import Snapshots
+
+
+def all_pairs(particles: int) -> tuple[np.ndarray, np.ndarray]:
+    """Senders and receivers of every ordered pair."""
+    receivers, senders = np.nonzero(~np.eye(particles, dtype=bool))
+    return senders, receivers
+
+
+def with_latent(law: ForceLaw, data: Snapshots) -> Snapshots:
+    """``data`` with the law's inferred properties added, for bodies in the same order."""
+    count, size = data.present.shape
+    extra = {}
+    for name, latent in law.latent.items():
+        if name in data.properties:
+            continue
+        if len(latent.values) != size:
+            raise DataError(
+                f"the law holds {name!r} of {len(latent.values)} particles, the data have {size}",
+                remedy=f"give the property {name!r}",
+            )
+        extra[name] = np.broadcast_to(latent.values, (count, size))
+    return replace(data, properties={**data.properties, **extra}) if extra else data
+
+
+def term_force(term: Term, data: Snapshots) -> Float[np.ndarray, "S N D"]:
+    """Force of one term on every particle; properties must be in ``data``."""
+    parts = [np.swapaxes(Scene(block).force(term), 0, 1) for block in blocks(data)]
+    return np.concatenate(parts) if parts else np.zeros_like(data.positions)
+
+
+def force(law: ForceLaw, data: Snapshots) -> Float[np.ndarray, "S N D"]:
+    """Sum of the terms: the force where the law divides by mass, else the target itself.
+
+    Raises:
+        DataError: a property is missing, or two interacting particles are at one place.
+    """
+    data = with_latent(law, data)
+    total = np.zeros_like(data.positions)
+    for term in law.terms:
+        total += term_force(term, data)
+    return total
+
+
+def predict(law: ForceLaw, data: Snapshots) -> Float[np.ndarray, "S N D"]:
+    """What the law says of ``data.target``: accelerations (order 2) or velocities (order 1)."""
+    total = force(law, data)
+    if not law.divides_by_mass:
+        return total
+    if not data.has_mass:
+        raise DataError("the law divides by the mass, the data have no 'm'", remedy="give the property 'm'")
+    return total / np.where(data.present, data.properties["m"], 1.0)[..., None]
+
+
+def acceleration(
+    law: ForceLaw,
+    positions: np.ndarray,
+    velocities: np.ndarray | None = None,
+    properties: Mapping[str, np.ndarray] | None = None,
+    edges: np.ndarray | None = None,
+    box: np.ndarray | None = None,
+) -> np.ndarray:
+    """The law's acceleration (its velocity when ``law.order`` is 1) of each particle.
+
+    Args:
+        positions: (..., N, D).
+        velocities: as positions; needed when the law depends on them.
+        properties: by name, (N,) or (..., N).
+        edges: (E, 2) sender, receiver; every pair by default.
+        box: (D,) when periodic.
+
+    Raises:
+        DataError: a wrong shape, a missing property or velocity, or two particles at one place.
+    """
+    positions = np.asarray(positions, dtype=float)
+    if positions.ndim < 2:
+        raise DataError(f"positions must have shape (..., N, D), got {positions.shape}")
+    lead, (particles, dim) = positions.shape[:-2], positions.shape[-2:]
+    count = int(np.prod(lead))
+    if velocities is None:
+        if needs_velocity(law):
+            raise DataError("the law depends on velocities, none are given", remedy="pass velocities (..., N, D)")
+        velocities = np.zeros_like(positions)
+    velocities = np.asarray(velocities, dtype=float)
+    if velocities.shape != positions.shape:
+        raise DataError(f"velocities have shape {velocities.shape}, positions {positions.shape}")
+    values = {}
+    for name, value in (properties or {}).items():
+        value = np.asarray(value, dtype=float)
+        if value.shape not in ((), (particles,), (*lead, particles)):
+            raise DataError(f"property {name!r} has shape {value.shape}, expected ({particles},) or (..., {particles})")
+        values[name] = np.broadcast_to(value, (*lead, particles)).reshape(count, particles)
+    if edges is None:
+        senders, receivers = all_pairs(particles)
+    else:
+        senders, receivers = np.asarray(edges, dtype=int).reshape(-1, 2).T
+    data = Snapshots(
+        positions=positions.reshape(count, particles, dim),
+        velocities=velocities.reshape(count, particles, dim),
+        target=np.zeros((count, particles, dim)),
+        properties=values,
+        present=np.ones((count, particles), dtype=bool),
+        run=np.zeros(count, dtype=int),
+        times=np.arange(count, dtype=float),
+        senders=senders,
+        receivers=receivers,
+        box=None if box is None else np.asarray(box, dtype=float),
+        order=law.order,
+    )
+    return predict(law, data).reshape(positions.shape)
+
+
+def needs_velocity(law: ForceLaw) -> bool:
+    """Whether any term depends on how fast the particles move."""
+    return any(
+        term.expression.names & {"v", "v_r"}
+        or term.direction == "velocity"
+        or (term.direction == "transverse" and term.kind == "self")
+        for term in law.terms
+    )

@@ -1,0 +1,119 @@
+"""Weighted least squares for a model on a scene: Levenberg-Marquardt, with a linear start and Huber weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnn_discovery.law.model import Model
+from gnn_discovery.law.scene import Scene
+
+HUBER = 3.0
+"""Residuals beyond this many robust standard deviations weigh less."""
+
+
+@dataclass
+class Problem:
+    """A model, the scene it is fitted to, and the weights (N S) of the residual vectors."""
+
+    model: Model
+    scene: Scene
+    weight: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.target = np.swapaxes(self.scene.data.force, 0, 1)
+
+    def residual(self, theta: np.ndarray) -> np.ndarray:
+        """(N S D), weighted; entries of absent particles are zero."""
+        with np.errstate(all="ignore"):
+            miss = self.model.force(theta, self.scene) - self.target
+            return np.where(self.weight[..., None] > 0, miss, 0.0) * self.weight[..., None]
+
+    def cost(self, theta: np.ndarray) -> float:
+        flat = self.residual(theta).ravel()
+        with np.errstate(all="ignore"):
+            total = float(flat @ flat)
+        return total if np.isfinite(total) else np.inf
+
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        """(P, N*S*D), weighted."""
+        with np.errstate(all="ignore"):
+            slope = np.where(self.weight[..., None] > 0, self.model.jacobian(theta, self.scene), 0.0)
+            return (slope * self.weight[..., None]).reshape(self.model.size, -1)
+
+
+def linear_start(problem: Problem, theta: np.ndarray) -> np.ndarray:
+    """``theta`` with the entries in which the force is linear solved for; unchanged where that fails."""
+    chosen = problem.model.linear()
+    if not chosen.any():
+        return theta
+    slope = problem.jacobian(theta)[chosen]
+    residual = problem.residual(theta).ravel()
+    if not (np.isfinite(slope).all() and np.isfinite(residual).all()):
+        return theta
+    size = np.linalg.norm(slope, axis=1)
+    size[size == 0] = 1.0
+    step = np.linalg.lstsq((slope / size[:, None]).T, -residual, rcond=1e-12)[0] / size
+    moved = theta.copy()
+    moved[chosen] += step
+    return moved if np.isfinite(moved).all() else theta
+
+
+def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tuple[np.ndarray, float]:
+    """Levenberg-Marquardt from ``theta``; thresholds stay. Returns the end and its cost (inf where not finite)."""
+    free = problem.model.smooth
+    cost = problem.cost(theta)
+    if not np.isfinite(cost) or not free.any():
+        return theta, cost
+    floor = 1e-30 * float(np.sum((problem.target * problem.weight[..., None]) ** 2))
+    damping = 1e-4
+    for _ in range(iterations):
+        slope = problem.jacobian(theta)[free]
+        if not np.isfinite(slope).all() or cost <= floor:
+            break
+        size = np.linalg.norm(slope, axis=1)
+        size[size == 0] = 1.0
+        slope /= size[:, None]
+        normal, gradient = slope @ slope.T, slope @ problem.residual(theta).ravel()
+        better, gained = False, 0.0
+        for _ in range(10):
+            step = -np.linalg.solve(normal + damping * np.eye(len(normal)), gradient)
+            trial = theta.copy()
+            trial[free] += step / size
+            new = problem.cost(trial)
+            if new < cost:
+                better, gained = True, cost - new
+                theta, cost, damping = trial, new, max(damping * 0.05, 1e-15)
+                break
+            if np.abs(gradient @ step) < 1e-13 * cost:
+                break
+            damping = max(damping * 10, 1e-10)
+        if not better or gained < 1e-12 * cost:
+            break
+    return theta, cost
+
+
+def robust_weights(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(N S) square roots of Huber's weights for residual vectors (N S D); each particle by its own spread."""
+    size = np.linalg.norm(residual, axis=-1)
+    factor = np.ones_like(size)
+    for n in range(len(size)):
+        seen = weight[n] > 0
+        if seen.any():
+            spread = 1.2 * np.median(size[n, seen])
+            factor[n] = np.sqrt(np.minimum(1.0, HUBER * spread / np.maximum(size[n], 1e-300))) if spread > 0 else 1.0
+    return factor
+
+
+def robust_descend(problem: Problem, theta: np.ndarray, *, rounds: int = 3) -> tuple[Problem, np.ndarray]:
+    """Descend, then again with outliers weighed down; the last problem holds the weights that were used."""
+    theta, _ = descend(problem, theta)
+    current = problem
+    for _ in range(rounds):
+        residual = problem.residual(theta)
+        if not np.isfinite(residual).all() or np.abs(residual).max(initial=0.0) < 1e-9:
+            break
+        current = Problem(problem.model, problem.scene, problem.weight * robust_weights(residual, problem.weight))
+        theta, _ = descend(current, theta, iterations=8)
+    return current, theta

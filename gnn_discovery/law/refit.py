@@ -1,0 +1,124 @@
+"""Refit: all constants of a law together, in float64, on the observed motion, with error bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.law.minimise import Problem, descend, linear_start, robust_descend
+from gnn_discovery.law.model import Model
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.law.scene import Scene
+from gnn_discovery.law.threshold import locate, scan
+from gnn_discovery.law.uncertainty import bootstrap
+from gnn_discovery.law.weights import Scale, force_scale, relative_errors, weights
+from gnn_discovery.snapshots import Snapshots
+
+SEARCH_ENTRIES = 2_000
+POLISH_ENTRIES = 300_000
+EXACT = 1e-7
+"""A search that reaches this relative error needs no other start."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A law with fitted constants.
+
+    Attributes:
+        law: with value and standard error of each constant.
+        error: mean relative error |F_law - F| / (scale + |F|) on the data of the fit; inf where nothing finite was found.
+        names: ``term.constant`` of each row of ``covariance``.
+        covariance: (P P), nan for thresholds, whose errors are not normal.
+    """
+
+    law: ForceLaw
+    error: float
+    names: tuple[str, ...]
+    covariance: Float[np.ndarray, "P P"]
+
+
+def thin(data: Snapshots, entries: int, seed: int = 0) -> Snapshots:
+    """At most so many snapshots that their pairs number about ``entries``, drawn at random, in order."""
+    count = max(20, entries // max(1, len(data.receivers), data.positions.shape[1]))
+    if count >= len(data.run):
+        return data
+    return data.select(np.sort(np.random.default_rng(seed).choice(len(data.run), count, replace=False)))
+
+
+def search(model: Model, data: Snapshots, scale: Scale, *, starts: int = 4, seed: int = 0) -> tuple[np.ndarray, float]:
+    """The best end of descents from the given constants and from ``starts - 1`` shaken ones, on few snapshots."""
+    few = thin(data, SEARCH_ENTRIES, seed)
+    problem = Problem(model, Scene(few), weights(few, scale).T)
+    rng = np.random.default_rng(seed)
+    run = scan if model.thresholds else _plain
+    best, cost = run(problem, model.start)
+    exact = EXACT**2 * np.count_nonzero(problem.weight)
+    for _ in range(starts - 1):
+        if cost < exact or not model.slots:
+            break
+        shaken = model.start
+        constants = slice(0, len(model.slots))
+        shaken[constants] *= np.exp(rng.normal(0.0, 0.5, len(model.slots)))
+        end, value = run(problem, shaken)
+        if value < 0.99 * cost:
+            best, cost = end, value
+    return best, cost
+
+
+def _plain(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, float]:
+    return descend(problem, linear_start(problem, theta))
+
+
+def refit(
+    law: ForceLaw,
+    data: Snapshots,
+    *,
+    latent: Sequence[str] = (),
+    scale: Scale | None = None,
+    starts: int = 4,
+    entries: int = POLISH_ENTRIES,
+    errors: bool = True,
+    seed: int = 0,
+) -> Fitted:
+    """Fit all constants of ``law`` jointly to ``data.force``, from the values they have.
+
+    Residuals are weighted by 1 / (scale + |F|), outliers by Huber's weights; a search over a few starts on few
+    snapshots comes first, Levenberg-Marquardt on all (at most ``entries`` pairs) after it.
+
+    Args:
+        latent: names of properties whose values are inferred with the constants (one system of N bodies).
+        scale: (N,) as of `force_scale`, by default that of ``data``.
+        errors: whether to bootstrap over runs.
+    """
+    if latent:
+        from gnn_discovery.law.latent import refit_latent
+
+        return refit_latent(law, data, latent, errors=errors)
+    scale = force_scale(data) if scale is None else scale
+    model = Model(law, data.positions.shape[1])
+    names = tuple(f"{t}.{name}" for t, name in model.slots)
+    if not model.slots:
+        return Fitted(law, _mean_error(law, data, scale), names, np.zeros((0, 0)))
+    theta, cost = search(model, data, scale, starts=starts, seed=seed)
+    if not np.isfinite(cost):
+        return Fitted(law, np.inf, names, np.full((model.size, model.size), np.inf))
+    data = thin(data, entries, seed)
+    problem = Problem(model, Scene(data), weights(data, scale).T)
+    spread: dict[int, float] = {}
+    for _ in range(2 if model.thresholds else 1):
+        used, theta = robust_descend(problem, theta)
+        theta, spread = locate(used, theta) if model.thresholds else (theta, {})
+    if spread:
+        theta, _ = descend(used, theta, iterations=8)
+    covariance = bootstrap(used, theta, seed=seed) if errors else np.full((model.size, model.size), np.nan)
+    std = np.sqrt(np.diag(covariance))
+    std[list(spread)] = list(spread.values())
+    fitted = model.fitted(theta, std)
+    return Fitted(fitted, _mean_error(fitted, data, scale), names, covariance)
+
+
+def _mean_error(law: ForceLaw, data: Snapshots, scale: Scale) -> float:
+    return float(relative_errors(law, data, scale).sum() / max(1, np.count_nonzero(data.present)))

@@ -1,0 +1,59 @@
+"""How residuals are weighed: so that relative error counts, for every particle alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.law.evaluate import force
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.snapshots import Snapshots
+
+Scale = Float[np.ndarray, " N"]
+
+
+def natural_floor(data: Snapshots) -> float:
+    """A force so small that it moves nothing in the time seen: 1e-10 of extent / time^order (times the mass)."""
+    if not len(data.run):
+        return 1e-300
+    extent = float(np.std(data.positions[data.present])) or 1.0
+    duration = max(float(np.ptp(data.times[data.run == run])) for run in np.unique(data.run)[:16])
+    pace = float(np.sqrt(np.mean(data.velocities[data.present] ** 2)))
+    rate = max(1.0 / duration if duration > 0 else 0.0, pace / extent) or 1.0
+    mass = float(np.median(data.properties["m"][data.present])) if data.has_mass else 1.0
+    return 1e-10 * extent * rate**data.order * abs(mass)
+
+
+def force_scale(data: Snapshots) -> Scale:
+    """(N,) the size of the force below which a particle's residuals count as absolute.
+
+    The median of |F|, or a tenth of its 80th percentile where that is more: motion that decays to rest has a median
+    near zero. Each particle has its own, since the bodies of one system may span decades.
+    """
+    size = np.linalg.norm(data.force, axis=-1)
+    floor = natural_floor(data)
+    scale = np.full(size.shape[1], floor)
+    for n in range(size.shape[1]):
+        seen = size[data.present[:, n], n]
+        if len(seen):
+            scale[n] = max(np.median(seen), 0.1 * np.percentile(seen, 80), floor)
+    return scale
+
+
+def weights(data: Snapshots, scale: Scale) -> Float[np.ndarray, "S N"]:
+    """1 / (scale + |F|), zero for absent particles: a close encounter weighs no more than a quiet moment."""
+    return data.present / (scale + np.linalg.norm(data.force, axis=-1))
+
+
+def relative_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> Float[np.ndarray, "S N"]:
+    """|F_law - F| / (scale + |F|), at most 1, zero for absent particles; 1 where the law is not finite."""
+    miss = np.linalg.norm(force(law, data) - data.force, axis=-1) * weights(data, scale)
+    return np.where(data.present, np.minimum(np.nan_to_num(miss, nan=1.0, posinf=1.0), 1.0), 0.0)
+
+
+def run_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"]]:
+    """Mean relative error of each run, and the number of particle instants behind it."""
+    errors = relative_errors(law, data, scale).sum(axis=1)
+    _, run = np.unique(data.run, return_inverse=True)
+    count = np.bincount(run, data.present.sum(axis=1))
+    return np.bincount(run, errors) / np.maximum(count, 1), count
