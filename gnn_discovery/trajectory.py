@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from gnn_discovery.errors import DataError
 from gnn_discovery.types import Edges, Properties, Times, Vectors
 
 
@@ -32,3 +36,249 @@ class Trajectory:
     box: Times | None = None
     names: tuple[str, ...] | None = None
     units: Mapping[str, str] = field(default_factory=dict)
+
+
+def validate(trajectory: Trajectory, where: str = "trajectory") -> Trajectory:
+    """The same run, checked, as contiguous float64; edges in both directions, sorted, each once.
+
+    Frames and particles are counted from 0 in the errors. A run of one particle is refused unless
+    ``edges`` is given and empty, which says that no pair is wanted.
+
+    Raises:
+        DataError: what is wrong, in which frame and of which particle.
+    """
+    positions = _numbers(trajectory.positions, "positions", where)
+    if positions.ndim != 3:
+        raise DataError(
+            f"positions have shape {positions.shape}",
+            where=where,
+            remedy="A run needs (T N D): time, particle, space",
+        )
+    frames, count, dim = positions.shape
+    if frames == 0 or dim not in (1, 2, 3):
+        raise DataError(
+            f"positions have shape {positions.shape}: {frames} frames, {count} particles, {dim} dimensions",
+            where=where,
+            remedy="At least one frame and 1, 2 or 3 dimensions are needed",
+        )
+    names = _names(trajectory.names, count, where)
+    _finite_vectors(positions, "position", names, where)
+    edges = _edges(trajectory.edges, count, where)
+    if count < 2 and (count < 1 or edges is None):
+        raise DataError(
+            "one particle: there is no pair that could interact" if count else "no particle",
+            where=where,
+            remedy="Give the motion of two particles or more",
+        )
+    box = _box(trajectory.box, dim, where)
+    _apart(positions, edges, box, names, where)
+    return replace(
+        trajectory,
+        positions=positions,
+        times=_times(trajectory.times, frames, where),
+        velocities=_vectors(trajectory.velocities, "velocities", positions.shape, names, where),
+        accelerations=_vectors(trajectory.accelerations, "accelerations", positions.shape, names, where),
+        properties={k: _property(v, k, count, names, where) for k, v in trajectory.properties.items()},
+        edges=edges,
+        box=box,
+        names=names,
+        units={str(k): str(v) for k, v in trajectory.units.items()},
+    )
+
+
+def fingerprint(trajectories: Iterable[Trajectory]) -> str:
+    """SHA-256 of all that the runs hold: the same data give the same text, on every machine."""
+    digest = hashlib.sha256()
+
+    def add(name: str, value: np.ndarray | None, dtype: str = "<f8") -> None:
+        if value is None:
+            return
+        array = np.ascontiguousarray(value, dtype=dtype)
+        digest.update(f"{name}{array.shape};".encode())
+        digest.update(array.tobytes())
+
+    for index, run in enumerate(trajectories):
+        digest.update(f"run {index};".encode())
+        for name in ("positions", "times", "velocities", "accelerations", "box"):
+            add(name, getattr(run, name))
+        add("edges", run.edges, "<i8")
+        for name in sorted(run.properties):
+            add(f"property {name}", run.properties[name])
+        digest.update(repr((run.names, sorted(run.units.items()))).encode())
+    return digest.hexdigest()
+
+
+def _numbers(value: object, name: str, where: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise DataError(
+            f"{name} are not real numbers but {array.dtype}", where=where, remedy=f"Store {name} as floats"
+        )
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _particle(index: int, names: tuple[str, ...] | None) -> str:
+    return f"particle {index} ({names[index]})" if names else f"particle {index}"
+
+
+def _finite_vectors(array: np.ndarray, quantity: str, names: tuple[str, ...] | None, where: str) -> None:
+    good = np.isfinite(array)
+    if good.all():
+        return
+    frame, particle, axis = np.argwhere(~good)[0]
+    raise DataError(
+        f"the {quantity} of {_particle(particle, names)} at frame {frame} is {array[frame, particle, axis]} "
+        f"({np.count_nonzero(~good.all(axis=-1))} such entries; counted from 0)",
+        where=where,
+        remedy="Drop those frames, or the run",
+    )
+
+
+def _vectors(
+    value: np.ndarray | None, name: str, shape: tuple[int, ...], names: tuple[str, ...] | None, where: str
+) -> np.ndarray | None:
+    if value is None:
+        return None
+    array = _numbers(value, name, where)
+    if array.shape != shape:
+        raise DataError(
+            f"{name} have shape {array.shape}, positions {shape}",
+            where=where,
+            remedy="Both need (T N D), or leave one out",
+        )
+    _finite_vectors(array, {"velocities": "velocity"}.get(name, "acceleration"), names, where)
+    return array
+
+
+def _times(value: np.ndarray, frames: int, where: str) -> np.ndarray:
+    times = _numbers(value, "times", where)
+    if times.shape != (frames,):
+        raise DataError(
+            f"times have shape {times.shape}, but there are {frames} frames of positions",
+            where=where,
+            remedy="Give one time for each frame",
+        )
+    if not np.isfinite(times).all():
+        frame = int(np.argmin(np.isfinite(times)))
+        raise DataError(f"the time of frame {frame} is {times[frame]}", where=where, remedy="Drop that frame")
+    late = np.diff(times) <= 0
+    if late.any():
+        frame = int(np.argmax(late)) + 1
+        raise DataError(
+            f"times do not increase: frame {frame} is at {times[frame]:.12g}, after {times[frame - 1]:.12g}",
+            where=where,
+            remedy="Sort the frames by time and keep each time once",
+        )
+    return times
+
+
+def _names(value: tuple[str, ...] | None, count: int, where: str) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = tuple(str(name) for name in value)
+    if len(names) != count or len(set(names)) != count:
+        raise DataError(
+            f"{len(set(names))} different names for {count} particles",
+            where=where,
+            remedy="Name each particle once",
+        )
+    return names
+
+
+def _property(
+    value: np.ndarray, name: str, count: int, names: tuple[str, ...] | None, where: str
+) -> np.ndarray:
+    if not (name.isidentifier() and name.isascii()):
+        raise DataError(
+            f"{name!r} cannot be the name of a property",
+            where=where,
+            remedy="Use letters, digits and _, as in m or q_eff",
+        )
+    array = _numbers(value, f"values of {name}", where)
+    if array.shape != (count,):
+        raise DataError(
+            f"property {name} has shape {array.shape}, but there are {count} particles",
+            where=where,
+            remedy="Give one number for each particle",
+        )
+    wrong = ~np.isfinite(array) | (array <= 0 if name == "m" else False)
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise DataError(
+            f"{name} of {_particle(index, names)} is {array[index]}",
+            where=where,
+            remedy="Masses are positive and finite; rename m if it is no mass"
+            if name == "m"
+            else "Give a finite number",
+        )
+    return array
+
+
+def _box(value: np.ndarray | None, dim: int, where: str) -> np.ndarray | None:
+    if value is None:
+        return None
+    box = _numbers(value, "box lengths", where)
+    if box.shape != (dim,) or not (np.isfinite(box) & (box > 0)).all():
+        raise DataError(
+            f"box is {box.tolist()}",
+            where=where,
+            remedy=f"A periodic box needs {dim} positive lengths, one for each axis",
+        )
+    return box
+
+
+def _edges(value: np.ndarray | None, count: int, where: str) -> np.ndarray | None:
+    if value is None:
+        return None
+    edges = np.asarray(value)
+    if edges.size == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iu":
+        raise DataError(
+            f"edges have shape {edges.shape} and type {edges.dtype}",
+            where=where,
+            remedy="Give (E 2) integers: the two particles of each pair",
+        )
+    edges = edges.astype(np.int64)
+    wrong = (edges < 0).any(axis=1) | (edges >= count).any(axis=1) | (edges[:, 0] == edges[:, 1])
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise DataError(
+            f"edge {index} joins particle {edges[index, 0]} to particle {edges[index, 1]}, of {count}",
+            where=where,
+            remedy="An edge joins two different particles, counted from 0",
+        )
+    return np.ascontiguousarray(np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0))
+
+
+def _apart(
+    positions: np.ndarray,
+    edges: np.ndarray | None,
+    box: np.ndarray | None,
+    names: tuple[str, ...] | None,
+    where: str,
+) -> None:
+    """No two particles that interact are at one place, where the direction of their force has no meaning."""
+    places = positions if box is None else np.mod(positions, box)
+    if edges is not None:
+        same = (places[:, edges[:, 0]] == places[:, edges[:, 1]]).all(axis=-1)
+        if not same.any():
+            return
+        frame, edge = np.argwhere(same)[0]
+        pair = edges[edge]
+    else:
+        ordered = np.sort(places[..., 0], axis=1)
+        frame = pair = None
+        for candidate in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1)):
+            _, index, counts = np.unique(places[candidate], axis=0, return_inverse=True, return_counts=True)
+            if counts.max() > 1:
+                frame, pair = candidate, np.flatnonzero(index.ravel() == np.argmax(counts))[:2]
+                break
+        if pair is None:
+            return
+    first, second = sorted(int(p) for p in pair)
+    raise DataError(
+        f"{_particle(first, names)} and {_particle(second, names)} are at one place at frame {frame} (counted from 0)",
+        where=where,
+        remedy="Drop that frame, or store positions with more digits",
+    )
