@@ -42,6 +42,12 @@ class Model:
             values.extend(np.ones(self.particles) if known is None else known.values)
         return np.array(values, dtype=float)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``term.constant`` and ``property[particle]`` for each entry."""
+        values = [f"{name}[{n}]" for name in self.latent for n in range(self.particles)]
+        return (*(f"{t}.{name}" for t, name in self.slots), *values)
+
     def latent_slice(self, name: str) -> slice:
         first = len(self.slots) + self.particles * self.latent.index(name)
         return slice(first, first + self.particles)

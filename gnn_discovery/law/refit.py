@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from gnn_discovery.law.latent import solve_latent, structural_amplitude, with_latent_values
 from gnn_discovery.law.minimise import Problem, descend, linear_start, robust_descend
 from gnn_discovery.law.model import Model
 from gnn_discovery.law.record import ForceLaw
@@ -30,7 +31,7 @@ class Fitted:
     Attributes:
         law: with value and standard error of each constant.
         error: mean relative error |F_law - F| / (scale + |F|) on the data of the fit; inf where nothing finite was found.
-        names: ``term.constant`` of each row of ``covariance``.
+        names: ``term.constant``, then ``property[particle]``, of each row of ``covariance``.
         covariance: (P P), nan for thresholds, whose errors are not normal.
     """
 
@@ -93,18 +94,17 @@ def refit(
         scale: (N,) as of `force_scale`, by default that of ``data``.
         errors: whether to bootstrap over runs.
     """
-    if latent:
-        from gnn_discovery.law.latent import refit_latent
-
-        return refit_latent(law, data, latent, errors=errors)
     scale = force_scale(data) if scale is None else scale
+    if latent:
+        fit = solve_latent(structural_amplitude(law, latent), data, latent, errors=errors)
+        fitted = with_latent_values(fit)
+        return Fitted(fitted, _mean_error(fitted, data, scale), fit.model.names, fit.covariance)
     model = Model(law, data.positions.shape[1])
-    names = tuple(f"{t}.{name}" for t, name in model.slots)
     if not model.slots:
-        return Fitted(law, _mean_error(law, data, scale), names, np.zeros((0, 0)))
+        return Fitted(law, _mean_error(law, data, scale), model.names, np.zeros((0, 0)))
     theta, cost = search(model, data, scale, starts=starts, seed=seed)
     if not np.isfinite(cost):
-        return Fitted(law, np.inf, names, np.full((model.size, model.size), np.inf))
+        return Fitted(law, np.inf, model.names, np.full((model.size, model.size), np.inf))
     data = thin(data, entries, seed)
     problem = Problem(model, Scene(data), weights(data, scale).T)
     spread: dict[int, float] = {}
@@ -117,7 +117,7 @@ def refit(
     std = np.sqrt(np.diag(covariance))
     std[list(spread)] = list(spread.values())
     fitted = model.fitted(theta, std)
-    return Fitted(fitted, _mean_error(fitted, data, scale), names, covariance)
+    return Fitted(fitted, _mean_error(fitted, data, scale), model.names, covariance)
 
 
 def _mean_error(law: ForceLaw, data: Snapshots, scale: Scale) -> float:

@@ -57,6 +57,12 @@ def _per_run(slope: np.ndarray, residual: np.ndarray, run: np.ndarray, runs: int
     return hessians, gradients
 
 
+def group_gradients(cube: np.ndarray, residual: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """(G P) gradients of each group of equations: ``cube`` (P N S D), ``residual`` (N S D), ``group`` (N S)."""
+    pointwise = np.einsum("pnsd,nsd->pns", cube, residual).reshape(len(cube), -1)
+    return np.stack([np.bincount(group.ravel(), row, groups) for row in pointwise], axis=1)
+
+
 def _steps(draws: np.ndarray, hessians: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """(B P) the Gauss-Newton step of each resample; a resample without information is left out."""
     h = np.einsum("br,rpq->bpq", draws, hessians)

@@ -1,0 +1,150 @@
+"""Inferred source strengths: a property that the data do not give, solved for with the constants of the law."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.expression import Expression
+from gnn_discovery.law.minimise import Problem, descend, linear_start, robust_weights
+from gnn_discovery.law.model import Model
+from gnn_discovery.law.record import ForceLaw, LatentProperty
+from gnn_discovery.law.scene import Scene, derivative
+from gnn_discovery.law.uncertainty import group_gradients
+from gnn_discovery.law.weights import force_scale, weights
+from gnn_discovery.snapshots import Snapshots
+
+ENTRIES = 400_000
+DETERMINED = 0.30
+"""A strength is determined when its 95% interval is narrower than this part of it, up and down."""
+
+_BLOCKS = (2, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class LatentFit:
+    """The end of a fit with latent values: the model, its vector, and the standard error of each entry."""
+
+    model: Model
+    theta: np.ndarray
+    covariance: np.ndarray
+
+
+def missing_properties(law: ForceLaw, data: Snapshots) -> tuple[str, ...]:
+    """Names of the properties that the law uses and the data do not have."""
+    names = {
+        name[:-2]
+        for term in law.terms
+        for name in term.expression.names - set(term.constants)
+        if name.endswith(("_i", "_j"))
+    }
+    return tuple(sorted(names - set(data.properties)))
+
+
+def structural_amplitude(law: ForceLaw, latent: Sequence[str]) -> ForceLaw:
+    """The law with +-1 for a constant that only scales a latent property: strengths carry the amplitude.
+
+    The first term that is proportional both to a constant and to a latent property loses that constant.
+    """
+    fixed = set()
+    for t, term in enumerate(law.terms):
+        held = next((n for n in latent if f"{n}_j" in term.expression.names and n not in fixed), None)
+        if held is None:
+            continue
+        for name, constant in term.constants.items():
+            if not _proportional(term.expression, name):
+                continue
+            expression = term.expression.substitute({name: 1.0 if constant.value >= 0 else -1.0})
+            rest = {k: c for k, c in term.constants.items() if k != name}
+            terms = (*law.terms[:t], replace(term, expression=expression, constants=rest), *law.terms[t + 1 :])
+            law = replace(law, terms=terms)
+            break
+        fixed.add(held)
+    return law
+
+
+def _proportional(expression: Expression, name: str) -> bool:
+    slope = derivative(expression, (name,))
+    return name not in slope.names and not expression.substitute({name: 0.0}).names
+
+
+def solve_latent(law: ForceLaw, data: Snapshots, latent: Sequence[str], *, errors: bool = True) -> LatentFit:
+    """Constants and per-particle values jointly, each body's equations weighted by its own residual.
+
+    The weights are repeated until they stand still: bodies are seen with very different precision. The standard
+    errors are the largest of those that follow when the residuals are resampled in contiguous blocks of several
+    lengths (halves of the span to twentieths), and when whole bodies are: what is common to a block, or to all
+    equations of one body, is a systematic error and does not average out.
+    """
+    if len(data.run) * data.positions.shape[-1] < 4:
+        raise DataError(f"{len(data.run)} instants are too few to infer a property")
+    pick = np.unique(np.linspace(0, len(data.run) - 1, max(50, ENTRIES // max(1, len(data.receivers)))).astype(int))
+    data = data.select(pick)
+    scene, model = Scene(data), Model(law, data.positions.shape[1], latent)
+    base = weights(data, force_scale(data)).T
+    factor, theta = np.ones(len(base)), model.start
+    problem = Problem(model, scene, base)
+    theta = linear_start(problem, theta)
+    for _ in range(20):
+        theta, _ = descend(problem, theta, iterations=20)
+        residual = Problem(model, scene, base).residual(theta)
+        size = np.sqrt((residual**2).sum(axis=-1).mean(axis=1))
+        new = 1.0 / np.maximum(size, 1e-14)
+        problem = Problem(model, scene, base * new[:, None] * robust_weights(residual, base))
+        moved, factor = np.abs(np.log(new / factor)).max(), new
+        if moved < 1e-3 or not np.isfinite(moved):
+            break
+    covariance = systematic_covariance(problem, theta) if errors else np.full((model.size, model.size), np.nan)
+    return LatentFit(model, theta, covariance)
+
+
+def systematic_covariance(problem: Problem, theta: np.ndarray) -> np.ndarray:
+    """(P P) the covariance whose errors are largest, entry by entry, over blocks of several lengths and over bodies."""
+    slope = problem.jacobian(theta)
+    residual = problem.residual(theta)
+    if not (np.isfinite(slope).all() and np.isfinite(residual).all()):
+        return np.diag(np.full(len(theta), np.inf))
+    size = np.linalg.norm(slope, axis=1)
+    blind = size == 0
+    size[blind] = 1.0
+    slope /= size[:, None]
+    cube = slope.reshape(len(slope), *residual.shape)
+    inverse = np.linalg.pinv(slope @ slope.T + np.diag(blind.astype(float)), rcond=1e-14, hermitian=True)
+    instants = np.arange(residual.shape[1])
+    groups = [(np.broadcast_to(instants * b // len(instants), residual.shape[:2])) for b in _BLOCKS]
+    groups.append(np.broadcast_to(np.arange(len(residual))[:, None], residual.shape[:2]))
+    runs = np.unique(problem.scene.data.run, return_inverse=True)[1]
+    groups.append(np.broadcast_to(runs, residual.shape[:2]))
+    found = []
+    for group in groups:
+        count = int(group.max()) + 1
+        if count > 1:
+            gradients = group_gradients(cube, residual, group, count)
+            steps = gradients @ inverse
+            found.append(steps.T @ steps * count / (count - 1))
+    largest = np.sqrt(np.max([np.diag(c) for c in found], axis=0))
+    shape = found[0] / np.sqrt(np.outer(np.diag(found[0]), np.diag(found[0])) + 1e-300)
+    covariance = shape * np.outer(largest, largest) / np.outer(size, size)
+    covariance[blind, blind] = np.inf
+    return covariance
+
+
+def with_latent_values(fit: LatentFit) -> ForceLaw:
+    """The fitted law; strengths are positive for the strongest body, and say which bodies are determined."""
+    std = np.sqrt(np.diag(fit.covariance))
+    law = fit.model.fitted(fit.theta, std)
+    for name in fit.model.latent:
+        part = fit.model.latent_slice(name)
+        values, spread = fit.theta[part].copy(), std[part]
+        one_sided = not any(f"{name}_i" in term.expression.names for term in law.terms)
+        if one_sided and values[np.argmax(np.abs(values))] < 0:
+            values, flip = -values, {f"{name}_j": Expression.parse(f"-{name}_j")}
+            law = replace(
+                law, terms=tuple(replace(t, expression=t.expression.substitute(flip)) for t in law.terms)
+            )
+        determined = np.isfinite(spread) & (1.96 * spread < DETERMINED * np.abs(values))
+        law = replace(law, latent={**law.latent, name: LatentProperty(values, spread, determined)})
+    return law
