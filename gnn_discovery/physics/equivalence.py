@@ -1,0 +1,241 @@
+"""Equivalence: does a law that was found differ from a known one, over the range of the data?
+
+A known law with its constants fitted is the same as the one found where they differ by less than the larger
+of three standard errors of the found one and 1e-3 of the force (`Rows.deviation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import sympy
+
+from gnn_discovery.expression import Expression
+from gnn_discovery.law.record import ForceLaw, Term
+from gnn_discovery.physics.catalogue import catalogue
+from gnn_discovery.physics.fitting import Fit, Fitter
+from gnn_discovery.physics.forms import form
+from gnn_discovery.physics.rows import Channel, Rows, channels, rows, shares
+from gnn_discovery.snapshots import Snapshots
+
+RELATIVE = 1e-3
+STANDARD_ERRORS = 3.0
+LEAST_SHARE = 0.01
+TOO_UNCERTAIN = 0.1
+"""Beyond this tolerance nothing is called the same: too many laws would be."""
+
+_IDENTICAL = 1e-6
+_MOST_PAIR_TERMS = 2
+
+
+@dataclass(frozen=True)
+class ChannelMatch:
+    """What the catalogue says of all terms of one kind and direction.
+
+    Attributes:
+        share: what the channel contributes to the force.
+        tolerance: the deviation below which a known law is the same.
+        survivors: known laws, or sums of two, that are the same; the simplest first.
+        nearest: the one that deviates least, whether it is the same or not.
+        same_form: the simplest survivor also reads the same as the law found, up to its constants.
+    """
+
+    channel: Channel
+    share: float
+    tolerance: float
+    survivors: tuple[Fit, ...]
+    nearest: Fit | None
+    same_form: bool
+
+    @property
+    def alternatives(self) -> tuple[Fit, ...]:
+        """Survivors of which the simplest is a limit, or that are the same function here."""
+        return tuple(fit for fit in self.survivors[1:] if self._follows(fit))
+
+    @property
+    def rivals(self) -> tuple[Fit, ...]:
+        """Survivors that are another law: the data cannot tell them apart from the simplest."""
+        return tuple(fit for fit in self.survivors[1:] if not self._follows(fit))
+
+    def _follows(self, fit: Fit) -> bool:
+        first = self.survivors[0]
+        return nested(first, fit) or identical(first, fit)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The law found against the catalogue, channel by channel."""
+
+    channels: tuple[ChannelMatch, ...]
+
+    @property
+    def matched(self) -> bool:
+        """Whether every part of the law is known; other known laws may be the same here."""
+        pairs = sum(
+            len(c.survivors[0].forms) for c in self.channels if c.survivors and c.channel[0] == "pair"
+        )
+        return all(c.survivors for c in self.channels) and pairs <= _MOST_PAIR_TERMS
+
+    @property
+    def match(self) -> str | None:
+        """The simplest known law, in words."""
+        if not self.matched:
+            return None
+        return " + ".join(dict.fromkeys(part for c in self.channels for part in names(c.survivors[0])))
+
+    @property
+    def alternatives(self) -> tuple[str, ...]:
+        """Known laws that contain the match."""
+        return tuple(dict.fromkeys(label(fit) for c in self.channels for fit in c.alternatives))
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """Known laws that the data cannot tell apart from the match."""
+        return tuple(dict.fromkeys(label(fit) for c in self.channels for fit in c.rivals))
+
+    @property
+    def nearest(self) -> tuple[str, float]:
+        """The known law nearest to the channel that is least like one, and its deviation."""
+        worst = max(self.channels, key=lambda c: c.nearest.deviation if c.nearest else np.inf)
+        return (label(worst.nearest), worst.nearest.deviation) if worst.nearest else ("none", np.inf)
+
+
+def names(fit: Fit) -> tuple[str, ...]:
+    """The names of the laws in a fit."""
+    return tuple(f.law.name for f in fit.forms)
+
+
+def label(fit: Fit) -> str:
+    """The names of the laws in a fit, as a sum."""
+    return " + ".join(names(fit))
+
+
+def nested(simple: Fit, general: Fit) -> bool:
+    """Whether every law of ``simple`` is a limit of a law of its own of ``general``."""
+    return len(simple.forms) == len(general.forms) and any(
+        all(one.law.name in other.related for one, other in zip(simple.forms, order, strict=True))
+        for order in permutations(general.forms)
+    )
+
+
+def identical(one: Fit, other: Fit) -> bool:
+    """Whether two fits are the same function of the data, as when all masses are equal."""
+    size = np.mean(np.abs(one.total)) or 1.0
+    return bool(np.mean(np.abs(one.total - other.total)) < _IDENTICAL * size)
+
+
+def compare(law: ForceLaw, data: Snapshots) -> Comparison:
+    """Every channel of ``law`` against the catalogue, over the range of ``data``."""
+    parts = shares(law, data)
+    return Comparison(
+        tuple(
+            _compare_channel(key, terms, law, data, share)
+            for ((key, _), terms), share in zip(channels(law).items(), parts, strict=True)
+        )
+    )
+
+
+def _compare_channel(
+    key: Channel, terms: Sequence[Term], law: ForceLaw, data: Snapshots, share: float
+) -> ChannelMatch:
+    found = rows(terms, law, data)
+    tolerance = max(RELATIVE, STANDARD_ERRORS * found.relative_error)
+    fitter = Fitter(found, _along(key))
+    per_mass = law.order == 2 and not law.divides_by_mass
+    given = frozenset(found.inputs)
+    candidates = (form(known, key, given, per_mass=per_mass) for known in catalogue().laws)
+    forms = [f for f in candidates if f is not None]
+    fits = [fitter.single(f) for f in forms]
+    same = [fit for fit in fits if fit.deviation <= tolerance]
+    if not same:
+        size = freedom(terms)
+        sums = [fit for fit in fitter.sums(forms) if fit.free <= size]
+        same = [s for s in sums if s.deviation <= tolerance and s.share > max(LEAST_SHARE, tolerance)]
+        fits += sums
+    fits = [fit for fit in fits if np.isfinite(fit.deviation)]
+    nearest = min(fits, key=lambda fit: fit.deviation, default=None)
+    if tolerance > TOO_UNCERTAIN:
+        same = []
+    same.sort(key=lambda fit: fit.simplicity)
+    survivors = tuple(fit for fit in same if not _implied(fit, same))
+    reads = bool(survivors) and reads_same(terms, survivors[0])
+    return ChannelMatch(key, share, tolerance, survivors, nearest, reads)
+
+
+def _along(key: Channel) -> str:
+    kind, direction = key
+    return "v" if kind == "self" else "x" if direction in ("x", "y", "z") and kind != "pair" else "r"
+
+
+def _implied(fit: Fit, same: Sequence[Fit]) -> bool:
+    """Whether a simpler survivor, not the simplest, is already a limit of this one."""
+    return any(
+        other is not fit and other.simplicity < fit.simplicity and nested(other, fit) for other in same[1:]
+    )
+
+
+def _expression(terms: Sequence[Term]) -> Expression:
+    """The sum of the terms' expressions with the values of their constants."""
+    parts = [t.expression.substitute({n: c.value for n, c in t.constants.items()}) for t in terms]
+    return Expression.from_sympy(sympy.Add(*(part.sympy for part in parts)))
+
+
+def freedom(terms: Sequence[Term]) -> int:
+    """How many free constants the form of the terms has, when all that could be one is taken as one.
+
+    A known sum with more of them is no reading of the law but a fit to it: sums of smooth functions can
+    follow any other smooth function over a limited range.
+    """
+    count = 0
+    for term in terms:
+        skeleton, values = _expression([term]).lift_constants()
+        tree = sympy.expand(skeleton.sympy)
+        inner: set[str] = set()
+        variables = [sympy.Symbol(name) for name in skeleton.names - set(values)]
+        summands = sympy.Add.make_args(tree)
+        for summand in summands:
+            _, dependent = summand.as_independent(*variables, as_Add=False)
+            inner |= {symbol.name for symbol in dependent.free_symbols} & set(values)
+        count += len(summands) + len(inner)
+    return count
+
+
+def reads_same(terms: Sequence[Term], fit: Fit) -> bool:
+    """Whether terms and fit have the same canonical form once every free number is a name."""
+    parts = [
+        f.expression.substitute({name: float(f"{value:.9g}") for name, value in constants.items()}).sympy
+        for f, constants in zip(fit.forms, fit.constants, strict=True)
+    ]
+    found, known = _expression(terms).sympy, sympy.Add(*parts)
+    return any(_skeleton(change(found)) == _skeleton(change(known)) for change in (lambda e: e, sympy.expand))
+
+
+def _skeleton(tree: sympy.Expr) -> str:
+    # a number that no law has, since an amplitude of 1 would not be given a name
+    scaled = Expression.from_sympy(sympy.Mul(sympy.Float(1.2345678), tree, evaluate=False))
+    return scaled.lift_constants()[0].text
+
+
+def same_law(one: ForceLaw, other: ForceLaw, data: Snapshots) -> bool:
+    """Whether two laws, found independently, are one: the same channels, and the same values over the data.
+
+    The tolerance is that of a known law; the worst hundredth of the rows is left out, since a threshold cannot
+    be known more sharply than the data sample it.
+    """
+    first, second = channels(one), channels(other)
+    if {key for key, _ in first} != {key for key, _ in second} or one.order != other.order:
+        return False
+    mine = {key: terms for (key, _), terms in first.items()}
+    theirs = {key: terms for (key, _), terms in second.items()}
+    return all(_same_rows(rows(mine[key], one, data), rows(theirs[key], other, data)) for key in mine)
+
+
+def _same_rows(a: Rows, b: Rows) -> bool:
+    if a.total.shape != b.total.shape:
+        return False
+    difference = np.sort(np.abs(a.total - b.total) / a.scale)[: int(np.ceil(0.99 * len(a.total)))]
+    error = np.hypot(a.relative_error, b.relative_error)
+    return bool(np.sqrt(np.mean(difference**2)) <= max(RELATIVE, STANDARD_ERRORS * error))

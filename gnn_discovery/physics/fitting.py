@@ -1,0 +1,246 @@
+"""The fit of known laws, one or two together, to the values of a law over the range of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations, product
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import least_squares
+
+from gnn_discovery.physics.forms import Form
+from gnn_discovery.physics.rows import Rows
+
+_GRID = {0: 1, 1: 25, 2: 12}
+_STARTS = 3
+_EVALUATIONS = 60
+_SCREEN_ROWS = 250
+_SUMS_REFINED = 12
+_PARALLEL = 1e-6
+
+Shape = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One or two forms with the constants that bring them nearest to the rows.
+
+    Attributes:
+        constants: for each form.
+        values: (F K), of each form.
+        deviation: of their sum from the rows; infinite where a constant is not allowed.
+    """
+
+    forms: tuple[Form, ...]
+    constants: tuple[Mapping[str, float], ...]
+    values: Float[np.ndarray, "F K"] = field(repr=False)
+    deviation: float
+
+    @property
+    def total(self) -> Float[np.ndarray, " K"]:
+        return self.values.sum(axis=0)
+
+    @property
+    def free(self) -> int:
+        """The number of free constants; a softening length that two forms share counts once."""
+        shared = len(self.forms) == 2 and all(form.law.softened for form in self.forms)
+        return sum(len(form.law.constants) for form in self.forms) - shared
+
+    @property
+    def simplicity(self) -> tuple[int, int]:
+        """The smaller, the simpler."""
+        return self.free, sum(form.expression.complexity for form in self.forms)
+
+    @property
+    def share(self) -> float:
+        """What the lesser form contributes, averaged over the rows."""
+        size = np.abs(self.values)
+        return float(np.mean(size / np.maximum(size.sum(axis=0), 1e-300), axis=1).min())
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """Fits forms to ``rows``; lengths are looked for around the range of the input ``along``."""
+
+    rows: Rows
+    along: str
+
+    def single(self, form: Form) -> Fit:
+        """The best constants of one form, from the best places of a grid."""
+        return self._best((form,), self._starts(form))
+
+    def sums(self, forms: Sequence[Form]) -> list[Fit]:
+        """The most promising sums of two unrelated forms, best first.
+
+        Every pair of places of the two grids is screened at once, since the best amplitudes follow from the
+        products of columns.
+        """
+        starts: dict[tuple[int, int], tuple[float, Shape]] = {}
+        columns, owner, shapes = self._columns(forms)
+        if not len(columns):
+            return []
+        target = self._screen.total / self._screen.scale
+        gram, load = columns @ columns.T, columns @ target
+        own = np.diag(gram)
+        for (a, one), (b, other) in combinations(enumerate(forms), 2):
+            if one.related & other.related or not _same_softening(one, other):
+                continue
+            i, j = np.flatnonzero(owner == a)[:, None], np.flatnonzero(owner == b)[None, :]
+            determinant = own[i] * own[j] - gram[i, j] ** 2
+            with np.errstate(all="ignore"):
+                x = (own[j] * load[i] - gram[i, j] * load[j]) / determinant
+                y = (own[i] * load[j] - gram[i, j] * load[i]) / determinant
+                left = target @ target - x * load[i] - y * load[j]
+            good = (determinant > _PARALLEL * own[i] * own[j]) & one.allows(x) & other.allows(y)
+            if np.any(good):
+                place = np.unravel_index(np.argmin(np.where(good, left, np.inf)), left.shape)
+                shape = shapes[i[place[0], 0]] + shapes[j[0, place[1]]]
+                starts[a, b] = float(left[place]), shape
+        chosen = sorted(starts, key=lambda pair: starts[pair][0])[:_SUMS_REFINED]
+        fits = [self._best((forms[a], forms[b]), [starts[a, b][1]]) for a, b in chosen]
+        return sorted(fits, key=lambda fit: fit.deviation)
+
+    @cached_property
+    def _length(self) -> tuple[float, float, float]:
+        size = np.abs(self.rows.inputs[self.along])
+        size = size[size > 0]
+        return (
+            (float(size.min()), float(np.median(size)), float(size.max())) if len(size) else (1.0, 1.0, 1.0)
+        )
+
+    @cached_property
+    def _screen(self) -> Rows:
+        step = max(1, len(self.rows.total) // _SCREEN_ROWS)
+        inputs = {name: values[::step] for name, values in self.rows.inputs.items()}
+        return Rows(inputs, self.rows.total[::step], self.rows.scale[::step], self.rows.error[::step])
+
+    def _bounds(self, form: Form, name: str) -> tuple[float, float]:
+        """Lowest and highest value of a constant; a range of sizes where it cannot be negative."""
+        low, middle, high = self._length
+        free = form.law.constants[name]
+        if free.minimum is None:
+            return -3 * high, 3 * high
+        if free.meaning == "softening length":
+            return 1e-4 * low, middle
+        if free.unit == "length":
+            return 0.05 * low, 30 * high
+        return (0.03 / high, 20 / low) if free.unit == "1/length" else (1e-4, 1e4)
+
+    def _grid(self, form: Form) -> list[Shape]:
+        axes = []
+        for name in form.shape:
+            low, high = self._bounds(form, name)
+            axes.append((np.linspace if low < 0 else np.geomspace)(low, high, _GRID.get(len(form.shape), 7)))
+        return [tuple(map(float, place)) for place in product(*axes)]
+
+    def _columns(self, forms: Sequence[Form]) -> tuple[np.ndarray, np.ndarray, list[Shape]]:
+        columns, owner, shapes = [], [], []
+        for number, form in enumerate(forms):
+            for shape in self._grid(form):
+                column = self._column(form, shape, self._screen)
+                if column is not None:
+                    columns.append(column)
+                    owner.append(number)
+                    shapes.append(shape)
+        return np.array(columns), np.array(owner), shapes
+
+    @staticmethod
+    def _column(form: Form, shape: Shape, rows: Rows) -> np.ndarray | None:
+        """Values over scale for an amplitude that makes them of order one; None where there are none."""
+        with np.errstate(all="ignore"):
+            column = np.broadcast_to(form.unit(rows.inputs, shape) / rows.scale, rows.total.shape)
+            size = np.sqrt(np.mean(column**2))
+        return column / size if np.isfinite(size) and size > 0 else None
+
+    def _starts(self, form: Form) -> list[Shape]:
+        grid = self._grid(form)
+        target = self._screen.total / self._screen.scale
+        left = []
+        for shape in grid:
+            column = self._column(form, shape, self._screen)
+            if column is None:
+                left.append(np.inf)
+                continue
+            amplitude = float(column @ target) / len(target)
+            residual = float(np.mean((target - amplitude * column) ** 2))
+            left.append(residual if form.allows(amplitude) else np.inf)
+        order = np.argsort(left)[:_STARTS]
+        return [grid[k] for k in order if np.isfinite(left[k])]
+
+    def _best(self, forms: tuple[Form, ...], starts: Sequence[Shape]) -> Fit:
+        fits = [self._refine(forms, start) for start in starts]
+        nothing = Fit(forms, ({},) * len(forms), np.zeros((len(forms), len(self.rows.total))), np.inf)
+        return min(fits, key=lambda fit: fit.deviation, default=nothing)
+
+    def _refine(self, forms: tuple[Form, ...], start: Shape) -> Fit:
+        """Least squares over the constants beside the amplitudes, which follow linearly (projected)."""
+        names = [(k, name) for k, form in enumerate(forms) for name in form.shape]
+        # a softening length is shared
+        tied = [
+            next(m for m, (_, n) in enumerate(names) if n == name) if name == "c" else k
+            for k, (_, name) in enumerate(names)
+        ]
+        free = sorted(set(tied))
+        bounds = [self._bounds(forms[names[k][0]], names[k][1]) for k in free]
+        logarithmic = np.array([low > 0 for low, _ in bounds], dtype=bool)
+        low, high = (np.array([b[side] for b in bounds], dtype=float) for side in (0, 1))
+        low[logarithmic], high[logarithmic] = np.log(low[logarithmic]), np.log(high[logarithmic])
+        target = self.rows.total / self.rows.scale
+
+        def shapes(x: np.ndarray) -> list[list[float]]:
+            value = dict(
+                zip(free, np.where(logarithmic, np.exp(np.where(logarithmic, x, 0)), x), strict=True)
+            )
+            result: list[list[float]] = [[] for _ in forms]
+            for k, (owner, _) in enumerate(names):
+                result[owner].append(float(value[tied[k]]))
+            return result
+
+        def project(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            parts = [form.unit(self.rows.inputs, s) for form, s in zip(forms, shapes(x), strict=True)]
+            with np.errstate(all="ignore"):
+                columns = np.stack(
+                    [np.broadcast_to(p / self.rows.scale, target.shape) for p in parts], axis=1
+                )
+                size = np.sqrt(np.mean(columns**2, axis=0))
+            if not np.isfinite(size).all():
+                return np.zeros(len(forms)), np.full_like(columns, np.nan)
+            size[size == 0] = 1.0
+            return np.linalg.lstsq(columns / size, target, rcond=None)[0] / size, columns
+
+        def residual(x: np.ndarray) -> np.ndarray:
+            amplitudes, columns = project(x)
+            return columns @ amplitudes - target if np.isfinite(columns).all() else 1e3 * np.abs(target) + 1e3
+
+        x = np.array([start[k] for k in free], dtype=float)
+        x[logarithmic] = np.log(x[logarithmic])
+        if len(x):
+            x = np.clip(x, low + 1e-9 * (high - low), high - 1e-9 * (high - low))
+            x = least_squares(
+                residual,
+                x,
+                bounds=(low, high),
+                x_scale="jac",
+                max_nfev=_EVALUATIONS,
+                ftol=1e-13,
+                xtol=1e-13,
+                gtol=1e-13,
+            ).x
+        amplitudes, columns = project(x)
+        values = (columns * amplitudes).T * self.rows.scale
+        allowed = np.isfinite(values).all() and all(
+            f.allows(a) for f, a in zip(forms, amplitudes, strict=True)
+        )
+        constants = tuple(
+            {form.law.amplitude: float(a), **dict(zip(form.shape, s, strict=True))}
+            for form, a, s in zip(forms, amplitudes, shapes(x), strict=True)
+        )
+        return Fit(forms, constants, values, self.rows.deviation(values.sum(axis=0)) if allowed else np.inf)
+
+
+def _same_softening(one: Form, other: Form) -> bool:
+    """Two softened laws of one sum are softened alike."""
+    return not (one.law.softened and other.law.softened) or one.law.softened == other.law.softened

@@ -1,0 +1,74 @@
+"""Forms: known laws as the data at hand can show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gnn_discovery.expression import Expression
+from gnn_discovery.physics.catalogue import KnownLaw
+from gnn_discovery.physics.rows import Channel
+
+
+@dataclass(frozen=True)
+class Form:
+    """A known law as these data can show it: what they lack is part of the amplitude."""
+
+    law: KnownLaw
+    expression: Expression
+
+    @cached_property
+    def shape(self) -> tuple[str, ...]:
+        """The constants beside the amplitude."""
+        return tuple(name for name in self.law.constants if name != self.law.amplitude)
+
+    @cached_property
+    def related(self) -> frozenset[str]:
+        """Its own name and those of its limits."""
+        return frozenset((self.law.name, *self.law.limits))
+
+    @cached_property
+    def simplicity(self) -> tuple[int, int]:
+        """Free constants, then size: the smaller, the simpler."""
+        return len(self.law.constants), self.expression.complexity
+
+    @cached_property
+    def _variables(self) -> tuple[str, ...]:
+        return tuple(sorted(self.expression.names - set(self.law.constants)))
+
+    @cached_property
+    def _function(self) -> Callable[..., np.ndarray]:
+        return self.expression.numpy((self.law.amplitude, *self.shape, *self._variables))
+
+    def unit(self, inputs: Mapping[str, np.ndarray], shape: Sequence[np.ndarray | float]) -> np.ndarray:
+        """Values for an amplitude of one."""
+        with np.errstate(all="ignore"):
+            values = self._function(1.0, *shape, *[inputs[name] for name in self._variables])
+        return np.asarray(values, dtype=float)
+
+    def allows(self, amplitude: np.ndarray | float) -> np.ndarray | bool:
+        """Whether the sign of the amplitude is one that the law can have."""
+        free = self.law.constants[self.law.amplitude]
+        low = -np.inf if free.minimum is None else free.minimum
+        high = np.inf if free.maximum is None else free.maximum
+        return (amplitude >= low) & (amplitude <= high)
+
+
+def form(law: KnownLaw, channel: Channel, names: frozenset[str], *, per_mass: bool) -> Form | None:
+    """``law`` with the variables ``names`` of the data, or None where it is of another kind or direction.
+
+    Data that lack a property have it in the amplitude, as if all particles were alike. ``per_mass``: the values
+    to compare with are accelerations, so the law is divided by ``m_i``.
+    """
+    kind, direction = channel
+    axis = direction if law.direction == "axis" and direction in ("x", "y", "z") else law.direction
+    if (law.kind, axis) != (kind, direction):
+        return None
+    expression = law.expression
+    if per_mass:
+        expression = Expression.parse(f"({expression.text})/m_i")
+    lacking = {n: 1.0 for n in expression.names - set(law.constants) - names if n.endswith(("_i", "_j"))}
+    return Form(law, expression.substitute(lacking) if lacking else expression)
