@@ -278,7 +278,8 @@ def _apart(
             return
     first, second = sorted(int(p) for p in pair)
     raise DataError(
-        f"{_particle(first, names)} and {_particle(second, names)} are at one place at frame {frame} (counted from 0)",
+        f"{_particle(first, names)} and {_particle(second, names)} are at one place at frame {frame} "
+        "(counted from 0)",
         where=where,
         remedy="Drop that frame, or store positions with more digits",
     )
