@@ -41,8 +41,19 @@ class Motion:
 
 
 def complete(trajectory: Trajectory, order: Order = 2, where: str = "trajectory") -> Motion:
-    """The run with its missing velocities and accelerations filled in. See :func:`complete_all`."""
-    return complete_all([trajectory], order, [where])[0]
+    """The run with its missing velocities and accelerations filled in. See :func:`complete_all`.
+
+    Raises:
+        DataError: too few frames, or none in which a derivative can be trusted.
+    """
+    (motion,) = complete_all([trajectory], order, [where])
+    if len(motion.frames) == 0:
+        raise DataError(
+            f"the motion changes too much between the {len(trajectory.times)} frames to read derivatives",
+            where=where,
+            remedy="Store frames more often, or give velocities and accelerations",
+        )
+    return motion
 
 
 def complete_all(
@@ -52,10 +63,11 @@ def complete_all(
 
     What was observed is kept. Accelerations come from the positions or, where velocities were observed, from
     those if that is better. Frames too near to the ends of the run are dropped, and those whose truncation
-    error is above a tenth of the target. Runs with the same times are worked on together.
+    error is above a tenth of the target. Runs with the same times are worked on together. A run may be left
+    without any frame.
 
     Raises:
-        DataError: fewer than 5 frames, or none in which a derivative can be trusted.
+        DataError: fewer than 5 frames where a derivative has to be taken.
     """
     labels = list(where) if where is not None else [f"run {i}" for i in range(len(trajectories))]
     groups: dict[tuple, list[int]] = {}
@@ -112,12 +124,6 @@ def _complete_group(runs: Sequence[Trajectory], order: Order, labels: Sequence[s
             if estimate is not None:
                 good &= estimate.good[:, part].all(axis=1)
         keep = np.flatnonzero(good)
-        if keep.size == 0:
-            raise DataError(
-                f"the motion changes too much between the {frames} frames to read derivatives",
-                where=label,
-                remedy="Store frames more often, or give velocities and accelerations",
-            )
         filled = replace(
             run,
             positions=run.positions[keep],
