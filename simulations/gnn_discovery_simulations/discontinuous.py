@@ -1,0 +1,24 @@
+"""Springs that pull only beyond a threshold."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from gnn_discovery.simulator import SimulationConfig
+from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+
+
+class Discontinuous(PairSystem):
+    """No force for r' < 2, that of the spring (r' - 1)^2 beyond.
+
+    The constant makes the potential continuous; the force jumps by 2 at the threshold.
+    """
+
+    step = 0.01
+
+    def pair_potential(self, r: jax.Array, i: Particle, j: Particle) -> jax.Array:
+        return jnp.where(r + SOFTENING < 2, 0.0, (r + SOFTENING - 1) ** 2 - 1)
+
+    def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
+        return (term("pair", "radial", "Piecewise((0, r < 1.99), (-2*(r - 0.99), True))"),)

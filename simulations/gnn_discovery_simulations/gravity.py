@@ -1,0 +1,20 @@
+"""Newton's gravity: the paper's "1/r^2"."""
+
+from __future__ import annotations
+
+import jax
+
+from gnn_discovery.simulator import SimulationConfig
+from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+
+
+class Gravity(PairSystem):
+    """U = -m_i m_j / r'."""
+
+    step = 0.001
+
+    def pair_potential(self, r: jax.Array, i: Particle, j: Particle) -> jax.Array:
+        return -i["m"] * j["m"] / (r + SOFTENING)
+
+    def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
+        return (term("pair", "radial", "-m_i*m_j/(r + 0.01)**2"),)

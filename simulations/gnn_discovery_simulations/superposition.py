@@ -1,0 +1,24 @@
+"""Charge and gravity together."""
+
+from __future__ import annotations
+
+import jax
+
+from gnn_discovery.simulator import SimulationConfig
+from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+
+
+class Superposition(PairSystem):
+    """U = (q_i q_j - m_i m_j) / r'."""
+
+    step = 0.001
+    properties = ("m", "q")
+
+    def pair_potential(self, r: jax.Array, i: Particle, j: Particle) -> jax.Array:
+        return (i["q"] * j["q"] - i["m"] * j["m"]) / (r + SOFTENING)
+
+    def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
+        return (
+            term("pair", "radial", "q_i*q_j/(r + 0.01)**2"),
+            term("pair", "radial", "-m_i*m_j/(r + 0.01)**2"),
+        )
