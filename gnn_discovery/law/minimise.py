@@ -89,7 +89,7 @@ def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tup
             if np.abs(gradient @ step) < 1e-13 * cost:
                 break
             damping = max(damping * 10, 1e-10)
-        if not better or gained < 1e-12 * cost:
+        if not better or gained < 1e-9 * cost:
             break
     return theta, cost
 

@@ -62,3 +62,21 @@ class ForceLaw:
     order: Order = 2
     divides_by_mass: bool = False
     latent: Mapping[str, LatentProperty] = field(default_factory=dict)
+
+    def acceleration(
+        self,
+        positions: np.ndarray,
+        velocities: np.ndarray | None = None,
+        properties: Mapping[str, np.ndarray] | None = None,
+        edges: np.ndarray | None = None,
+        box: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """(..., N, D), see `evaluate.acceleration`; the velocity where ``order`` is 1."""
+        from gnn_discovery.law.evaluate import acceleration
+
+        return acceleration(self, positions, velocities, properties, edges, box)
+
+    def __str__(self) -> str:
+        from gnn_discovery.law.text import law_text
+
+        return law_text(self)

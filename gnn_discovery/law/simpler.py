@@ -1,0 +1,83 @@
+"""Simpler laws next to a fitted one: exponents that are round numbers, constants and terms that do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+import sympy
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.expression import Expression
+from gnn_discovery.law.record import Constant, ForceLaw, Term
+
+SNAP = 1e-3
+
+
+def complexity(law: ForceLaw) -> int:
+    """Nodes of all expressions, one more for each term and for each constant that had to be fitted."""
+    return sum(1 + term.expression.complexity + len(term.constants) for term in law.terms)
+
+
+def signature(law: ForceLaw) -> tuple:
+    """Equal for laws that differ only in the values of their constants."""
+    return tuple(sorted((t.kind, t.direction, t.expression.text, t.centre or ()) for t in law.terms))
+
+
+def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
+    """Laws with one thing less, and the softened law: each has to be refitted and to win on held-out data."""
+    for t, term in enumerate(law.terms):
+        if len(law.terms) > 1:
+            yield replace(law, terms=law.terms[:t] + law.terms[t + 1 :])
+        for name, constant in term.constants.items():
+            for value in _proposals(term, name, constant):
+                reduced = _with_value(term, name, value)
+                if reduced is not None:
+                    yield replace(law, terms=(*law.terms[:t], reduced, *law.terms[t + 1 :]))
+        softened = _softened(term)
+        if softened is not None:
+            yield replace(law, terms=(*law.terms[:t], softened, *law.terms[t + 1 :]))
+
+
+def _proposals(term: Term, name: str, constant: Constant) -> list[float]:
+    """Numbers to try in the place of a constant: a half-integer for an exponent near it; zero; one where the
+    constant is not fixed by the data."""
+    if name in exponents(term.expression):
+        half = round(2 * constant.value) / 2
+        near = abs(constant.value - half) <= max(3 * (constant.std or 0.0), SNAP)
+        return [half] if near and half != 0 else []
+    unfixed = constant.std is not None and abs(constant.std) == float("inf")
+    return [0.0, 1.0 if constant.value > 0 else -1.0] if unfixed else [0.0]
+
+
+def _with_value(term: Term, name: str, value: float) -> Term | None:
+    try:
+        expression = term.expression.substitute({name: value})
+    except DataError:
+        return None
+    kept = {n: c for n, c in term.constants.items() if n in expression.names}
+    return replace(term, expression=expression, constants=kept) if expression.names else None
+
+
+def _softened(term: Term) -> Term | None:
+    """The same pair force of r + s, where r stands in the denominator or under a free exponent."""
+    if term.kind != "pair" or not _singular(term.expression, frozenset(term.constants)):
+        return None
+    name = next(f"c{k}" for k in range(len(term.constants) + 1) if f"c{k}" not in term.constants)
+    expression = term.expression.substitute({"r": Expression.parse(f"r + {name}")})
+    return replace(term, expression=expression, constants={**term.constants, name: Constant(0.0)})
+
+
+@lru_cache(maxsize=1024)
+def _singular(expression: Expression, constants: frozenset[str]) -> bool:
+    r = sympy.Symbol("r")
+    return any(p.base == r and not p.exp.is_positive for p in expression.sympy.atoms(sympy.Pow))
+
+
+@lru_cache(maxsize=1024)
+def exponents(expression: Expression) -> frozenset[str]:
+    """Names that stand alone as exponents, up to sign."""
+    powers = (p.exp for p in expression.sympy.atoms(sympy.Pow))
+    alone = (e.as_coeff_Mul()[1] for e in powers)
+    return frozenset(e.name for e in alone if e.is_Symbol)

@@ -1,0 +1,142 @@
+"""A law in words, and as plain data."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.expression import Expression
+from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
+
+_DIGITS = 6
+_UNIT = {
+    ("pair", "radial"): "r_hat",
+    ("pair", "transverse"): "(z x r_hat)",
+    ("pair", "velocity"): "(v_i - v_j)",
+    ("self", "velocity"): "v_i",
+    ("self", "transverse"): "(z x v_i)",
+}
+
+
+def number(constant: Constant) -> str:
+    """The size of a constant with its standard error in the last digit, ``1.00000(2)``; an error that small that it
+    would not show is rounded up."""
+    value, std = abs(constant.value), constant.std
+    if std is None or value == 0:
+        return f"{value:.6g}"
+    power = math.floor(math.log10(value))
+    least = power - _DIGITS
+    place = max(least, math.floor(math.log10(std))) if std > 0 else least
+    error = max(1, math.ceil(std / 10.0**place - 1e-9))
+    if error >= 10:
+        place, error = place + 1, math.ceil(error / 10)
+    if place > 0 or power < -3:
+        decimals = max(0, power - place)
+        return f"{value / 10.0**power:.{decimals}f}({error})e{power:+03d}"
+    return f"{value:.{-place}f}({error})"
+
+
+def term_text(term: Term) -> str:
+    """The term in print, a leading minus first."""
+    negative = {name: Expression.parse(f"-{name}") for name, c in term.constants.items() if c.value < 0}
+    text = term.expression.substitute(negative).text if negative else term.expression.text
+    text = text.replace("**", "^").replace("*", " ")
+    if term.constants:
+        names = "|".join(sorted(term.constants, key=len, reverse=True))
+        text = re.sub(rf"\b({names})\b", lambda found: number(term.constants[found.group()]), text)
+    return text
+
+
+def law_text(law: ForceLaw) -> str:
+    """The equation of motion in one line, and what was inferred."""
+    motion = "a_i" if law.order == 2 else "v_i"
+    left = f"m_i {motion}" if law.divides_by_mass else motion
+    if not law.terms:
+        return f"{left} = 0: no interaction"
+    parts = []
+    for term in law.terms:
+        unit = _UNIT.get((term.kind, term.direction), f"{term.direction}_hat")
+        where = f", r from {_point(term.centre)}" if term.centre is not None and any(term.centre) else ""
+        parts.append(f"{'sum_j ' if term.kind == 'pair' else ''}[{term_text(term)}] {unit}{where}")
+    text = f"{left} = {' + '.join(parts)}"
+    for name, latent in law.latent.items():
+        text += f"; {name} inferred, determined for {int(latent.determined.sum())} of {len(latent.values)} particles"
+    return text
+
+
+def _point(centre: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{c:g}" for c in centre) + ")"
+
+
+def to_dict(law: ForceLaw) -> dict[str, Any]:
+    """Plain data of ``discovery.json``: ``terms``, ``order``, ``divides_by_mass``, ``latent_properties``; no NaN."""
+    return {
+        "terms": [_term_dict(term) for term in law.terms],
+        "order": law.order,
+        "divides_by_mass": law.divides_by_mass,
+        "latent_properties": {
+            name: {
+                "values": [float(v) for v in latent.values],
+                "std": [float(s) if np.isfinite(s) else None for s in latent.std],
+                "determined": [bool(d) for d in latent.determined],
+            }
+            for name, latent in law.latent.items()
+        },
+    }
+
+
+def _term_dict(term: Term) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "kind": term.kind,
+        "direction": term.direction,
+        "expression": term.expression.text,
+        "constants": {n: {"value": c.value, "std": c.std, "unit": c.unit} for n, c in term.constants.items()},
+    }
+    if term.centre is not None:
+        plain["centre"] = list(term.centre)
+    return plain
+
+
+def from_dict(plain: Mapping[str, Any]) -> ForceLaw:
+    """The law of `to_dict`.
+
+    Raises:
+        DataError: a field is missing or wrong.
+    """
+    try:
+        terms = tuple(_term(record) for record in plain["terms"])
+        latent = {name: _latent(record) for name, record in plain.get("latent_properties", {}).items()}
+        return ForceLaw(terms, plain.get("order", 2), plain.get("divides_by_mass", False), latent)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"not a law: {type(error).__name__} {error}",
+            remedy="a law has terms, each with kind, direction, expression and constants",
+        ) from None
+
+
+def _term(record: Mapping[str, Any]) -> Term:
+    constants = {
+        name: Constant(float(c["value"]), c.get("std"), c.get("unit"))
+        for name, c in record.get("constants", {}).items()
+    }
+    kind, direction = record["kind"], record["direction"]
+    if kind not in ("pair", "self", "external"):
+        raise DataError(f"the kind of a term is {kind!r}", remedy="pair, self or external")
+    if direction not in ("radial", "transverse", "velocity", "x", "y", "z"):
+        raise DataError(
+            f"the direction of a term is {direction!r}", remedy="radial, transverse, velocity, x, y or z"
+        )
+    centre = record.get("centre")
+    expression = Expression.parse(record["expression"])
+    return Term(kind, direction, expression, constants, None if centre is None else tuple(map(float, centre)))
+
+
+def _latent(record: Mapping[str, Any]) -> LatentProperty:
+    std = [np.inf if s is None else float(s) for s in record["std"]]
+    values = np.array(record["values"], dtype=float)
+    return LatentProperty(values, np.array(std), np.array(record["determined"], dtype=bool))
