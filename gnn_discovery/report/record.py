@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics.record import Verdict
+from gnn_discovery.types import Direction, Kind
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class FrontPoint:
 class Curve:
     """One scalar of the law over one variable: points read from the network, and the law's line.
 
-    ``truth`` is filled in by the report alone, from the simulator, after the verdict stands.
+    ``kind`` and ``direction`` say which terms of the law the scalar adds up; ``fixed`` holds every other variable at one
+    number (``m_i``: 1, ...). ``truth`` is filled in by the report alone, from the simulator, after the verdict stands.
     """
 
     title: str
@@ -49,6 +51,9 @@ class Curve:
     network: Float[np.ndarray, " K"]
     law: Float[np.ndarray, " K"]
     truth: Float[np.ndarray, " K"] | None = None
+    kind: Kind = "pair"
+    direction: Direction = "radial"
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,12 @@ class Evidence:
         spectrum: (M,) share of the variance of each message component, descending; ``alive`` of them count.
         message: (K D) contributions read from the network, and ``message_law`` (K D) the law's for the same pairs;
             ``message_truth`` (K D) the true force, filled in by the report alone.
+        message_position, message_velocity: x_i - x_j and v_i - v_j of those pairs (K D), and ``message_properties``
+            by name with suffix, ``m_i``, ``m_j``, ... (K,), as in ``MessageTable``: the true force is computed from them.
         curves: law against network over r, and over other variables.
         front: the candidates.
         residuals: (K,) of the law on held-out data, relative to the median |target|.
-        observed, rolled: (T N D) a held-out run and the law's motion from the same start.
+        observed, rolled: (T N D) a held-out run and the law's motion from the same start; ``rolled`` may end earlier.
         history: (step, training loss, held-out loss) rows (L 3).
     """
 
@@ -77,6 +84,9 @@ class Evidence:
     rolled: Float[np.ndarray, "T N D"]
     history: Float[np.ndarray, "L 3"]
     message_truth: Float[np.ndarray, "K D"] | None = None
+    message_position: Float[np.ndarray, "K D"] | None = None
+    message_velocity: Float[np.ndarray, "K D"] | None = None
+    message_properties: Mapping[str, Float[np.ndarray, " K"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,8 @@ class Discovery:
 
     ``assumptions`` are sentences: what was assumed and not tested. ``messages`` are figures read from the messages
     (gauge agreement, additivity, recovered before the refit, found without a network, direct R2 ...) by name.
+    ``command`` is the line that makes it again, where there was one. ``reference`` holds accepted values (N,) of
+    inferred properties by name; like the truth of a simulator it is filled in by the report alone.
     """
 
     source: str
@@ -99,3 +111,5 @@ class Discovery:
     versions: Mapping[str, str]
     data_sha256: str
     evidence: Evidence | None = field(default=None, repr=False)
+    command: str | None = None
+    reference: Mapping[str, Float[np.ndarray, " N"]] = field(default_factory=dict)

@@ -1,0 +1,187 @@
+"""The sheet that figures are drawn on: one style, one palette, SVG that follows the page's light and dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gnn_discovery.report.digits import plain, ten_to
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito (2008): told apart with any colour vision.
+INK, MUTED, GRID, PAPER = "#1c1e21", "#6a6f76", "#e3e5e8", "#fffffe"
+NETWORK, LAW, TRUTH, WARM, PINK, SKY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"
+SERIES = (NETWORK, LAW, TRUTH, WARM, PINK, SKY)
+_VARIABLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PAPER: "var(--panel)",
+    NETWORK: "var(--blue)",
+    LAW: "var(--red)",
+    TRUTH: "var(--green)",
+}
+POINTS = 1500
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "none",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.handlelength": 1.4,
+    "legend.labelcolor": INK,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure: a file name, a title, what it shows in a sentence or two, the same for those who cannot see it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    svg: str
+
+    @property
+    def inline(self) -> str:
+        """The SVG for a page: no fixed size or font, colours by the page's variables, no address of anything."""
+        body = self.svg[self.svg.index("<svg") :]
+        box = re.search(r'viewBox="([^"]*)"', body)
+        assert box is not None
+        body = re.sub(r"<svg[^>]*>", f'<svg role="img" aria-hidden="true" viewBox="{box[1]}">', body, count=1)
+        body = body.replace("xlink:href", "href")
+        body = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", body)
+        for colour, variable in _VARIABLES.items():
+            body = body.replace(colour, variable)
+        return body
+
+
+def draw(name: str, paint: Callable[..., None], *, rows: Sequence[float] = (1,), height: float = 3.2) -> str:
+    """SVG of one figure; ``paint`` gets one axes a row (relative heights ``rows``), sharing x. Same input, same bytes."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(4.4, height))
+        FigureCanvasSVG(figure)
+        axes = figure.subplots(len(rows), 1, sharex=True, height_ratios=rows, squeeze=False)[:, 0]
+        figure.subplots_adjust(left=0.15, right=0.97, top=0.96, bottom=0.44 / height, hspace=0.12)
+        paint(*axes)
+        text = io.StringIO()
+        figure.savefig(
+            text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
+    return _slim(text.getvalue(), name)
+
+
+def _slim(svg: str, name: str) -> str:
+    """Without what matplotlib repeats: an unused id on every group, the style of a marker on every point."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!DOCTYPE.*?>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(rf' id="(?!{name}-|[mph][0-9a-f]{{8,}})[^"]*"', "", svg)
+    svg = re.sub(r'(<use [^>]*?) style="[^"]*"/>', r"\1/>", svg)
+    return re.sub(r"\n\s*", "\n", svg)
+
+
+def decades(values: np.ndarray) -> bool:
+    """Whether positive values span so much that a logarithmic axis reads better."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    return len(positive) > 1 and positive.max() > 30 * positive.min()
+
+
+def log_axis(axes: Axes, which: str) -> None:
+    """A logarithmic axis with powers of ten as plain text."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    getattr(axes, f"set_{which}scale")("log")
+    axis = getattr(axes, f"{which}axis")
+    low, high = np.log10(np.sort(axis.get_view_interval()))
+    numbers = (1.0,) if high - low > 2 else (1.0, 2.0, 5.0) if high - low > 0.7 else tuple(range(1, 10))
+    axis.set_major_locator(LogLocator(10, subs=numbers, numticks=7))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float) -> str:
+    exponent = np.log10(value)
+    if -2.01 < exponent < 3.01:
+        return plain(value, 3)
+    return ten_to(round(exponent)) if abs(exponent - round(exponent)) < 1e-9 else plain(value, 2)
+
+
+def signed_axis(axes: Axes, which: str, width: float, largest: float) -> None:
+    """An axis linear within ``width`` and logarithmic beyond, on both sides of zero."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    getattr(axes, f"set_{which}scale")("asinh", linear_width=width)
+    axis = getattr(axes, f"{which}axis")
+    low, high = int(np.ceil(np.log10(width))), int(np.floor(np.log10(max(largest, 10 * width))))
+    powers = list(range(low, high + 1, max(1, (high - low + 2) // 3)))
+    ticks = [-(10.0**k) for k in reversed(powers)] + [0.0] + [10.0**k for k in powers]
+    names = [f"−{_power(10.0**k)}" for k in reversed(powers)] + ["0"] + [_power(10.0**k) for k in powers]
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FixedFormatter(names))
+    axis.set_minor_locator(NullLocator())
+
+
+def points(
+    axes: Axes,
+    gid: str,
+    x: Any,
+    y: Any,
+    colour: str,
+    *,
+    size: float = 2.6,
+    alpha: float = 0.5,
+    label: str = "",
+) -> None:
+    """Dots, of which each stays one element of the SVG, in one group called ``gid``."""
+    (line,) = axes.plot(
+        x,
+        y,
+        "o",
+        color=colour,
+        markersize=size,
+        markeredgewidth=0,
+        alpha=alpha,
+        label=label or "_",
+        rasterized=False,
+    )
+    line.set_gid(gid)
+
+
+def some(count: int, most: int = POINTS) -> np.ndarray:
+    """At most so many indices out of ``count``, spread at random but always the same."""
+    return np.sort(np.random.default_rng(0).permutation(count)[:most])

@@ -1,0 +1,75 @@
+"""Numbers as a physicist writes them: rounded to their error, powers of ten, never 1.00000 for 0.9999999."""
+
+from __future__ import annotations
+
+import math
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MOST_DIGITS = 10
+
+
+def ten_to(exponent: int) -> str:
+    """10 to an integer, in superscript digits."""
+    return "10" + str(exponent).translate(_SUPERSCRIPT)
+
+
+def minus(text: str) -> str:
+    """Hyphens as minus signs."""
+    return text.replace("-", "−")
+
+
+def _magnitude(value: float) -> int:
+    return math.floor(math.log10(abs(value))) if value else 0
+
+
+def plain(value: float | None, digits: int = 6) -> str:
+    """``value`` to so many significant digits, trailing zeros left out; a dash for None or what is not finite."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    exponent = _magnitude(float(f"{value:.{digits - 1}e}"))
+    if -4 < exponent < 6:
+        text = f"{value:.{max(digits - 1 - exponent, 0)}f}"
+        return minus(text.rstrip("0").rstrip(".") if "." in text else text)
+    mantissa = f"{value / 10.0**exponent:.{digits - 1}f}".rstrip("0").rstrip(".")
+    return f"{minus(mantissa)}·{ten_to(exponent)}"
+
+
+def rounded(value: float, std: float | None, most: int = _MOST_DIGITS) -> tuple[float, int, int]:
+    """(mantissa, decimals, exponent) of ``value`` rounded to two digits of ``std``, at most ``most`` digits in all."""
+    exponent = _magnitude(max(abs(value), std or 0.0))
+    exponent = 0 if -3 < exponent < 5 else exponent
+    mantissa = value / 10.0**exponent
+    decimals = most - 1 - _magnitude(mantissa)
+    if std:
+        decimals = min(decimals, 1 - _magnitude(std / 10.0**exponent))
+    return mantissa, max(decimals, 0), exponent
+
+
+def measured(value: float, std: float | None) -> str:
+    """``value ± std`` to two digits of the error; the value alone where there is no error."""
+    if not std or not math.isfinite(std):
+        return plain(value)
+    mantissa, decimals, exponent = rounded(value, std)
+    scaled = std / 10.0**exponent
+    error = f"{scaled:.{decimals}f}" if round(scaled, decimals) else plain(scaled, 2)
+    text = f"{minus(f'{mantissa:.{decimals}f}')} ± {error}"
+    return f"({text})·{ten_to(exponent)}" if exponent else text
+
+
+def share(value: float | None) -> str:
+    """A relative error: in percent, below a hundredth of a percent as a power of ten."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if 1e-4 <= abs(value) < 1e3 or value == 0:
+        return f"{plain(100 * value, 2)} %"
+    return plain(value, 2)
+
+
+def r_squared(value: float | None) -> str:
+    """R², of which only what falls short of one tells anything: never rounded up to 1."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value > 1 - 1e-5:
+        return "1" if value == 1 else f"1 − {plain(1 - value, 2)}"
+    decimals = 3 if value < 0.99 else 5
+    return minus(f"{math.floor(value * 10**decimals) / 10**decimals:.{decimals}f}")

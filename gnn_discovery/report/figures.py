@@ -1,0 +1,323 @@
+"""The figures of the report, each from plain arrays of the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gnn_discovery.report.canvas import (
+    GRID,
+    LAW,
+    MUTED,
+    NETWORK,
+    SERIES,
+    TRUTH,
+    Drawing,
+    decades,
+    draw,
+    log_axis,
+    points,
+    signed_axis,
+    some,
+)
+from gnn_discovery.report.digits import plain, r_squared, share
+from gnn_discovery.report.record import Curve, Discovery, Evidence
+from gnn_discovery.report.truth import direct_r2
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw_all(discovery: Discovery) -> tuple[Drawing, ...]:
+    """Every figure for which there is evidence, in the order in which the report tells them."""
+    evidence = discovery.evidence
+    return () if evidence is None else tuple(_drawings(discovery, evidence))
+
+
+def _drawings(discovery: Discovery, evidence: Evidence) -> Iterator[Drawing]:
+    for number, curve in enumerate(evidence.curves, start=1):
+        if len(curve.x):
+            yield draw_curve(curve, f"curve-{number}")
+    if len(evidence.message):
+        yield draw_messages("messages", evidence.message_law, evidence.message, "the found law")
+        if evidence.message_truth is not None:
+            yield draw_messages("truth", evidence.message_truth, evidence.message, "the true force")
+    if len(evidence.spectrum):
+        yield draw_spectrum(evidence.spectrum, evidence.alive)
+    if evidence.front:
+        yield draw_front(evidence)
+    if np.isfinite(evidence.residuals).any():
+        yield draw_residuals(evidence.residuals)
+    if len(evidence.rolled) > 1:
+        yield draw_trajectory(evidence, discovery.particles)
+        yield draw_departure(evidence)
+    if len(evidence.history) > 1:
+        yield draw_history(evidence.history)
+
+
+def draw_curve(curve: Curve, name: str) -> Drawing:
+    """The scalar of the law over one variable, with the network's points and, where known, the truth; below, the gap."""
+    order = np.argsort(curve.x)
+    x, network, law = curve.x[order], curve.network[order], curve.law[order]
+    truth = None if curve.truth is None else curve.truth[order]
+    one_sign = bool((law > 0).all() or (law < 0).all())
+    log_x, log_y = decades(x) and bool((x > 0).all()), one_sign and decades(np.abs(law))
+    sign = -1.0 if log_y and law[0] < 0 else 1.0
+    scale = float(np.median(np.abs(law))) or float(np.median(np.abs(network))) or 1.0
+    gap = np.abs(network - law) / np.maximum(np.abs(law), 0.01 * scale)
+    label = (
+        "force" if (curve.kind, curve.direction) == ("pair", "radial") else f"{curve.kind} {curve.direction}"
+    )
+
+    def paint(top: Axes, low: Axes) -> None:
+        points(top, f"{name}-points", x, sign * network, NETWORK, size=4, alpha=0.75, label="network")
+        top.plot(x, sign * law, color=LAW, linewidth=1.8, label="law")
+        if truth is not None:
+            top.plot(x, sign * truth, color=TRUTH, linewidth=1.4, linestyle=(0, (2, 2)), label="truth")
+        if log_x:
+            log_axis(top, "x")
+        if log_y:
+            log_axis(top, "y")
+        else:
+            top.axhline(0, color=MUTED, linewidth=0.7)
+            _within(top, sign * law)
+        top.set_ylabel(f"− {label}" if sign < 0 else label)
+        top.legend(loc="best")
+        top.tick_params(axis="x", length=0)
+        points(low, f"{name}-gap", x, np.maximum(gap, 1e-12), NETWORK, size=3, alpha=0.75)
+        log_axis(low, "y")
+        low.set_ylabel("gap")
+        low.set_xlabel(curve.variable)
+
+    median = share(float(np.nanmedian(gap)))
+    others = ", ".join(f"{key} = {plain(value, 3)}" for key, value in curve.fixed.items())
+    caption = f"Dots are read from the network, the line is the law{' and the dashes the truth' if truth is not None else ''}"
+    caption += f"; {others}" if others else ""
+    caption += f". Median gap between network and law: {median} of the force."
+    if sign < 0:
+        caption += " The force is attractive throughout; its size is drawn."
+    return Drawing(
+        name, curve.title, caption, f"{curve.title}. {caption}", draw(name, paint, rows=(3, 1), height=3.6)
+    )
+
+
+def _within(axes: Axes, values: np.ndarray) -> None:
+    """Limits of y that show the bulk of the law, not one point at a singularity."""
+    low, high = np.percentile(values, (2, 98))
+    margin = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+
+
+def draw_messages(name: str, reference: np.ndarray, message: np.ndarray, against: str) -> Drawing:
+    """Every component of the network's pair force against a reference, on axes that show all sizes."""
+    trimmed, full = direct_r2(message, reference)
+    rows = some(len(message), 1500 // message.shape[1])
+    size = np.abs(reference[np.isfinite(reference)])
+    width = float(np.median(size[size > 0])) / 3 if (size > 0).any() else 1.0
+    largest = float(size.max()) if size.size else 1.0
+
+    def paint(axes: Axes) -> None:
+        reach = 1.3 * largest or 1.0
+        axes.plot([-reach, reach], [-reach, reach], color=MUTED, linewidth=0.8)
+        for axis in range(message.shape[1]):
+            label = f"{'xyz'[axis]} component"
+            points(
+                axes,
+                f"{name}-{'xyz'[axis]}",
+                reference[rows, axis],
+                message[rows, axis],
+                SERIES[axis],
+                label=label,
+            )
+        for which in "xy":
+            signed_axis(axes, which, width, largest)
+        axes.set_xlim(-reach, reach)
+        axes.set_ylim(-reach, reach)
+        axes.set_xlabel(against.removeprefix("the ") + " on i from j")
+        axes.set_ylabel("network")
+        axes.legend(loc="upper left", markerscale=2)
+
+    found = f"R² = {r_squared(trimmed)} with the worst tenth left out, {r_squared(full)} with all kept"
+    title = f"Pair force of the network against {against}"
+    caption = f"{found}; nothing is fitted between the two. {len(rows)} of {len(message)} pairs are drawn."
+    return Drawing(name, title, caption, f"{title}. {caption}", draw(name, paint, height=3.6))
+
+
+def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
+    """How much of what the messages carry each component carries."""
+    shown = spectrum[: max(16, min(2 * alive, 40))]
+    values = np.maximum(shown, 1e-12)
+
+    def paint(axes: Axes) -> None:
+        index = np.arange(1, len(values) + 1)
+        axes.vlines(index, 1e-13, values, color=GRID, linewidth=1.0)
+        points(axes, "spectrum-alive", index[:alive], values[:alive], NETWORK, size=7, alpha=1, label="alive")
+        if alive < len(values):
+            points(
+                axes, "spectrum-dead", index[alive:], values[alive:], MUTED, size=4, alpha=0.8, label="silent"
+            )
+        axes.set_ylim(max(values.min() / 5, 1e-13), 2)
+        axes.set_xlim(0.4, len(values) + 0.6)
+        log_axis(axes, "y")
+        axes.grid(False, axis="x")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("message component")
+        axes.set_ylabel("share of the variance")
+        axes.legend(loc="upper right")
+
+    carried = share(float(spectrum[:alive].sum() / spectrum.sum())) if spectrum.sum() > 0 else "–"
+    caption = f"{alive} of {len(spectrum)} components are alive and carry {carried} of the variance."
+    return Drawing(
+        "spectrum", "Message spectrum", caption, f"Message spectrum. {caption}", draw("spectrum", paint)
+    )
+
+
+def draw_front(evidence: Evidence) -> Drawing:
+    """Error on held-out runs against complexity; the chosen law stands out."""
+    front = sorted(evidence.front, key=lambda point: point.complexity)
+    complexity = np.array([point.complexity for point in front])
+    error = np.maximum([point.error for point in front], 1e-16)
+    best = np.minimum.accumulate(error)
+    chosen = [(point.complexity, max(point.error, 1e-16)) for point in front if point.chosen]
+
+    def paint(axes: Axes) -> None:
+        axes.step(complexity, best, where="post", color=MUTED, linewidth=1.0)
+        points(axes, "front-points", complexity, error, NETWORK, size=5, alpha=0.9, label="candidates")
+        if chosen:
+            x, y = zip(*chosen, strict=True)
+            axes.plot(
+                x,
+                y,
+                "o",
+                markersize=12,
+                markerfacecolor="none",
+                markeredgecolor=LAW,
+                markeredgewidth=1.8,
+                label="chosen",
+            )
+        axes.margins(0.08, 0.15)
+        if decades(error):
+            log_axis(axes, "y")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("complexity (nodes of the formula)")
+        axes.set_ylabel("error on held-out runs")
+        axes.legend(loc="upper right", handletextpad=0.6, labelspacing=0.9)
+
+    caption = f"{len(front)} candidate laws, each refitted on the observed motion and scored on runs it was not fitted to."
+    return Drawing(
+        "front", "Simplicity against error", caption, f"Pareto front. {caption}", draw("front", paint)
+    )
+
+
+def draw_residuals(residuals: np.ndarray) -> Drawing:
+    """How the law misses the held-out motion, over all decades."""
+    size = np.maximum(np.abs(residuals[np.isfinite(residuals)]), 1e-16)
+    half, most = np.quantile(size, (0.5, 0.9))
+
+    def paint(axes: Axes) -> None:
+        low, high = np.floor(np.log10(size.min())), np.ceil(np.log10(size.max()) + 1e-9)
+        bins = np.logspace(low, max(high, low + 1), int(np.clip(8 * (high - low), 24, 60)))
+        axes.hist(size, bins, weights=np.full(size.size, 100 / size.size), color=NETWORK, alpha=0.85)
+        for value, text, style in ((half, "half", "-"), (most, "nine tenths", "--")):
+            axes.axvline(
+                value, color=LAW, linewidth=1.3, linestyle=style, label=f"{text} below {plain(value, 2)}"
+            )
+        log_axis(axes, "x")
+        axes.set_xlabel("|residual| / median |target|")
+        axes.set_ylabel("share of the instants (%)")
+        axes.margins(y=0.25)
+        axes.legend(loc="upper left")
+
+    caption = f"Half of the residuals of the law on held-out data lie below {plain(half, 2)} of the median, nine tenths below {plain(most, 2)}."
+    return Drawing(
+        "residuals", "Residuals of the law", caption, f"Residuals. {caption}", draw("residuals", paint)
+    )
+
+
+def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
+    """A held-out run, and the law's motion from the same start."""
+    observed, rolled = evidence.observed, evidence.rolled
+    dots = np.unique(np.linspace(0, len(observed) - 1, min(len(observed), 40)).astype(int))
+    flat = observed.shape[-1] == 1
+
+    def paint(axes: Axes) -> None:
+        for n in range(observed.shape[1]):
+            colour = SERIES[n % len(SERIES)]
+            if flat:
+                axes.plot(rolled[:, n, 0], color=colour, linewidth=1.4)
+                points(axes, f"trajectory-{n}", dots, observed[dots, n, 0], colour, size=3.4, alpha=0.8)
+                continue
+            axes.plot(rolled[:, n, 0], rolled[:, n, 1], color=colour, linewidth=1.4)
+            label = particles[n] if n < len(particles) and len(particles) <= 10 else ""
+            points(
+                axes,
+                f"trajectory-{n}",
+                *observed[dots, n, :2].T,
+                colour,
+                size=3.4,
+                alpha=0.8,
+                label=_mathless(label),
+            )
+        if not flat:
+            axes.set_aspect("equal", adjustable="datalim")
+        axes.set_xlabel("frame" if flat else "x")
+        axes.set_ylabel("x" if flat else "y")
+        if particles and len(particles) <= 10 and not flat:
+            axes.legend(loc="best", ncols=2, fontsize=7.5, handletextpad=0.2, columnspacing=0.8)
+
+    plane = " Seen along z." if observed.shape[-1] == 3 else ""
+    caption = f"Dots are the data of a held-out run, lines the law's motion from the same start.{plane}"
+    title = "Motion under the law"
+    return Drawing("trajectory", title, caption, f"{title}. {caption}", draw("trajectory", paint, height=3.6))
+
+
+def _mathless(label: str) -> str:
+    return label.replace("$", r"\$").lstrip("_")
+
+
+def draw_departure(evidence: Evidence) -> Drawing:
+    """How far the law's motion is from the data, over time."""
+    count = min(len(evidence.observed), len(evidence.rolled))
+    observed, rolled = evidence.observed[:count], evidence.rolled[:count]
+    away = np.linalg.norm(rolled - observed, axis=-1)
+    extent = float(np.sqrt(np.mean((observed - observed.mean(axis=(0, 1))) ** 2) * observed.shape[-1])) or 1.0
+    worst, middle = (
+        np.maximum(away.max(axis=1) / extent, 1e-16),
+        np.maximum(np.median(away, axis=1) / extent, 1e-16),
+    )
+
+    def paint(axes: Axes) -> None:
+        frames = np.arange(count)
+        axes.plot(frames[1:], worst[1:], color=LAW, linewidth=1.5, label="worst particle")
+        axes.plot(frames[1:], middle[1:], color=NETWORK, linewidth=1.5, label="median particle")
+        log_axis(axes, "y")
+        axes.set_xlabel("frame")
+        axes.set_ylabel("distance / size of the system")
+        axes.legend(loc="lower right")
+
+    title = "Departure of the law from the data"
+    caption = f"At the end the worst particle is {share(float(worst[-1]))} of the size of the system away."
+    if count < len(evidence.observed):
+        caption += f" The motion under the law was followed for {count} of {len(evidence.observed)} frames."
+    return Drawing("departure", title, caption, f"{title}. {caption}", draw("departure", paint))
+
+
+def draw_history(history: np.ndarray) -> Drawing:
+    """The loss while training, and on held-out runs."""
+    step, train, held = history[:, 0], history[:, 1], history[:, 2]
+
+    def paint(axes: Axes) -> None:
+        axes.plot(step, train, color=NETWORK, linewidth=1.3, label="training")
+        seen = np.isfinite(held)
+        axes.plot(step[seen], held[seen], color=LAW, linewidth=1.3, label="held-out runs")
+        log_axis(axes, "y")
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.legend(loc="upper right")
+
+    caption = f"The network trained for {plain(float(step[-1]))} steps."
+    return Drawing(
+        "history", "Training of the network", caption, f"Training. {caption}", draw("history", paint)
+    )

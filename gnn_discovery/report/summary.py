@@ -1,0 +1,50 @@
+"""The few lines that end the command: the law, what it is, how good, where the report lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gnn_discovery.report.digits import measured, r_squared, share
+from gnn_discovery.report.record import Discovery
+from gnn_discovery.report.words import headline
+
+
+def summary(discovery: Discovery, report: str | Path | None = None) -> str:
+    """A few lines for the terminal; every number is measured on held-out motion."""
+    law, fit = discovery.law, discovery.fit
+    lines = [("law", str(law))]
+    for number, term in enumerate(law.terms, start=1):
+        for name, constant in term.constants.items():
+            unit = f" {constant.unit}" if constant.unit else ""
+            of = f"  (term {number})" if len(law.terms) > 1 else ""
+            lines.append(("", f"{name} = {measured(constant.value, constant.std)}{unit}{of}"))
+    for name in law.latent:
+        lines.append((name, _latent(discovery, name)))
+    lines.append(("verdict", headline(discovery.verdict)))
+    lines.append(("", discovery.verdict.reason))
+    lines.append(
+        ("error", f"law {share(fit.law_error[0])}, network {share(fit.network_error[0])} on held-out runs")
+    )
+    if fit.law_error[1] is not None:
+        lines.append(
+            ("", f"law {share(fit.law_error[1])}, network {share(fit.network_error[1])} out of distribution")
+        )
+    lines.append(
+        ("R²", f"{r_squared(fit.r2[0])} (all kept), {r_squared(fit.r2_trimmed[0])} (worst tenth left out)")
+    )
+    failed = [check.name for check in discovery.verdict.checks if check.passed is False]
+    if failed:
+        lines.append(("failed", ", ".join(failed)))
+    if report is not None:
+        lines.append(("report", str(report)))
+    return "\n".join(f"{key:>8}  {text}" for key, text in lines)
+
+
+def _latent(discovery: Discovery, name: str) -> str:
+    latent = discovery.law.latent[name]
+    sure = [n for n, determined in enumerate(latent.determined) if determined]
+    names = discovery.particles or tuple(f"particle {n}" for n in range(len(latent.values)))
+    unsure = [names[n] for n in range(len(latent.values)) if n not in sure]
+    values = ", ".join(f"{names[n]} {measured(float(latent.values[n]), float(latent.std[n]))}" for n in sure)
+    text = values or "of no particle determined"
+    return f"{text}; not determined: {', '.join(unsure)}" if unsure and sure else text

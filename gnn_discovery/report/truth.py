@@ -1,0 +1,138 @@
+"""What a simulator or an almanac knows, shown beside what was found. Only the report looks here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.expression import Expression
+from gnn_discovery.law.evaluate import force
+from gnn_discovery.law.record import Constant, ForceLaw, Term
+from gnn_discovery.report.record import Curve, Discovery, Evidence
+from gnn_discovery.snapshots import Snapshots
+
+WORST = 0.1
+
+
+def reveal(
+    discovery: Discovery,
+    truth_terms: Sequence[Mapping[str, Any]],
+    reference: Mapping[str, Sequence[float]] | None = None,
+) -> Discovery:
+    """The discovery with the true law drawn beside it; law and verdict stay as they are.
+
+    Args:
+        truth_terms: plain records of a simulator's law: ``kind``, ``direction``, ``expression`` and ``constants``
+            (name to number), the force on i as in ``Term``.
+        reference: accepted values (N,) of inferred properties by name.
+
+    The true pair force of every message is filled in, with ``direct_r2_trimmed`` and ``direct_r2_all`` of the network's
+    pair force against it among ``messages``; and the truth of each curve. Where the true law asks for a property
+    that the data do not give, the truth stays None.
+
+    Raises:
+        DataError: a term that is no term, or a reference of the wrong length.
+    """
+    terms = tuple(_term(record) for record in truth_terms)
+    found = replace(discovery, reference=_reference(discovery, reference or {}))
+    if not terms or found.evidence is None:
+        return found
+    evidence, figures = found.evidence, dict(found.messages)
+    truth = _pair_force(terms, found.law, evidence)
+    if truth is not None:
+        figures["direct_r2_trimmed"], figures["direct_r2_all"] = direct_r2(evidence.message, truth)
+    curves = tuple(replace(curve, truth=_curve(terms, curve)) for curve in evidence.curves)
+    return replace(found, messages=figures, evidence=replace(evidence, message_truth=truth, curves=curves))
+
+
+def direct_r2(
+    estimate: Float[np.ndarray, "K D"], truth: Float[np.ndarray, "K D"]
+) -> tuple[float | None, float | None]:
+    """R² = 1 - SSE/SST of vectors with nothing fitted: (worst tenth of the residuals left out, all kept).
+
+    None where there is nothing to explain. Published figures of message against force leave out the worst tenth
+    (Cranmer et al. 2020, table 1).
+    """
+    miss = np.sum((estimate - truth) ** 2, axis=-1)
+    kept = miss <= np.quantile(miss, 1 - WORST) if len(miss) else np.zeros(0, dtype=bool)
+    return _r2(miss[kept], truth[kept]), _r2(miss, truth)
+
+
+def _r2(miss: np.ndarray, truth: np.ndarray) -> float | None:
+    spread = float(np.sum((truth - truth.mean(axis=0)) ** 2)) if len(truth) else 0.0
+    return 1 - float(miss.sum()) / spread if spread > 0 and np.isfinite(miss).all() else None
+
+
+def _term(record: Mapping[str, Any]) -> Term:
+    try:
+        constants = {name: Constant(float(value)) for name, value in record.get("constants", {}).items()}
+        expression = Expression.parse(str(record["expression"]))
+        return Term(record["kind"], record["direction"], expression, constants)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"not a term of a law: {dict(record)!r} ({error})",
+            where="truth",
+            remedy="A term has kind, direction, expression and constants (name to number)",
+        ) from error
+
+
+def _reference(discovery: Discovery, reference: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
+    values = {name: np.asarray(value, dtype=float) for name, value in reference.items()}
+    for name, value in values.items():
+        latent = discovery.law.latent.get(name)
+        if latent is not None and value.shape != np.shape(latent.values):
+            raise DataError(
+                f"{value.size} accepted values of {name!r} for {np.size(latent.values)} particles"
+            )
+    return values
+
+
+def _pair_force(terms: Sequence[Term], law: ForceLaw, evidence: Evidence) -> np.ndarray | None:
+    """(K D) the true pair force of each message: K snapshots of two particles, the receiver first."""
+    position, velocity = evidence.message_position, evidence.message_velocity
+    if position is None or velocity is None:
+        return None
+    rows = len(position)
+    bare = {name[:-2] for name in evidence.message_properties}
+    columns = {
+        name: np.stack(
+            [evidence.message_properties.get(f"{name}_{end}", np.zeros(rows)) for end in "ij"], axis=1
+        )
+        for name in sorted(bare)
+    }
+    pairs = Snapshots(
+        positions=np.stack([position, np.zeros_like(position)], axis=1),
+        velocities=np.stack([velocity, np.zeros_like(velocity)], axis=1),
+        target=np.zeros((rows, 2, position.shape[1])),
+        properties=columns,
+        present=np.ones((rows, 2), dtype=bool),
+        run=np.zeros(rows, dtype=int),
+        times=np.zeros(rows),
+        senders=np.array([1]),
+        receivers=np.array([0]),
+        order=law.order,
+    )
+    known = {*evidence.message_properties, "r", "v", "v_r"}
+    pair_terms = tuple(term for term in terms if term.kind == "pair")
+    if any(term.expression.names - known - set(term.constants) for term in pair_terms):
+        return None
+    return force(ForceLaw(pair_terms, law.order, law.divides_by_mass), pairs)[:, 0]
+
+
+def _curve(terms: Sequence[Term], curve: Curve) -> np.ndarray | None:
+    total = np.zeros(len(curve.x))
+    for term in terms:
+        if (term.kind, term.direction) != (curve.kind, curve.direction):
+            continue
+        given = {name: c.value for name, c in term.constants.items()} | dict(curve.fixed)
+        names = sorted(term.expression.names)
+        if set(names) - set(given) - {curve.variable}:
+            return None
+        values = [curve.x if name == curve.variable else given[name] for name in names]
+        total = total + term.expression.numpy(names)(*values)
+    return total

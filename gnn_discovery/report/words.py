@@ -1,0 +1,49 @@
+"""What the figures and the verdict are called in sentences, on the page and in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gnn_discovery.physics.record import Verdict
+from gnn_discovery.report.digits import plain, r_squared, share
+
+_NAMES = {
+    "direct_r2_trimmed": "R² of the network's pair force against the true one, worst tenth left out",
+    "direct_r2_all": "R² of the network's pair force against the true one, all kept",
+}
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict in a few words."""
+    if verdict.status == "known":
+        return f"Known physics: {verdict.match}" if verdict.match else "Known physics"
+    if verdict.status == "candidate":
+        return "A candidate for something new"
+    return f"Inconclusive: {verdict.match}" if verdict.match else "Inconclusive"
+
+
+def found_rows(messages: Mapping[str, float | bool | str | None]) -> list[tuple[str, str]]:
+    """Name and value of each figure read from the messages, as text."""
+    return [(label(name), value_text(name, value)) for name, value in messages.items()]
+
+
+def label(name: str) -> str:
+    """A key of ``Discovery.messages`` in words."""
+    words = _NAMES.get(name, name.replace("_", " ").strip())
+    return words[:1].upper() + words[1:].replace(" r2", " R²")
+
+
+def value_text(name: str, value: float | bool | str | None) -> str:
+    """One figure as text: yes or no, R², a share, or a number."""
+    match value:
+        case None:
+            return "not measured"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case _ if "r2" in name.split("_"):
+            return r_squared(value)
+        case _ if name.endswith("error"):
+            return share(value)
+    return plain(value, 4)
