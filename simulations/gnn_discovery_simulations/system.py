@@ -24,6 +24,7 @@ KEPT = 5
 
 LawTerm = dict[str, Any]
 Particle = Mapping[str, jax.Array]
+"""The properties of one particle, by name."""
 
 
 def term(kind: str, direction: str, expression: str) -> LawTerm:
@@ -119,13 +120,14 @@ class PairSystem(ABC):
         i, j = self._pairs(positions.shape[-2])
         r = np.linalg.norm(positions[..., i, :] - positions[..., j, :], axis=-1)
         whole = {name: np.broadcast_to(p, velocities.shape[:-1]) for name, p in properties.items()}
-        first, second = ({name: p[..., k].ravel() for name, p in whole.items()} for k in (i, j))
-        every = {name: p.ravel() for name, p in whole.items()}
         with jax.enable_x64(True):
-            pair = np.asarray(jax.vmap(self.pair_potential)(r.ravel(), first, second))
-            field = np.asarray(
-                jax.vmap(self.external_potential)(positions.reshape(-1, positions.shape[-1]), every)
+            every = {name: jnp.asarray(p.ravel()) for name, p in whole.items()}
+            first, second = (
+                {name: jnp.asarray(p[..., k].ravel()) for name, p in whole.items()} for k in (i, j)
             )
+            places = jnp.asarray(positions.reshape(-1, positions.shape[-1]))
+            pair = np.asarray(jax.vmap(self.pair_potential)(jnp.asarray(r.ravel()), first, second))
+            field = np.asarray(jax.vmap(self.external_potential)(places, every))
         kinetic = 0.5 * whole["m"] * (velocities**2).sum(-1)
         return (kinetic + field.reshape(kinetic.shape)).sum(-1) + pair.reshape(r.shape).sum(-1)
 
