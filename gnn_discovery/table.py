@@ -17,16 +17,28 @@ class MessageTable:
 
     Attributes:
         kind: "pair" (one row an edge) or "self" (one row a particle).
-        inputs: scalar inputs by name, each (K,): ``r``, ``v_r``, ``m_i``, ``m_j``, ... for a pair;
-            ``v``, ``x``, ``y``, ``z``, ``m_i`` ... for self.
-        position: x_i - x_j for a pair, x_i for self (K, D).
-        velocity: v_i - v_j for a pair, v_i for self (K, D).
-        contributions: force on the receiver (K, D), positive radial part is repulsive, in the units of
-            the data, already multiplied by m_i where the data give m.
+        position: x_i - x_j for a pair, x_i for self (K D).
+        velocity: v_i - v_j for a pair, v_i for self (K D).
+        properties: by name with suffix, ``m_i``, ``m_j``, ... (K).
+        contributions: force on the receiver (K D), already multiplied by m_i where the data give m.
+        total: size of the whole force on the receiver (K): what a contribution is seen against.
     """
 
     kind: Kind
-    inputs: Mapping[str, Float[np.ndarray, " K"]]
     position: Float[np.ndarray, "K D"]
     velocity: Float[np.ndarray, "K D"]
+    properties: Mapping[str, Float[np.ndarray, " K"]]
     contributions: Float[np.ndarray, "K D"]
+    total: Float[np.ndarray, " K"]
+
+    @property
+    def distance(self) -> Float[np.ndarray, " K"]:
+        """r = |position|."""
+        return np.linalg.norm(self.position, axis=-1)
+
+    @property
+    def speed(self) -> Float[np.ndarray, " K"]:
+        return np.linalg.norm(self.velocity, axis=-1)
+
+    def __len__(self) -> int:
+        return len(self.total)

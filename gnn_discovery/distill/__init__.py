@@ -1,0 +1,7 @@
+"""MessageTable to candidate laws: structure, profiles, symbolic regression."""
+
+from gnn_discovery.distill.candidates import Distilled as Distilled
+from gnn_discovery.distill.candidates import distill as distill
+from gnn_discovery.distill.structure import Channel as Channel
+from gnn_discovery.distill.structure import Structure as Structure
+from gnn_discovery.distill.structure import find_structures as find_structures

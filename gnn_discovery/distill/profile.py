@@ -1,0 +1,107 @@
+"""The profile of one channel as points: what symbolic regression sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnn_discovery.distill.structure import Channel, Fit, Structure
+from gnn_discovery.table import MessageTable
+
+BINS = 300
+
+
+@dataclass(frozen=True)
+class Profile:
+    """B points of one channel's profile.
+
+    Attributes:
+        variable: (B,) ascending.
+        value: (B,).
+        weight: (B,) one over what counts as an error of size one.
+    """
+
+    channel: Channel
+    variable: np.ndarray
+    value: np.ndarray
+    weight: np.ndarray
+
+    @property
+    def constant(self) -> float:
+        """The best single number."""
+        return float(np.average(self.value, weights=self.weight**2))
+
+    @property
+    def constant_error(self) -> float:
+        """Relative error of that number, root mean square."""
+        rest = (self.value - self.constant) * self.weight
+        return float(np.sqrt(np.mean(rest**2) / max(np.mean((self.value * self.weight) ** 2), 1e-300)))
+
+
+def read_profiles(table: MessageTable, structure: Structure) -> list[Profile]:
+    """The profile of each channel of ``structure``: its spline, corrected bin by bin with what the spline left over."""
+    fit = Fit(table)
+    parts = fit.profiles(structure.channels)
+    rest = table.contributions - sum(value[:, None] * vector for value, vector in parts)
+    out = []
+    for channel, (spline, vector) in zip(structure.channels, parts, strict=True):
+        values = channel.values(table)
+        length = np.sum(vector**2, -1)
+        seen = 1.0 / fit.weight / np.sqrt(np.maximum(length, 1e-300))
+        if values is None:
+            out.append(Profile(channel, np.zeros(1), spline[:1], np.ones(1)))
+            continue
+        rows = []
+        weight = fit.weight**2 * length
+        for index in _bins(values):
+            w = weight[index]
+            if w.sum() <= 0:
+                continue
+            correction = np.sum(fit.weight[index] ** 2 * np.sum(vector[index] * rest[index], -1)) / w.sum()
+            middle = index[np.argsort(values[index])[len(index) // 2]]
+            size = np.sqrt(len(index) / np.sum(1 / np.maximum(seen[index], 1e-300) ** 2))
+            rows.append((values[middle], spline[middle] + correction, 1.0 / max(size, 1e-300)))
+        x, y, w = np.array(sorted(rows)).T
+        out.append(Profile(channel, x, y, w))
+    return out
+
+
+def _bins(values: np.ndarray) -> list[np.ndarray]:
+    """Rows by bins of the variable, as even in count as in range; no bin is empty."""
+    order = np.argsort(values)
+    x = values[order]
+    scaled = np.log(x) if x[0] > 0 else x
+    span = (scaled - scaled[0]) / max(scaled[-1] - scaled[0], 1e-300)
+    rank = np.arange(len(x)) / len(x)
+    label = np.floor((span + rank) / 2 * BINS * (1 - 1e-12))
+    cuts = np.flatnonzero(np.diff(label)) + 1
+    return np.split(order, cuts)
+
+
+def find_jump(profile: Profile) -> int | None:
+    """Index of the first point beyond a jump of the profile, where there is one.
+
+    A jump is a change between neighbouring points, lines fitted to either side, that is more than a tenth of the
+    profile's size there, stands ten times above the usual such change, and is more than what the profile changes by
+    on either side.
+    """
+    span = 6
+    if len(profile.value) < 8 * span:
+        return None
+    index = np.arange(2 * span, len(profile.value) - 2 * span)
+    step, change = np.array([_step(profile, k, span) for k in index]).T
+    size = np.abs(step) * profile.weight[index]
+    clear = (size > 0.1) & (size > 10 * np.median(size)) & (np.abs(step) > change)
+    return int(index[np.argmax(size * clear)]) if clear.any() else None
+
+
+def _step(profile: Profile, k: int, span: int) -> tuple[float, float]:
+    """The jump at point k between lines fitted to either side of a gap of four points, and the larger change of the
+    profile over one of the sides."""
+    levels, changes = [], []
+    for index in (np.arange(k - 2 - span, k - 2), np.arange(k + 2, k + 2 + span)):
+        x, y = profile.variable[index], profile.value[index]
+        levels.append(np.polyfit(x - profile.variable[k], y, 1)[1])
+        changes.append(np.ptp(y))
+    return float(levels[1] - levels[0]), float(max(changes))

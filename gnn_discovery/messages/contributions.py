@@ -1,0 +1,156 @@
+"""The gauge: contributions in physical units, read from the network and never from the truth.
+
+With a fixed node function the message is the force. With an MLP a message is fixed only up to a map that the node
+function undoes, so the contribution of edge ij to a_i is read in three ways, each times m_i:
+
+* ``linear``: the Jacobian of the node function at the real sum of messages, times the message;
+* ``odd``: half the change of a_i when neighbour j is mirrored through i (supposes a force odd in the separation);
+* ``two_body``: the acceleration the network predicts for i with j as its only neighbour.
+
+Where the three agree, that is evidence; the one whose sum comes nearest to the observed force is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from gnn_discovery.graph import batch_graph, graph_data
+from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.table import MessageTable
+from gnn_discovery.training import Trained
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What was read from the network.
+
+    Attributes:
+        pair, own: the contributions of neighbours, and of each particle to itself.
+        spectrum: (M,) share of the variance of each raw message component, descending.
+        alive: components with more than a thousandth of the largest variance.
+        gauge: the reading that was kept.
+        agreement: median relative difference of each other reading from it.
+        additivity: median of |m a - sum of contributions| / |m a| over held-out particles.
+    """
+
+    pair: MessageTable
+    own: MessageTable
+    spectrum: np.ndarray
+    alive: int
+    gauge: str
+    agreement: Mapping[str, float]
+    additivity: float
+
+
+def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, seed: int = 0) -> Messages:
+    """Contributions at up to ``rows`` pairs of ``snapshots`` (whole snapshots are taken)."""
+    edges = max(1, len(snapshots.senders))
+    count = min(len(snapshots.positions), max(1, rows // edges))
+    pick = np.sort(np.random.default_rng(seed).permutation(len(snapshots.positions))[:count])
+    sample = snapshots.select(pick)
+    raw, readings, own = _readings(trained, sample)
+    shape = (count, edges, sample.dim)
+    size = np.linalg.norm(sample.force, axis=-1)
+    scale = trained.network.scales.force
+    sums = {k: _sum(v.reshape(shape), sample) for k, v in readings.items()}
+    errors = {
+        k: float(np.median((np.linalg.norm(sample.force - own - s, axis=-1) / (scale + size))[sample.present]))
+        for k, s in sums.items()
+    }
+    best = min(errors, key=errors.__getitem__)
+    kept = readings[best]
+    if trained.config.node == "mlp":
+        own = sample.force - sums[best] if len(readings) == 1 else _predicted_force(trained, sample) - sums[best]
+    r, s = sample.receivers, sample.senders
+    total = size[:, r].reshape(-1) + 1e-3 * scale
+    here = sample.pair_present().reshape(-1)
+    strength = trained.network.strength
+    properties = {f"{k}_{end}": v[:, e].reshape(-1) for k, v in sample.properties.items() for end, e in (("i", r), ("j", s))}
+    if strength is not None:
+        values = np.exp(np.asarray(strength[...], float))
+        properties["m_j"] = np.tile(values[s], count)
+    pair = MessageTable(
+        "pair",
+        sample.separation().reshape(-1, sample.dim)[here],
+        (sample.velocities[:, r] - sample.velocities[:, s]).reshape(-1, sample.dim)[here],
+        {k: v[here] for k, v in properties.items()},
+        kept[here],
+        total[here],
+    )
+    alone = sample.present.reshape(-1)
+    flat = lambda a: a.reshape(-1, sample.dim)[alone]  # noqa: E731
+    mine = MessageTable(
+        "self",
+        flat(sample.positions),
+        flat(sample.velocities),
+        {f"{k}_i": v.reshape(-1)[alone] for k, v in sample.properties.items()},
+        flat(own),
+        size.reshape(-1)[alone] + 1e-3 * scale,
+    )
+    variance = np.sort(np.var(raw[here], axis=0))[::-1]
+    difference = {
+        k: float(np.median(np.linalg.norm(v - kept, axis=-1)[here] / (np.linalg.norm(kept, axis=-1)[here] + 0.1 * total[here])))
+        for k, v in readings.items()
+        if k != best
+    }
+    share = variance / max(variance.sum(), 1e-300)
+    return Messages(pair, mine, share, int(np.sum(share > 1e-3 * share[0])), best, difference, errors[best])
+
+
+def _sum(contributions: np.ndarray, sample: Snapshots) -> np.ndarray:
+    """Sum over neighbours: (S E D) to (S N D)."""
+    out = np.zeros(sample.positions.shape)
+    for edge, receiver in enumerate(sample.receivers):
+        out[:, receiver] += contributions[:, edge]
+    return out
+
+
+def _predicted_force(trained: Trained, sample: Snapshots) -> np.ndarray:
+    graph = batch_graph(graph_data(sample), jnp.arange(len(sample.positions)))
+    target = np.asarray(trained.network(graph).nodes["target"], float).reshape(sample.target.shape)
+    return target * sample.properties["m"][..., None] if sample.has_mass else target
+
+
+def _readings(trained: Trained, sample: Snapshots) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Raw messages (K M), contributions by each reading (K D), and the self force (S N D)."""
+    network = trained.network
+    graph = batch_graph(graph_data(sample), jnp.arange(len(sample.positions)))
+    definition, state = nnx.split(network)
+
+    @jax.jit
+    def read(state: nnx.State) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
+        net = nnx.merge(definition, state)
+        out = net(graph)
+        message, scale = out.edges["message"], net.scales.force
+        if net.node is None:
+            return message, {"fixed": message * scale}, out.nodes["self"]
+        take = lambda ends: jax.tree.map(lambda a: a[ends], graph.nodes)  # noqa: E731
+        receiver, sender = take(graph.receivers), take(graph.senders)
+        total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[graph.receivers]
+        force = lambda t: net.motion(receiver, t)["target"] * net.mass(receiver["properties"])  # noqa: E731
+        opposite = {
+            **sender,
+            "position": 2 * receiver["position"] - sender["position"],
+            "velocity": 2 * receiver["velocity"] - sender["velocity"],
+        }
+        edges = {**graph.edges, "separation": -graph.edges["separation"]}
+        mirrored = net.messages(edges, opposite, receiver, None)["message"]
+        readings = {
+            "linear": jax.jvp(force, (total,), (message,))[1],
+            "odd": 0.5 * (force(total) - force(total - message + mirrored)),
+            "two_body": force(message),
+        }
+        return message, readings, out.nodes["self"]
+
+    raw, readings, own = read(state)
+    return (
+        np.asarray(raw, float),
+        {k: np.asarray(v, float) for k, v in readings.items()},
+        np.asarray(own, float).reshape(sample.positions.shape),
+    )
