@@ -1,0 +1,10 @@
+"""The run directory: lock, atomic writes, checkpoints, metrics; and the resumable runner of many cells."""
+
+from gnn_discovery.runs.cells import Cell as Cell
+from gnn_discovery.runs.cells import CellResult as CellResult
+from gnn_discovery.runs.cells import run_cells as run_cells
+from gnn_discovery.runs.directory import RunDirectory as RunDirectory
+from gnn_discovery.runs.directory import next_directory as next_directory
+from gnn_discovery.runs.environment import environment as environment
+from gnn_discovery.runs.environment import machine as machine
+from gnn_discovery.runs.environment import versions as versions

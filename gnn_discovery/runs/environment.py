@@ -1,0 +1,55 @@
+"""What a run was made with: versions, machine, date."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+_PACKAGES = (
+    "gnn-discovery", "jax", "jaxlib", "flax", "optax", "jraph", "diffrax", "numpy", "scipy", "sympy", "pyoperon", "pysr",
+    "astropy",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Version by package name, of what figures may depend on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """Processor, cores that may be used, and system, in words."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    return f"{_processor()}, {cores} cores, {platform.system()} {platform.machine()}"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown processor"
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def environment() -> Mapping[str, object]:
+    """What ``environment.json`` of a run holds."""
+    return {"date": now(), "machine": machine(), "versions": versions()}

@@ -1,0 +1,89 @@
+"""Files that are whole or absent: written beside, synced, then renamed. JSON without NaN."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnn_discovery.errors import DataError, StorageError
+
+
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turns the errors of the disk into ``StorageError``, with the path and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot be written ({error.strerror or error})",
+            where=str(path),
+            remedy="Free some space or give another directory with --out",
+        ) from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write so that ``path`` holds the old content or the new, never a part."""
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write records, arrays and plain values as JSON, atomically."""
+    write_bytes(path, (dumps(value) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file that this software wrote.
+
+    Raises:
+        DataError: missing, unreadable or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=str(path)) from error
+    except ValueError as error:
+        raise DataError(
+            f"is no JSON file ({error})", where=str(path), remedy="It may be damaged; make it anew"
+        ) from error
+
+
+def dumps(value: Any, indent: int | None = 2) -> str:
+    """JSON text of ``value``; a number that is not finite is an error of ours, so it raises."""
+    return json.dumps(plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """Records, mappings, sequences and NumPy values as what JSON knows; infinities and NaN become None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Sequence | set | frozenset):
+        return [plain(v) for v in value]
+    return str(value)
