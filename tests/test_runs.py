@@ -35,7 +35,7 @@ def test_a_new_run_holds_its_config_and_its_environment(run):
 
 def test_a_run_is_never_overwritten(run):
     run.close()
-    with pytest.raises(StorageError, match="not empty.*resume"):
+    with pytest.raises(StorageError, match=r"not empty.*resume"):
         RunDirectory.create(run.path, {"seed": 4})
     assert run.config == {"seed": 3}
 

@@ -39,9 +39,7 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             f"is no checkpoint that can be read ({error})", where=str(path), remedy="Delete it and resume"
         ) from error
     if meta.get("sha256") != _digest(arrays):
-        raise DataError(
-            "is damaged: its checksum does not fit", where=str(path), remedy="Delete it and resume"
-        )
+        raise DataError("is damaged (checksum)", where=str(path), remedy="Delete it and resume")
     return arrays, json.loads(meta["meta"])
 
 

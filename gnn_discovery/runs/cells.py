@@ -1,7 +1,7 @@
 """Many cells side by side, resumable: each a child process, each result a file that can be committed.
 
-A cell is a task (``module:function``) with plain arguments. Children are started with ``subprocess``, in a process
-group of their own, with a fixed number of threads; they end with their parent, and all of them end on Ctrl-C.
+A cell is a task (``module:function``) with plain arguments. Children are started with ``subprocess``, in a
+process group of their own, with a fixed number of threads; they end with their parent, and on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gnn_discovery.runs.files import plain, read_json, storing, write_json
 
 @dataclass(frozen=True)
 class Cell:
-    """One piece of work: ``task`` is ``module:function``, called with ``arguments``, returns what JSON knows."""
+    """One piece of work: ``task`` (``module:function``) is called with ``arguments``, returns what JSON knows."""
 
     name: str
     task: str
@@ -97,7 +97,7 @@ def run_cells(
 
 
 def read_result(directory: Path, cell: Cell, retry: bool = False) -> CellResult | None:
-    """The kept result of a cell; None where there is none, it was of other arguments, or it is to be retried."""
+    """The kept result of a cell; None where there is none, of other arguments, or to be retried."""
     path = directory / f"{cell.name}.json"
     if not path.exists():
         return None

@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 class RunDirectory:
     """A directory that one process works in at a time; a context manager that holds its lock.
 
-    ``config.json`` is what was asked, ``environment.json`` what it was made with, ``metrics.jsonl`` one record a
-    line, ``checkpoints/`` arrays and JSON of each step, ``steps/`` a marker for each step that is done.
+    ``config.json`` is what was asked, ``environment.json`` what it was made with, ``metrics.jsonl`` one record
+    a line, ``checkpoints/`` the arrays of each step, ``steps/`` a marker for each step that is done.
     """
 
     def __init__(self, path: Path):

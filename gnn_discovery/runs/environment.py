@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 _PACKAGES = (
-    "gnn-discovery", "jax", "jaxlib", "flax", "optax", "jraph", "diffrax", "numpy", "scipy", "sympy", "pyoperon", "pysr",
-    "astropy",
-)  # fmt: skip
+    *("gnn-discovery", "jax", "jaxlib", "flax", "optax", "jraph", "diffrax", "numpy", "scipy", "sympy"),
+    *("pyoperon", "pysr", "astropy"),
+)
 
 
 def versions() -> dict[str, str]:

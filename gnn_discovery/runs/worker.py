@@ -1,4 +1,4 @@
-"""The child of ``run_cells``: ``python -m gnn_discovery.runs.worker REQUEST ANSWER``. Ends when its parent does."""
+"""The child of ``run_cells``: ``python -m gnn_discovery.runs.worker REQUEST ANSWER``; ends with its parent."""
 
 from __future__ import annotations
 
