@@ -26,7 +26,7 @@ from gnn_discovery.runs.files import plain, read_json, storing, write_json
 
 @dataclass(frozen=True)
 class Cell:
-    """One piece of work: ``task`` (``module:function``) is called with ``arguments``, returns what JSON knows."""
+    """One piece of work: ``task`` (``module:function``) is called with ``arguments``, gives plain values."""
 
     name: str
     task: str

@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 class RunDirectory:
     """A directory that one process works in at a time; a context manager that holds its lock.
 
-    ``config.json`` is what was asked, ``environment.json`` what it was made with, ``metrics.jsonl`` one record
+    ``config.json`` is what was asked, ``environment.json`` with what, ``metrics.jsonl`` one record
     a line, ``checkpoints/`` the arrays of each step, ``steps/`` a marker for each step that is done.
     """
 

@@ -1,4 +1,4 @@
-"""The child of ``run_cells``: ``python -m gnn_discovery.runs.worker REQUEST ANSWER``; ends with its parent."""
+"""A child of ``run_cells``: ``python -m gnn_discovery.runs.worker REQUEST ANSWER``; ends with the parent."""
 
 from __future__ import annotations
 
