@@ -38,7 +38,7 @@ class SolarSystem:
 
     They are astropy's built-in ephemeris, which needs neither a file nor a network: Sun and Earth after
     VSOP2000 (Moisson and Bretagnon 2001), the other planets after Simon et al. 1994 (Astron. Astrophys. 282,
-    663), good to 4 (Mercury) ... 86 (Uranus) arc seconds. ``erfa`` is called as astropy calls it, but works out
+    663), good to 4 (Mercury) ... 86 (Uranus) arc seconds. ``erfa`` is called as astropy does, but works out
     the Sun once and not once for each planet. The Earth-Moon barycentre stands for the Earth.
 
     Attributes:

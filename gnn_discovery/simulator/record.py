@@ -1,4 +1,4 @@
-"""Simulator: the door through which motion comes in, built-in or a user's own."""
+"""Simulator: what makes runs, built-in or a user's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ class SimulationConfig:
 
 
 class Simulator(Protocol):
-    """Anything that makes runs. Called once a discovery, before anything else."""
+    """Anything that makes runs. Called once a discovery, before anything else.
+
+    Three attributes are looked for and need not be there. ``recorded = True`` says that the motion is given and
+    the seed has no say. ``true_law(config)`` gives the terms of the law as plain records (``kind``,
+    ``direction``, ``expression``, ``constants``), ``reference_properties()`` accepted values (N,) of what is
+    to be inferred, by name; the report alone asks for them.
+    """
 
     def simulate(self, config: SimulationConfig) -> Sequence[Trajectory]:
         """The runs; the same config gives the same runs."""

@@ -1,0 +1,190 @@
+"""From what a user types to a simulator: a registered name, ``module:Name``, ``path/to/file.py:name``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gnn_discovery.errors import DataError, UsageError
+from gnn_discovery.simulator.function import FunctionSimulator
+from gnn_discovery.simulator.record import Simulator
+
+GROUP = "gnn_discovery.simulators"
+
+Failure = (Exception, SystemExit)
+"""Loading somebody's code may fail in any way, and may even try to end the program."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A registered simulator, or why it could not be loaded."""
+
+    name: str
+    value: str
+    simulator: Simulator | None
+    error: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """First line of its documentation."""
+        text = inspect.getdoc(type(self.simulator)) if self.simulator is not None else None
+        return (text or "").partition("\n")[0]
+
+
+def names() -> tuple[str, ...]:
+    """The registered names; nothing is loaded."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+def plugins() -> list[Plugin]:
+    """All registered simulators in the order of their names; a broken one is listed and harms no other."""
+    found = []
+    for name in names():
+        points = _registered(name)
+        value = " and ".join(point.value for point in points)
+        try:
+            found.append(Plugin(name, value, _load(name)))
+        except UsageError as error:
+            found.append(Plugin(name, value, None, error.what))
+    return found
+
+
+def resolve(spec: str) -> Simulator:
+    """The simulator that ``spec`` names; the working directory can be imported from.
+
+    Raises:
+        UsageError: an unknown or ambiguous name, a module or attribute that does not exist, a broken plug-in.
+        DataError: no such file, code that fails while it is imported, an object that is no simulator.
+    """
+    if ":" not in spec and not spec.endswith(".py"):
+        return _load(spec)
+    place, _, attribute = spec.rpartition(":")
+    if not place or not attribute:
+        raise UsageError(
+            f"{spec!r} names no object",
+            remedy="Give module:Name or path/to/file.py:name, as in my_system.py:accelerations",
+        )
+    module = _module_of_file(Path(place)) if place.endswith(".py") else _module(place)
+    if not hasattr(module, attribute):
+        own = [name for name in vars(module) if not name.startswith("_")]
+        raise UsageError(f"there is no {attribute!r}", where=place, remedy=_nearest(attribute, own))
+    return as_simulator(getattr(module, attribute), spec)
+
+
+def as_simulator(made: Any, where: str = "simulator") -> Simulator:
+    """An object with ``simulate`` as it is, a class instantiated, a bare function of accelerations wrapped.
+
+    Raises:
+        DataError: something else, or a class that cannot be made without arguments.
+    """
+    if inspect.isclass(made):
+        try:
+            made = made()
+        except Failure as error:
+            raise DataError(
+                f"the class cannot be made without arguments: {_says(error)}",
+                where=where,
+                remedy="Give every argument a default, or name an object in place of the class",
+            ) from error
+    if callable(getattr(made, "simulate", None)):
+        return made
+    if callable(made):
+        return FunctionSimulator(made, name=where)
+    raise DataError(
+        f"a {type(made).__name__} is no simulator",
+        where=where,
+        remedy="Name a class or object with simulate(config), or a function "
+        "accelerations(positions, velocities, properties)",
+    )
+
+
+def _registered(name: str) -> list[EntryPoint]:
+    """The entry points of that name, one for each object that it stands for."""
+    return list({point.value: point for point in entry_points(group=GROUP) if point.name == name}.values())
+
+
+def _load(name: str) -> Simulator:
+    points = _registered(name)
+    if not points:
+        raise UsageError(f"unknown system {name!r}", remedy=_nearest(name, names()))
+    if len(points) > 1:
+        both = " and ".join(
+            f"{p.value} (of {p.dist.name if p.dist else 'an unknown package'})" for p in points
+        )
+        raise UsageError(
+            f"system {name!r} is ambiguous: {both}",
+            remedy=f"Name the object, as in {points[0].value}, or remove one package",
+        )
+    try:
+        return as_simulator(points[0].load(), name)
+    except Failure as error:
+        raise UsageError(
+            f"plug-in {name!r} ({points[0].value}) does not load: {_says(error)}",
+            remedy="Repair or remove the package that brings it",
+        ) from error
+
+
+def _module(name: str) -> ModuleType:
+    _importable(Path.cwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise UsageError(
+                f"there is no module {name!r}",
+                remedy="Call from the folder that holds it, or install its package",
+            ) from error
+        raise _import_failed(name, error) from error
+    except Failure as error:
+        raise _import_failed(name, error) from error
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise DataError("no such file", where=str(path), remedy="Check the path")
+    _importable(path.resolve().parent)
+    name = f"_gnn_discovery_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise DataError("is no Python file", where=str(path), remedy="Give a file whose name ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Failure as error:
+        del sys.modules[name]
+        raise _import_failed(str(path), error) from error
+    return module
+
+
+def _importable(folder: Path) -> None:
+    if os.fspath(folder) not in sys.path:
+        sys.path.insert(0, os.fspath(folder))
+
+
+def _import_failed(where: str, error: BaseException) -> DataError:
+    return DataError(
+        f"the code fails while it is imported: {_says(error)}",
+        where=where,
+        remedy="Repair it, or install what it needs",
+    )
+
+
+def _says(error: BaseException) -> str:
+    return error.what if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+
+
+def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return f"Known: {', '.join(known)}" if known else "Nothing is known here"
