@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gnn_discovery.errors import NoResult
+from gnn_discovery.law.latent import structural_amplitude
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.law.refit import Fitted, refit, thin
+from gnn_discovery.law.refit import refit, thin
 from gnn_discovery.law.simpler import complexity, neighbours, signature
 from gnn_discovery.law.weights import Scale, force_scale, relative_errors
 from gnn_discovery.snapshots import Snapshots
@@ -27,7 +28,7 @@ _KEPT, _ROUNDS = 4, 3
 
 @dataclass(frozen=True)
 class Scored:
-    """A refitted candidate. ``error``: mean relative error on held-out motion, 1 where the law is not finite."""
+    """A refitted candidate. ``error``: relative error on held-out motion, 1 where it is not finite."""
 
     law: ForceLaw
     complexity: int
@@ -36,7 +37,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen law with error bars, its error on held-out motion, and all that were tried, simplest first."""
+    """The chosen law with error bars, its error on held-out motion, and all tried, simplest first."""
 
     law: ForceLaw
     error: float
@@ -45,11 +46,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Entry:
-    """``groups``: (G,) the error in each held-out run."""
+    """``groups``: (G,) the error in each held-out run; ``finite``: whether a fit was found."""
 
     law: ForceLaw
     size: int
     groups: np.ndarray
+    finite: bool
 
     @property
     def error(self) -> float:
@@ -67,17 +69,17 @@ def choose(
 ) -> Choice:
     """Refit every candidate on ``train``, score it on ``valid``, and take the simplest that is not beaten.
 
-    From the simplest law upwards, a more complex one replaces it when it is better on the held-out runs beyond
-    three standard errors of the paired difference, and its log error is lower by ``price`` for each unit of
-    complexity. On exact data right forms reach 1e-7 and less and wrong ones 1e-3 to 1, so any price between .001
-    and 1 gives the same answer; with noise .02 asks a further constant (about four units) for 8% of the error, which
-    is above what constants gain by absorbing the bias of numerical derivatives. The law without terms always takes
-    part. Candidates are tried on few snapshots first, the front is tried again in simpler forms (round exponents,
-    fewer constants and terms, softened), and what is left is fitted on more.
+    From the simplest law upwards, a more complex one replaces it when it is better on the held-out runs
+    beyond three standard errors of the paired log ratio, and its log error is lower by ``price`` for each
+    unit of complexity. On exact data right forms reach 1e-7 and less and wrong ones 1e-3 to 1, so any price
+    between .001 and 1 gives the same answer; with noise .02 asks a further constant (about four units) for
+    8% of the error, above what constants gain by absorbing the bias of numerical derivatives. The law
+    without terms always takes part. Candidates are tried on few snapshots first, the front is tried again
+    in other forms (round exponents, fewer constants and terms, softened), what is left is fitted on more.
 
     Args:
-        latent: properties to infer; then each particle's error counts by its logarithm, since the bodies of one
-            system may be known to very different precision.
+        latent: properties to infer; then each particle's error counts by its logarithm, since the bodies of
+            one system may be known to very different precision.
 
     Raises:
         NoResult: no candidate gives a finite force.
@@ -87,32 +89,32 @@ def choose(
     scale = force_scale(train)
     few, more = thin(valid, _TRIAL, seed), thin(valid, _VALID, seed)
 
-    def attempt(law: ForceLaw, entries: int, held: Snapshots) -> tuple[_Entry, Fitted | None]:
+    def attempt(law: ForceLaw, entries: int, held: Snapshots, starts: int) -> _Entry:
+        names = _used(law, latent)
         try:
-            fitted = refit(law, train, latent=_used(law, latent), scale=scale, entries=entries, seed=seed)
+            fitted = refit(law, train, latent=names, scale=scale, starts=starts, entries=entries, seed=seed)
         except np.linalg.LinAlgError:
-            return _Entry(law, complexity(law), np.ones(1)), None
-        groups = held_errors(fitted.law, held, scale, bool(latent))
-        return _Entry(fitted.law, complexity(fitted.law), groups), fitted if np.isfinite(fitted.error) else None
+            return _Entry(law, complexity(law), np.ones(1), False)
+        groups = held_errors(fitted.law, held, scale, by_particle=bool(latent))
+        return _Entry(fitted.law, complexity(fitted.law), groups, np.isfinite(fitted.error))
 
     nothing = replace(candidates[0], terms=(), latent={})
+    given = [structural_amplitude(law, _used(law, latent)) for law in candidates]
     tried: dict[tuple, _Entry] = {}
-    finite = False
-    fresh = [nothing, *candidates]
-    for _ in range(_ROUNDS):
+    for step in range(_ROUNDS):
+        fresh = (
+            [n for e in _front(tried.values(), price) for n in neighbours(e.law)]
+            if step
+            else [nothing, *given]
+        )
         for law in fresh:
             if signature(law) not in tried:
-                entry, fitted = attempt(law, _TRIAL, few)
-                tried[signature(law)] = entry
-                finite |= fitted is not None and bool(law.terms)
-        if not finite and not all(law.terms == () for law in candidates):
+                tried[signature(law)] = attempt(law, _TRIAL, few, 1 if step else 4)
+        if any(law.terms for law in candidates) and not any(e.finite for e in tried.values() if e.law.terms):
             raise NoResult(f"none of {len(candidates)} candidate laws gives a finite force on the data")
-        fresh = [n for entry in _front(tried.values(), price) for n in neighbours(entry.law)]
-    final = []
-    for entry in _front(tried.values(), price):
-        final.append(attempt(entry.law, _FINAL, more)[0])
+    final = [attempt(entry.law, _FINAL, more, 0) for entry in _front(tried.values(), price)]
     best = _select(final, price)
-    law = refit(best.law, train, latent=_used(best.law, latent), scale=scale, seed=seed).law
+    law = refit(best.law, train, latent=_used(best.law, latent), scale=scale, starts=0, seed=seed).law
     board = {key: Scored(e.law, e.size, e.error) for key, e in tried.items()}
     board |= {signature(e.law): Scored(e.law, e.size, e.error) for e in final}
     error = float(held_errors(law, more, scale, bool(latent)).mean())
@@ -175,10 +177,13 @@ def _select(entries: Sequence[_Entry], price: float) -> _Entry:
 
 
 def _better(one: _Entry, other: _Entry) -> bool:
-    """Whether ``one`` is better than ``other`` beyond the spread of the paired differences."""
+    """Whether ``one`` is better than ``other`` beyond the spread of the log ratio over the groups.
+
+    The ratio, not the difference: a run with a close encounter has many times the error of a quiet one.
+    """
     if len(one.groups) != len(other.groups):
         return one.error < other.error
-    gain = other.groups - one.groups
+    gain = np.log(np.maximum(other.groups, EXACT) / np.maximum(one.groups, EXACT))
     if len(gain) < 2:
         return bool(gain.mean() > 0)
     return bool(gain.mean() > SIGNIFICANT * gain.std(ddof=1) / np.sqrt(len(gain)))

@@ -12,6 +12,7 @@ from gnn_discovery.errors import DataError
 from gnn_discovery.law.record import ForceLaw, Term
 from gnn_discovery.law.scene import Scene, blocks
 from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.table import MessageTable
 
 
 def all_pairs(particles: int) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +93,9 @@ def acceleration(
     count = int(np.prod(lead))
     if velocities is None:
         if needs_velocity(law):
-            raise DataError("the law depends on velocities, none are given", remedy="pass velocities (..., N, D)")
+            raise DataError(
+                "the law depends on velocities, none are given", remedy="pass velocities (..., N, D)"
+            )
         velocities = np.zeros_like(positions)
     velocities = np.asarray(velocities, dtype=float)
     if velocities.shape != positions.shape:
@@ -101,7 +104,9 @@ def acceleration(
     for name, value in (properties or {}).items():
         value = np.asarray(value, dtype=float)
         if value.shape not in ((), (particles,), (*lead, particles)):
-            raise DataError(f"property {name!r} has shape {value.shape}, expected ({particles},) or (..., {particles})")
+            raise DataError(
+                f"property {name!r} has shape {value.shape}, expected ({particles},) or (..., {particles})"
+            )
         values[name] = np.broadcast_to(value, (*lead, particles)).reshape(count, particles)
     if edges is None:
         senders, receivers = all_pairs(particles)
@@ -131,3 +136,27 @@ def needs_velocity(law: ForceLaw) -> bool:
         or (term.direction == "transverse" and term.kind == "self")
         for term in law.terms
     )
+
+
+def pair_force(law: ForceLaw, table: MessageTable) -> Float[np.ndarray, "K D"]:
+    """Force of the pair terms for each row of a table: K snapshots of two particles, the receiver first."""
+    rows, nowhere = len(table.position), np.zeros_like(table.position)
+    bare = sorted({name[:-2] for name in table.properties})
+    nothing = np.zeros(rows)
+    columns = {
+        n: np.stack([table.properties.get(f"{n}_{end}", nothing) for end in "ij"], axis=1) for n in bare
+    }
+    pairs = Snapshots(
+        positions=np.stack([table.position, nowhere], axis=1),
+        velocities=np.stack([table.velocity, nowhere], axis=1),
+        target=np.zeros((rows, 2, table.position.shape[1])),
+        properties=columns,
+        present=np.ones((rows, 2), dtype=bool),
+        run=np.zeros(rows, dtype=int),
+        times=np.zeros(rows),
+        senders=np.array([1]),
+        receivers=np.array([0]),
+        order=law.order,
+    )
+    terms = tuple(term for term in law.terms if term.kind == "pair")
+    return force(replace(law, terms=terms, latent={}), pairs)[:, 0]

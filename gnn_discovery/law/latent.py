@@ -1,4 +1,4 @@
-"""Inferred source strengths: a property that the data do not give, solved for with the constants of the law."""
+"""Inferred source strengths: a property that the data lack, solved for with the constants of the law."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gnn_discovery.law.uncertainty import group_gradients
 from gnn_discovery.law.weights import force_scale, weights
 from gnn_discovery.snapshots import Snapshots
 
-ENTRIES = 400_000
+FEWEST = 200
 DETERMINED = 0.30
 """A strength is determined when its 95% interval is narrower than this part of it, up and down."""
 
@@ -59,7 +59,11 @@ def structural_amplitude(law: ForceLaw, latent: Sequence[str]) -> ForceLaw:
                 continue
             expression = term.expression.substitute({name: 1.0 if constant.value >= 0 else -1.0})
             rest = {k: c for k, c in term.constants.items() if k != name}
-            terms = (*law.terms[:t], replace(term, expression=expression, constants=rest), *law.terms[t + 1 :])
+            terms = (
+                *law.terms[:t],
+                replace(term, expression=expression, constants=rest),
+                *law.terms[t + 1 :],
+            )
             law = replace(law, terms=terms)
             break
         fixed.add(held)
@@ -71,17 +75,22 @@ def _proportional(expression: Expression, name: str) -> bool:
     return name not in slope.names and not expression.substitute({name: 0.0}).names
 
 
-def solve_latent(law: ForceLaw, data: Snapshots, latent: Sequence[str], *, errors: bool = True) -> LatentFit:
+def solve_latent(
+    law: ForceLaw, data: Snapshots, latent: Sequence[str], *, entries: int, errors: bool = True
+) -> LatentFit:
     """Constants and per-particle values jointly, each body's equations weighted by its own residual.
 
-    The weights are repeated until they stand still: bodies are seen with very different precision. The standard
-    errors are the largest of those that follow when the residuals are resampled in contiguous blocks of several
-    lengths (halves of the span to twentieths), and when whole bodies are: what is common to a block, or to all
-    equations of one body, is a systematic error and does not average out.
+    The weights are repeated until they stand still: bodies are seen with very different precision. The
+    standard errors are the largest of those that follow when the residuals are resampled in contiguous
+    blocks of several lengths (halves of the span to twentieths), and when whole bodies are: what is common
+    to a block, or to all equations of one body, is a systematic error and does not average out. An error
+    that repeats with the orbits themselves, as in a truncated planetary theory, is not seen by this.
     """
     if len(data.run) * data.positions.shape[-1] < 4:
         raise DataError(f"{len(data.run)} instants are too few to infer a property")
-    pick = np.unique(np.linspace(0, len(data.run) - 1, max(50, ENTRIES // max(1, len(data.receivers)))).astype(int))
+    pick = np.unique(
+        np.linspace(0, len(data.run) - 1, max(FEWEST, entries // max(1, len(data.receivers)))).astype(int)
+    )
     data = data.select(pick)
     scene, model = Scene(data), Model(law, data.positions.shape[1], latent)
     base = weights(data, force_scale(data)).T
@@ -97,12 +106,14 @@ def solve_latent(law: ForceLaw, data: Snapshots, latent: Sequence[str], *, error
         moved, factor = np.abs(np.log(new / factor)).max(), new
         if moved < 1e-3 or not np.isfinite(moved):
             break
-    covariance = systematic_covariance(problem, theta) if errors else np.full((model.size, model.size), np.nan)
+    covariance = (
+        systematic_covariance(problem, theta) if errors else np.full((model.size, model.size), np.nan)
+    )
     return LatentFit(model, theta, covariance)
 
 
 def systematic_covariance(problem: Problem, theta: np.ndarray) -> np.ndarray:
-    """(P P) the covariance whose errors are largest, entry by entry, over blocks of several lengths and over bodies."""
+    """(P P) covariance with each entry's largest error over blocks of several lengths and bodies."""
     slope = problem.jacobian(theta)
     residual = problem.residual(theta)
     if not (np.isfinite(slope).all() and np.isfinite(residual).all()):

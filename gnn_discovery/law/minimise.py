@@ -1,4 +1,4 @@
-"""Weighted least squares for a model on a scene: Levenberg-Marquardt, with a linear start and Huber weights."""
+"""Weighted least squares of a model on a scene: Levenberg-Marquardt, a linear start, Huber weights."""
 
 from __future__ import annotations
 
@@ -31,16 +31,21 @@ class Problem:
             return np.where(self.weight[..., None] > 0, miss, 0.0) * self.weight[..., None]
 
     def cost(self, theta: np.ndarray) -> float:
-        flat = self.residual(theta).ravel()
-        with np.errstate(all="ignore"):
-            total = float(flat @ flat)
-        return total if np.isfinite(total) else np.inf
+        return squared(self.residual(theta))
 
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         """(P, N*S*D), weighted."""
         with np.errstate(all="ignore"):
             slope = np.where(self.weight[..., None] > 0, self.model.jacobian(theta, self.scene), 0.0)
             return (slope * self.weight[..., None]).reshape(self.model.size, -1)
+
+
+def squared(residual: np.ndarray) -> float:
+    """Sum of squares, inf where it is not finite."""
+    flat = residual.ravel()
+    with np.errstate(all="ignore"):
+        total = float(flat @ flat)
+    return total if np.isfinite(total) else np.inf
 
 
 def linear_start(problem: Problem, theta: np.ndarray) -> np.ndarray:
@@ -61,9 +66,10 @@ def linear_start(problem: Problem, theta: np.ndarray) -> np.ndarray:
 
 
 def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tuple[np.ndarray, float]:
-    """Levenberg-Marquardt from ``theta``; thresholds stay. Returns the end and its cost (inf where not finite)."""
+    """Levenberg-Marquardt from ``theta``; thresholds stay. The end and its cost, inf where not finite."""
     free = problem.model.smooth
-    cost = problem.cost(theta)
+    residual = problem.residual(theta)
+    cost = squared(residual)
     if not np.isfinite(cost) or not free.any():
         return theta, cost
     floor = 1e-30 * float(np.sum((problem.target * problem.weight[..., None]) ** 2))
@@ -75,16 +81,17 @@ def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tup
         size = np.linalg.norm(slope, axis=1)
         size[size == 0] = 1.0
         slope /= size[:, None]
-        normal, gradient = slope @ slope.T, slope @ problem.residual(theta).ravel()
+        normal, gradient = slope @ slope.T, slope @ residual.ravel()
         better, gained = False, 0.0
         for _ in range(10):
             step = -np.linalg.solve(normal + damping * np.eye(len(normal)), gradient)
             trial = theta.copy()
             trial[free] += step / size
-            new = problem.cost(trial)
+            moved = problem.residual(trial)
+            new = squared(moved)
             if new < cost:
                 better, gained = True, cost - new
-                theta, cost, damping = trial, new, max(damping * 0.05, 1e-15)
+                theta, residual, cost, damping = trial, moved, new, max(damping * 0.05, 1e-15)
                 break
             if np.abs(gradient @ step) < 1e-13 * cost:
                 break
@@ -102,7 +109,9 @@ def robust_weights(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
         seen = weight[n] > 0
         if seen.any():
             spread = 1.2 * np.median(size[n, seen])
-            factor[n] = np.sqrt(np.minimum(1.0, HUBER * spread / np.maximum(size[n], 1e-300))) if spread > 0 else 1.0
+            factor[n] = (
+                np.sqrt(np.minimum(1.0, HUBER * spread / np.maximum(size[n], 1e-300))) if spread > 0 else 1.0
+            )
     return factor
 
 
@@ -114,6 +123,8 @@ def robust_descend(problem: Problem, theta: np.ndarray, *, rounds: int = 3) -> t
         residual = problem.residual(theta)
         if not np.isfinite(residual).all() or np.abs(residual).max(initial=0.0) < 1e-9:
             break
-        current = Problem(problem.model, problem.scene, problem.weight * robust_weights(residual, problem.weight))
+        current = Problem(
+            problem.model, problem.scene, problem.weight * robust_weights(residual, problem.weight)
+        )
         theta, _ = descend(current, theta, iterations=8)
     return current, theta

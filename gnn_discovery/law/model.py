@@ -32,7 +32,9 @@ class Model:
             for t, term in enumerate(law.terms)
             for name, variable in threshold_constants(term.expression, frozenset(term.constants)).items()
         }
-        self.smooth = np.array([s not in self.thresholds for s in self.slots] + [True] * (self.size - len(self.slots)))
+        self.smooth = np.array(
+            [s not in self.thresholds for s in self.slots] + [True] * (self.size - len(self.slots))
+        )
 
     @property
     def start(self) -> np.ndarray:
@@ -99,7 +101,10 @@ class Model:
         """(size,) True for a set of entries in which the force is jointly linear, latent values first."""
         chosen = np.zeros(self.size, dtype=bool)
         for name in self.latent:
-            if all(_affine(t.expression, (f"{name}_j",)) and f"{name}_i" not in t.expression.names for t in self.law.terms):
+            if all(
+                _affine(t.expression, (f"{name}_j",)) and f"{name}_i" not in t.expression.names
+                for t in self.law.terms
+            ):
                 chosen[self.latent_slice(name)] = True
         for t, term in enumerate(self.law.terms):
             group = tuple(f"{n}_j" for n in self.latent if f"{n}_j" in term.expression.names)
@@ -109,7 +114,7 @@ class Model:
         return chosen
 
     def fitted(self, theta: np.ndarray, std: np.ndarray | None = None) -> ForceLaw:
-        """The law with the values of ``theta``; latent ones are marked undetermined, which is judged elsewhere."""
+        """The law with the values of ``theta``; latent ones still count as undetermined."""
         errors = [None] * self.size if std is None else [float(s) if np.isfinite(s) else None for s in std]
         terms = []
         for t, term in enumerate(self.law.terms):

@@ -30,7 +30,7 @@ class Fitted:
 
     Attributes:
         law: with value and standard error of each constant.
-        error: mean relative error |F_law - F| / (scale + |F|) on the data of the fit; inf where nothing finite was found.
+        error: mean of |F_law - F| / (scale + |F|) on the data of the fit; inf where nothing finite was found.
         names: ``term.constant``, then ``property[particle]``, of each row of ``covariance``.
         covariance: (P P), nan for thresholds, whose errors are not normal.
     """
@@ -49,13 +49,16 @@ def thin(data: Snapshots, entries: int, seed: int = 0) -> Snapshots:
     return data.select(np.sort(np.random.default_rng(seed).choice(len(data.run), count, replace=False)))
 
 
-def search(model: Model, data: Snapshots, scale: Scale, *, starts: int = 4, seed: int = 0) -> tuple[np.ndarray, float]:
-    """The best end of descents from the given constants and from ``starts - 1`` shaken ones, on few snapshots."""
+def search(
+    model: Model, data: Snapshots, scale: Scale, *, starts: int = 4, seed: int = 0
+) -> tuple[np.ndarray, float]:
+    """The best end of descents from the given constants and from shaken ones, on few snapshots."""
     few = thin(data, SEARCH_ENTRIES, seed)
     problem = Problem(model, Scene(few), weights(few, scale).T)
     rng = np.random.default_rng(seed)
     run = scan if model.thresholds else _plain
     best, cost = run(problem, model.start)
+    starts = min(starts, 2) if model.thresholds else starts
     exact = EXACT**2 * np.count_nonzero(problem.weight)
     for _ in range(starts - 1):
         if cost < exact or not model.slots:
@@ -86,23 +89,24 @@ def refit(
 ) -> Fitted:
     """Fit all constants of ``law`` jointly to ``data.force``, from the values they have.
 
-    Residuals are weighted by 1 / (scale + |F|), outliers by Huber's weights; a search over a few starts on few
-    snapshots comes first, Levenberg-Marquardt on all (at most ``entries`` pairs) after it.
+    Residuals are weighted by 1 / (scale + |F|), outliers by Huber's weights; a search over a few starts on
+    few snapshots comes first, Levenberg-Marquardt on all (at most ``entries`` pairs) after it.
 
     Args:
         latent: names of properties whose values are inferred with the constants (one system of N bodies).
+        starts: descents of the search; 0 where the constants are near already and no search is needed.
         scale: (N,) as of `force_scale`, by default that of ``data``.
         errors: whether to bootstrap over runs.
     """
     scale = force_scale(data) if scale is None else scale
     if latent:
-        fit = solve_latent(structural_amplitude(law, latent), data, latent, errors=errors)
+        fit = solve_latent(structural_amplitude(law, latent), data, latent, entries=entries, errors=errors)
         fitted = with_latent_values(fit)
         return Fitted(fitted, _mean_error(fitted, data, scale), fit.model.names, fit.covariance)
     model = Model(law, data.positions.shape[1])
     if not model.slots:
         return Fitted(law, _mean_error(law, data, scale), model.names, np.zeros((0, 0)))
-    theta, cost = search(model, data, scale, starts=starts, seed=seed)
+    theta, cost = search(model, data, scale, starts=starts, seed=seed) if starts else (model.start, 0.0)
     if not np.isfinite(cost):
         return Fitted(law, np.inf, model.names, np.full((model.size, model.size), np.inf))
     data = thin(data, entries, seed)

@@ -27,7 +27,7 @@ def roll(
 ) -> Vectors:
     """Positions (T N D) that the law gives from the start at ``times[0]``, by Dormand-Prince 8(5,3).
 
-    The motion stops where it diverges or ``evaluations`` of the force are spent: fewer than T instants come back.
+    Where it diverges or ``evaluations`` of the force are spent, fewer than T instants come back.
     """
     times = np.asarray(times, dtype=float)
     start = np.asarray(positions, dtype=float)
@@ -49,12 +49,23 @@ def roll(
         return 1.0 if np.isfinite(size) and size < reach and spent < evaluations else -1.0
 
     alive.terminal = True
-    state = start.ravel() if law.order == 1 else np.concatenate([start.ravel(), np.asarray(velocities, float).ravel()])
+    state = (
+        start.ravel()
+        if law.order == 1
+        else np.concatenate([start.ravel(), np.asarray(velocities, float).ravel()])
+    )
     with np.errstate(all="ignore"):
         if not np.all(np.isfinite(rate(times[0], state))):
             return start[None]
         solution = solve_ivp(
-            rate, (times[0], times[-1]), state, "DOP853", times, events=alive, rtol=tolerance, atol=tolerance * 1e-2
+            rate,
+            (times[0], times[-1]),
+            state,
+            "DOP853",
+            times,
+            events=alive,
+            rtol=tolerance,
+            atol=tolerance * 1e-2,
         )
     rolled = solution.y[: start.size].T.reshape(-1, *shape)
     finite = np.isfinite(rolled).all(axis=(1, 2))

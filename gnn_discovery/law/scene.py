@@ -77,7 +77,7 @@ class Scene:
             raise DataError(
                 f"particles {i} and {j} are at one place (r = 0)",
                 where=f"run {self.data.run[s]}, time {self.data.times[s]:g}",
-                remedy="the direction of their force is not defined there: remove the frame or one of the particles",
+                remedy="their force has no direction there: remove the frame or one of the particles",
             )
         return np.where(self._pair_present, r, 1.0)
 
@@ -187,7 +187,7 @@ class Scene:
         return (self.gather @ vectors.reshape(len(vectors), -1)).reshape(self.size, self.count, self.dim)
 
     def values(self, term: Term, constants: Mapping[str, float], by: Iterable[str] = ()) -> np.ndarray:
-        """The term's expression, or its derivative ``by`` constants or variables: (E S), (N S) or a scalar."""
+        """The term's expression, or its derivative ``by`` names: (E S), (N S) or a scalar."""
         by = tuple(by)
         names = tuple(sorted(derivative(term.expression, by).names))
         arguments = [constants[n] if n in constants else self.scalar(term, n) for n in names]

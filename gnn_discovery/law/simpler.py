@@ -1,7 +1,8 @@
-"""Simpler laws next to a fitted one: exponents that are round numbers, constants and terms that do nothing."""
+"""Simpler laws next to a fitted one: round exponents, no idle constants and terms."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -21,8 +22,22 @@ def complexity(law: ForceLaw) -> int:
 
 
 def signature(law: ForceLaw) -> tuple:
-    """Equal for laws that differ only in the values of their constants."""
-    return tuple(sorted((t.kind, t.direction, t.expression.text, t.centre or ()) for t in law.terms))
+    """Equal for laws that differ only in the names and values of their constants."""
+    return tuple(sorted((t.kind, t.direction, _anonymous(t), t.centre or ()) for t in law.terms))
+
+
+def _anonymous(term: Term) -> str:
+    """The text of the expression, its constants numbered in the order in which they stand there."""
+    order: dict[str, str] = {}
+    return re.sub(
+        r"\b[A-Za-z_]\w*\b",
+        lambda found: (
+            order.setdefault(found.group(), f"#{len(order)}")
+            if found.group() in term.constants
+            else found.group()
+        ),
+        term.expression.text,
+    )
 
 
 def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
@@ -62,7 +77,7 @@ def _with_value(term: Term, name: str, value: float) -> Term | None:
 
 def _softened(term: Term) -> Term | None:
     """The same pair force of r + s, where r stands in the denominator or under a free exponent."""
-    if term.kind != "pair" or not _singular(term.expression, frozenset(term.constants)):
+    if term.kind != "pair" or not _singular(term.expression):
         return None
     name = next(f"c{k}" for k in range(len(term.constants) + 1) if f"c{k}" not in term.constants)
     expression = term.expression.substitute({"r": Expression.parse(f"r + {name}")})
@@ -70,7 +85,7 @@ def _softened(term: Term) -> Term | None:
 
 
 @lru_cache(maxsize=1024)
-def _singular(expression: Expression, constants: frozenset[str]) -> bool:
+def _singular(expression: Expression) -> bool:
     r = sympy.Symbol("r")
     return any(p.base == r and not p.exp.is_positive for p in expression.sympy.atoms(sympy.Pow))
 

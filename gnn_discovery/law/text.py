@@ -24,8 +24,10 @@ _UNIT = {
 
 
 def number(constant: Constant) -> str:
-    """The size of a constant with its standard error in the last digit, ``1.00000(2)``; an error that small that it
-    would not show is rounded up."""
+    """The size of a constant with its standard error in the last digit, ``1.00000(2)``.
+
+    An error so small that it would not show is rounded up.
+    """
     value, std = abs(constant.value), constant.std
     if std is None or value == 0:
         return f"{value:.6g}"
@@ -65,7 +67,8 @@ def law_text(law: ForceLaw) -> str:
         parts.append(f"{'sum_j ' if term.kind == 'pair' else ''}[{term_text(term)}] {unit}{where}")
     text = f"{left} = {' + '.join(parts)}"
     for name, latent in law.latent.items():
-        text += f"; {name} inferred, determined for {int(latent.determined.sum())} of {len(latent.values)} particles"
+        sure, count = int(latent.determined.sum()), len(latent.values)
+        text += f"; {name} inferred, determined for {sure} of {count} particles"
     return text
 
 
@@ -74,7 +77,7 @@ def _point(centre: tuple[float, ...]) -> str:
 
 
 def to_dict(law: ForceLaw) -> dict[str, Any]:
-    """Plain data of ``discovery.json``: ``terms``, ``order``, ``divides_by_mass``, ``latent_properties``; no NaN."""
+    """Plain data: ``terms``, ``order``, ``divides_by_mass``, ``latent_properties``; no NaN."""
     return {
         "terms": [_term_dict(term) for term in law.terms],
         "order": law.order,

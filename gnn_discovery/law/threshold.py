@@ -45,10 +45,10 @@ def scan(problem: Problem, theta: np.ndarray, *, rounds: int = 4) -> tuple[np.nd
 
 
 def locate(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, dict[int, float]]:
-    """Each threshold to between two neighbouring observed values, the other entries held; with standard errors.
+    """Each threshold to between two neighbouring observed values, the rest held; with standard errors.
 
-    The cost is a step function of a threshold. The range in which it stays within the noise of its minimum is taken
-    as a flat distribution: centre, and width / sqrt(12).
+    The cost is a step function of a threshold. The range in which it stays within the noise of its minimum
+    is taken as a flat distribution: centre, and width / sqrt(12).
     """
     theta, spread = theta.copy(), {}
     points = max(1, int(np.count_nonzero(problem.weight)) * problem.scene.dim)

@@ -9,12 +9,15 @@ from gnn_discovery.law.minimise import Problem
 RESAMPLES = 200
 
 
-def bootstrap(problem: Problem, theta: np.ndarray, *, seed: int = 0, free: np.ndarray | None = None) -> np.ndarray:
-    """(P P) covariance of the fitted entries over resampled runs; infinite variance where the data say nothing.
+def bootstrap(
+    problem: Problem, theta: np.ndarray, *, seed: int = 0, free: np.ndarray | None = None
+) -> np.ndarray:
+    """(P P) covariance of the fitted entries over resampled runs; infinite where the data say nothing.
 
     Near the minimum a refit on resampled runs is one Gauss-Newton step, theta - H_b^-1 g_b with
-    H_b = sum_run n_run H_run: the pairs bootstrap of Efron and Tibshirani (1993, chapter 9) with whole runs as units,
-    which equals cluster-robust errors to first order. With fewer than four runs the spread of residuals serves.
+    H_b = sum_run n_run H_run: the pairs bootstrap of Efron and Tibshirani (1993, chapter 9) with whole runs
+    as units, equal to cluster-robust errors to first order. With fewer than four runs the spread of the
+    residuals serves.
     """
     count = problem.model.size
     free = problem.model.smooth if free is None else free
@@ -39,14 +42,21 @@ def bootstrap(problem: Problem, theta: np.ndarray, *, seed: int = 0, free: np.nd
         freedom = max(1, np.count_nonzero(residual) - len(size))
         inverse = np.linalg.inv(total) * float(np.sum(residual**2)) / freedom
     else:
-        draws = np.random.default_rng(seed).multinomial(len(runs), np.full(len(runs), 1 / len(runs)), RESAMPLES)
+        draws = np.random.default_rng(seed).multinomial(
+            len(runs), np.full(len(runs), 1 / len(runs)), RESAMPLES
+        )
         steps = _steps(draws, hessians, gradients)
-        inverse = np.atleast_2d(np.cov(steps.T)) * len(runs) / (len(runs) - 1)
-    covariance[np.ix_(free, free)] = inverse / np.outer(size, size)
+        inverse = np.diag(np.full(len(size), np.inf))
+        if len(steps) > RESAMPLES // 2:
+            inverse = np.atleast_2d(np.cov(steps.T)) * len(runs) / (len(runs) - 1)
+    rounding = np.diag((8 * np.finfo(float).eps * theta[free]) ** 2)
+    covariance[np.ix_(free, free)] = inverse / np.outer(size, size) + rounding
     return covariance
 
 
-def _per_run(slope: np.ndarray, residual: np.ndarray, run: np.ndarray, runs: int) -> tuple[np.ndarray, np.ndarray]:
+def _per_run(
+    slope: np.ndarray, residual: np.ndarray, run: np.ndarray, runs: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Normal matrices (R P P) and gradients (R P) of each run."""
     n, s, d = residual.shape
     cube = np.moveaxis(slope.reshape(-1, n, s, d), 2, 0).reshape(s, len(slope), n * d)
@@ -58,7 +68,7 @@ def _per_run(slope: np.ndarray, residual: np.ndarray, run: np.ndarray, runs: int
 
 
 def group_gradients(cube: np.ndarray, residual: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """(G P) gradients of each group of equations: ``cube`` (P N S D), ``residual`` (N S D), ``group`` (N S)."""
+    """(G P) gradients of groups of equations: ``cube`` (P N S D), ``residual`` (N S D), ``group`` (N S)."""
     pointwise = np.einsum("pnsd,nsd->pns", cube, residual).reshape(len(cube), -1)
     return np.stack([np.bincount(group.ravel(), row, groups) for row in pointwise], axis=1)
 

@@ -13,7 +13,7 @@ Scale = Float[np.ndarray, " N"]
 
 
 def natural_floor(data: Snapshots) -> float:
-    """A force so small that it moves nothing in the time seen: 1e-10 of extent / time^order (times the mass)."""
+    """A force that moves nothing in the time seen: 1e-10 of extent / time^order (times the mass)."""
     if not len(data.run):
         return 1e-300
     extent = float(np.std(data.positions[data.present])) or 1.0
@@ -27,8 +27,8 @@ def natural_floor(data: Snapshots) -> float:
 def force_scale(data: Snapshots) -> Scale:
     """(N,) the size of the force below which a particle's residuals count as absolute.
 
-    The median of |F|, or a tenth of its 80th percentile where that is more: motion that decays to rest has a median
-    near zero. Each particle has its own, since the bodies of one system may span decades.
+    The median of |F|, or a tenth of its 80th percentile where that is more: motion that decays to rest has a
+    median near zero. Each particle has its own, since the bodies of one system may span decades.
     """
     size = np.linalg.norm(data.force, axis=-1)
     floor = natural_floor(data)
@@ -51,7 +51,9 @@ def relative_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> Float[np.nd
     return np.where(data.present, np.minimum(np.nan_to_num(miss, nan=1.0, posinf=1.0), 1.0), 0.0)
 
 
-def run_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"]]:
+def run_errors(
+    law: ForceLaw, data: Snapshots, scale: Scale
+) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"]]:
     """Mean relative error of each run, and the number of particle instants behind it."""
     errors = relative_errors(law, data, scale).sum(axis=1)
     _, run = np.unique(data.run, return_inverse=True)
