@@ -111,8 +111,8 @@ def assemble(trajectories: Sequence[Trajectory], order: Order = 2, where: str = 
         where: the source of the runs, for the errors.
 
     Raises:
-        DataError: runs that do not belong together (dimension, properties, box, edges, units), too few frames,
-            or none in which a derivative can be trusted.
+        DataError: runs that do not belong together (dimension, properties, box, edges, units), too few
+            frames, or none in which a derivative can be trusted.
     """
     if not trajectories:
         raise DataError("no run", where=where or None, remedy="Give at least one run of motion")
@@ -127,7 +127,7 @@ def assemble(trajectories: Sequence[Trajectory], order: Order = 2, where: str = 
         raise DataError(
             f"{sum(lengths)} usable frames in all",
             where=where or None,
-            remedy="Store frames more often, so that derivatives can be read, or give velocities and accelerations",
+            remedy="Store more frames, and more often, or give velocities and accelerations",
         )
 
     def column(name: str) -> np.ndarray:

@@ -117,7 +117,7 @@ def _complete_group(runs: Sequence[Trajectory], order: Order, labels: Sequence[s
             slope = differentiate(first.times, observed, noise_level(first.times, observed), 1)
             target = target.or_better(slope)
     motions = []
-    for index, (run, label) in enumerate(zip(runs, labels, strict=True)):
+    for index, run in enumerate(runs):
         part = slice(index * count, (index + 1) * count)
         good = np.ones(frames, dtype=bool)
         for estimate in (velocity, target):

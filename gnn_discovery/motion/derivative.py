@@ -77,8 +77,8 @@ class Estimate:
         return bool((self.risk <= _CLEAN**2).all())
 
     def or_better(self, other: Estimate) -> Estimate:
-        """Track by track, the one with the smaller risk."""
-        mine = self.risk <= other.risk
+        """Track by track, the one with the smaller risk; this one where it is clean."""
+        mine = self.risk <= np.maximum(other.risk, _CLEAN**2)
         rest = [f.name for f in fields(self) if f.name != "values"]
         return Estimate(
             np.where(mine[:, None], self.values, other.values),
@@ -119,14 +119,16 @@ def _search(filters: Filters, series: np.ndarray, sigma: np.ndarray, weight: np.
     best = None
     for degree in _DEGREES:
         bias = np.zeros(series.shape[1])
+        over = np.zeros(series.shape[1], dtype=bool)
         for half in filters.halves(degree):
             one = _judge(filters, series, sigma, degree, half, weight)
             bias = np.maximum(bias, np.where(one.bias > 3 * one.noise, one.bias, 0.0))
-            one = replace(one, bias=np.maximum(one.bias, bias))
+            one = replace(one, bias=np.where(over, np.inf, np.maximum(one.bias, bias)))
             best = one if best is None else best.or_better(one)
             if best.clean:
                 return best
-            if (one.risk > 10 * best.risk).all():
+            over |= one.risk > 10 * best.risk
+            if over.all():
                 break
     assert best is not None
     return best

@@ -1,0 +1,108 @@
+"""The door through which files come in: protocol, registry, and the reading of a file of any known format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.trajectory import Trajectory
+
+GROUP = "gnn_discovery.readers"
+
+
+class Reader(Protocol):
+    """One file format. Made without arguments, and asked once for each file that a user names."""
+
+    name: str
+
+    def sniff(self, path: Path) -> bool:
+        """Whether the content (not the name alone) looks like this format. Must not raise, nor read much."""
+        ...
+
+    def read(self, path: Path) -> list[Trajectory]:
+        """The runs, validated; a :class:`~gnn_discovery.errors.DataError` names the file and the array."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A registered reader, or why it could not be loaded."""
+
+    name: str
+    reader: Reader | None
+    error: str | None = None
+
+
+def plugins() -> list[Plugin]:
+    """All registered readers in the order of their names; a broken one is listed and harms no other."""
+    found = []
+    for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+        try:
+            found.append(Plugin(point.name, point.load()()))
+        except Exception as error:  # a plug-in may fail in any way
+            found.append(Plugin(point.name, None, f"{type(error).__name__}: {error}"))
+    return found
+
+
+def read(path: str | Path) -> list[Trajectory]:
+    """The runs of a trajectory file, by the first reader that knows its content.
+
+    Raises:
+        DataError: no such file, a format that no reader knows, or a file that is no trajectory.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DataError("is a directory", where=str(path), remedy="Name one trajectory file")
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError:
+        raise DataError("no such file", where=str(path), remedy="Check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"cannot be read ({reason})", where=str(path), remedy="Check the path") from None
+    if empty:
+        raise DataError("is empty", where=str(path), remedy="Write it again")
+    known = plugins()
+    for plugin in known:
+        if plugin.reader is not None and _knows(plugin.reader, path):
+            return plugin.reader.read(path)
+    broken = [f"{p.name} ({p.error})" for p in known if p.reader is None]
+    raise DataError(
+        "is no trajectory in a known format"
+        + (f"; readers that failed to load: {', '.join(broken)}" if broken else ""),
+        where=str(path),
+        remedy=f"Known formats: {', '.join(p.name for p in known if p.reader is not None)}. "
+        "See the plain format (.npz or .h5 with positions and times)",
+    )
+
+
+def _knows(reader: Reader, path: Path) -> bool:
+    try:
+        return reader.sniff(path)
+    except Exception:  # a plug-in may fail in any way, and then leaves the file to the others
+        return False
+
+
+def write(path: str | Path, trajectories: Sequence[Trajectory]) -> None:
+    """Write runs in the plain format, .npz or .h5 by the name of the file, whole or not at all.
+
+    Raises:
+        DataError: another suffix, or runs of unequal shape for .npz.
+        StorageError: the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        from gnn_discovery.readers.npz import write_npz
+
+        write_npz(path, trajectories)
+    elif path.suffix in (".h5", ".hdf5"):
+        from gnn_discovery.readers.hdf5 import write_hdf5
+
+        write_hdf5(path, trajectories)
+    else:
+        raise DataError(f"suffix {path.suffix!r}", where=str(path), remedy="Name the file .npz or .h5")
