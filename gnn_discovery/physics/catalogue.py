@@ -60,8 +60,8 @@ class KnownLaw:
 
     Attributes:
         direction: as in `Term`; ``axis`` stands for each of x, y, z, its coordinate is called ``x``.
-        expression: its exponents are fixed numbers; names are variables, properties (``m_i``, ``q_j``) and the
-            keys of ``constants``.
+        expression: its exponents are fixed numbers; names are variables, properties (``m_i``, ``q_j``) and
+            the keys of ``constants``.
         amplitude: the constant that the force is proportional to.
         limits: names of the laws that it turns into for extreme values of its constants.
         softenings: in which ways it also stands softened: ``r + c`` and ``r**2 + c**2`` put that for r (r**2)
@@ -134,8 +134,8 @@ def _check(law: KnownLaw, where: str) -> None:
         )
     if unused := set(law.constants) - law.expression.names:
         raise DataError(f"constants {sorted(unused)} are not in the expression", where=place)
-    if unknown := set(law.softenings) - set(_SOFTENED):
-        raise DataError(f"unknown softenings {sorted(unknown)}", where=place, remedy=f"known: {[*_SOFTENED]}")
+    if odd := set(law.softenings) - set(_SOFTENED):
+        raise DataError(f"unknown softenings {sorted(odd)}", where=place, remedy=f"known: {[*_SOFTENED]}")
     if not law.reference:
         raise DataError("no reference", where=place, remedy="say where the law is published")
     tree, symbol = law.expression.sympy, sympy.Symbol(law.amplitude)

@@ -29,6 +29,7 @@ TOO_UNCERTAIN = 0.1
 
 _IDENTICAL = 1e-6
 _MOST_PAIR_TERMS = 2
+_NEAREST = 3
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ChannelMatch:
         share: what the channel contributes to the force.
         tolerance: the deviation below which a known law is the same.
         survivors: known laws, or sums of two, that are the same; the simplest first.
-        nearest: the one that deviates least, whether it is the same or not.
+        nearest: those that deviate least, whether they are the same or not.
         same_form: the simplest survivor also reads the same as the law found, up to its constants.
     """
 
@@ -47,7 +48,7 @@ class ChannelMatch:
     share: float
     tolerance: float
     survivors: tuple[Fit, ...]
-    nearest: Fit | None
+    nearest: tuple[Fit, ...]
     same_form: bool
 
     @property
@@ -97,10 +98,13 @@ class Comparison:
         return tuple(dict.fromkeys(label(fit) for c in self.channels for fit in c.rivals))
 
     @property
-    def nearest(self) -> tuple[str, float]:
-        """The known law nearest to the channel that is least like one, and its deviation."""
-        worst = max(self.channels, key=lambda c: c.nearest.deviation if c.nearest else np.inf)
-        return (label(worst.nearest), worst.nearest.deviation) if worst.nearest else ("none", np.inf)
+    def nearest(self) -> str:
+        """The known law nearest to the channel that is least like one, and its deviation, in words."""
+        best = [c.nearest[0] if c.nearest else None for c in self.channels]
+        worst = max(best, key=lambda fit: fit.deviation if fit else np.inf)
+        if worst is None:
+            return "no known law has this kind and direction"
+        return f"the nearest known law, {label(worst)}, is {worst.deviation:.2g} of the force away"
 
 
 def names(fit: Fit) -> tuple[str, ...]:
@@ -151,18 +155,16 @@ def _compare_channel(
     fits = [fitter.single(f) for f in forms]
     same = [fit for fit in fits if fit.deviation <= tolerance]
     if not same:
-        size = freedom(terms)
-        sums = [fit for fit in fitter.sums(forms) if fit.free <= size]
+        sums = fitter.sums(forms, freedom(terms))
         same = [s for s in sums if s.deviation <= tolerance and s.share > max(LEAST_SHARE, tolerance)]
         fits += sums
-    fits = [fit for fit in fits if np.isfinite(fit.deviation)]
-    nearest = min(fits, key=lambda fit: fit.deviation, default=None)
+    fits = sorted((fit for fit in fits if np.isfinite(fit.deviation)), key=lambda fit: fit.deviation)
     if tolerance > TOO_UNCERTAIN:
         same = []
     same.sort(key=lambda fit: fit.simplicity)
     survivors = tuple(fit for fit in same if not _implied(fit, same))
     reads = bool(survivors) and reads_same(terms, survivors[0])
-    return ChannelMatch(key, share, tolerance, survivors, nearest, reads)
+    return ChannelMatch(key, share, tolerance, survivors, tuple(fits[:_NEAREST]), reads)
 
 
 def _along(key: Channel) -> str:
@@ -220,22 +222,40 @@ def _skeleton(tree: sympy.Expr) -> str:
 
 
 def same_law(one: ForceLaw, other: ForceLaw, data: Snapshots) -> bool:
-    """Whether two laws, found independently, are one: the same channels, and the same values over the data.
+    """Whether two laws, found apart, are one: the same form with the same constants, or the same values.
 
-    The tolerance is that of a known law; the worst hundredth of the rows is left out, since a threshold cannot
-    be known more sharply than the data sample it.
+    The tolerance is that of a known law: three standard errors, or 1e-3.
     """
-    first, second = channels(one), channels(other)
-    if {key for key, _ in first} != {key for key, _ in second} or one.order != other.order:
+    first, second = ({key: terms for (key, _), terms in channels(law).items()} for law in (one, other))
+    if set(first) != set(second) or one.order != other.order:
         return False
-    mine = {key: terms for (key, _), terms in first.items()}
-    theirs = {key: terms for (key, _), terms in second.items()}
-    return all(_same_rows(rows(mine[key], one, data), rows(theirs[key], other, data)) for key in mine)
+    return all(
+        _same_constants(first[key], second[key])
+        or _same_rows(rows(first[key], one, data), rows(second[key], other, data))
+        for key in first
+    )
+
+
+def _same_constants(a: Sequence[Term], b: Sequence[Term]) -> bool:
+    """Whether the terms read the same and agree in every constant; only this compares thresholds."""
+    mine, theirs = (sorted(terms, key=lambda term: term.expression.text) for terms in (a, b))
+    if [t.expression for t in mine] != [t.expression for t in theirs]:
+        return False
+    pairs = [
+        (s.constants[name], t.constants[name])
+        for s, t in zip(mine, theirs, strict=True)
+        for name in s.constants
+    ]
+    return all(
+        abs(x.value - y.value)
+        <= max(RELATIVE * abs(x.value), STANDARD_ERRORS * float(np.hypot(x.std or 0.0, y.std or 0.0)))
+        for x, y in pairs
+    )
 
 
 def _same_rows(a: Rows, b: Rows) -> bool:
     if a.total.shape != b.total.shape:
         return False
-    difference = np.sort(np.abs(a.total - b.total) / a.scale)[: int(np.ceil(0.99 * len(a.total)))]
-    error = np.hypot(a.relative_error, b.relative_error)
-    return bool(np.sqrt(np.mean(difference**2)) <= max(RELATIVE, STANDARD_ERRORS * error))
+    error = float(np.hypot(a.relative_error, b.relative_error))
+    tolerance = max(RELATIVE, STANDARD_ERRORS * error)
+    return tolerance <= TOO_UNCERTAIN and a.deviation(b.total) <= tolerance

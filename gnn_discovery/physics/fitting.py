@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, product
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import least_squares
 
 from gnn_discovery.physics.forms import Form
 from gnn_discovery.physics.rows import Rows
 
 _GRID = {0: 1, 1: 25, 2: 12}
 _STARTS = 3
-_EVALUATIONS = 60
+_EXACT = 1e-6
+_ITERATIONS = 40
+_HOPELESS, _PERFECT = 0.1**2, 1e-12**2
 _SCREEN_ROWS = 250
 _SUMS_REFINED = 12
 _PARALLEL = 1e-6
@@ -45,9 +46,8 @@ class Fit:
 
     @property
     def free(self) -> int:
-        """The number of free constants; a softening length that two forms share counts once."""
-        shared = len(self.forms) == 2 and all(form.law.softened for form in self.forms)
-        return sum(len(form.law.constants) for form in self.forms) - shared
+        """The number of free constants."""
+        return free_constants(self.forms)
 
     @property
     def simplicity(self) -> tuple[int, int]:
@@ -72,8 +72,8 @@ class Fitter:
         """The best constants of one form, from the best places of a grid."""
         return self._best((form,), self._starts(form))
 
-    def sums(self, forms: Sequence[Form]) -> list[Fit]:
-        """The most promising sums of two unrelated forms, best first.
+    def sums(self, forms: Sequence[Form], most: int) -> list[Fit]:
+        """The most promising sums of two unrelated forms with at most so many free constants, best first.
 
         Every pair of places of the two grids is screened at once, since the best amplitudes follow from the
         products of columns.
@@ -86,7 +86,8 @@ class Fitter:
         gram, load = columns @ columns.T, columns @ target
         own = np.diag(gram)
         for (a, one), (b, other) in combinations(enumerate(forms), 2):
-            if one.related & other.related or not _same_softening(one, other):
+            free = free_constants((one, other))
+            if free > most or one.related & other.related or not _same_softening(one, other):
                 continue
             i, j = np.flatnonzero(owner == a)[:, None], np.flatnonzero(owner == b)[None, :]
             determinant = own[i] * own[j] - gram[i, j] ** 2
@@ -171,7 +172,11 @@ class Fitter:
         return [grid[k] for k in order if np.isfinite(left[k])]
 
     def _best(self, forms: tuple[Form, ...], starts: Sequence[Shape]) -> Fit:
-        fits = [self._refine(forms, start) for start in starts]
+        fits: list[Fit] = []
+        for start in starts:
+            fits.append(self._refine(forms, start))
+            if fits[-1].deviation < _EXACT:
+                break
         nothing = Fit(forms, ({},) * len(forms), np.zeros((len(forms), len(self.rows.total))), np.inf)
         return min(fits, key=lambda fit: fit.deviation, default=nothing)
 
@@ -213,22 +218,13 @@ class Fitter:
 
         def residual(x: np.ndarray) -> np.ndarray:
             amplitudes, columns = project(x)
-            return columns @ amplitudes - target if np.isfinite(columns).all() else 1e3 * np.abs(target) + 1e3
+            with np.errstate(all="ignore"):
+                left = columns @ amplitudes - target
+            return left if np.isfinite(left).all() else 1e3 * np.abs(target) + 1e3
 
         x = np.array([start[k] for k in free], dtype=float)
         x[logarithmic] = np.log(x[logarithmic])
-        if len(x):
-            x = np.clip(x, low + 1e-9 * (high - low), high - 1e-9 * (high - low))
-            x = least_squares(
-                residual,
-                x,
-                bounds=(low, high),
-                x_scale="jac",
-                max_nfev=_EVALUATIONS,
-                ftol=1e-13,
-                xtol=1e-13,
-                gtol=1e-13,
-            ).x
+        x = descend(residual, x, low, high) if len(x) else x
         amplitudes, columns = project(x)
         values = (columns * amplitudes).T * self.rows.scale
         allowed = np.isfinite(values).all() and all(
@@ -239,6 +235,47 @@ class Fitter:
             for form, a, s in zip(forms, amplitudes, shapes(x), strict=True)
         )
         return Fit(forms, constants, values, self.rows.deviation(values.sum(axis=0)) if allowed else np.inf)
+
+
+def free_constants(forms: Sequence[Form]) -> int:
+    """The number of free constants of a sum; a softening length that its forms share counts once."""
+    softened = sum("c" in form.law.constants for form in forms)
+    return sum(len(form.law.constants) for form in forms) - max(0, softened - 1)
+
+
+def descend(
+    residual: Callable[[np.ndarray], np.ndarray], x: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """Levenberg-Marquardt from ``x`` within bounds, for one to three unknowns, where library calls cost more.
+
+    It goes on to the last digit where the residual becomes small, and gives up early where it does not.
+    """
+    x = np.clip(x, low, high)
+    here = residual(x)
+    cost, damping = float(here @ here), 1e-3
+    for _ in range(_ITERATIONS):
+        step = 1e-7 * np.maximum(1.0, np.abs(x)) * np.where(x < high - 1e-6, 1.0, -1.0)
+        slope = np.stack(
+            [(residual(x + h * e) - here) / h for h, e in zip(step, np.eye(len(x)), strict=True)], 1
+        )
+        normal, gradient = slope.T @ slope, slope.T @ here
+        lower = False
+        for _ in range(6):
+            damped = normal + damping * np.diag(np.diag(normal) + 1e-300)
+            trial = np.clip(x - np.linalg.lstsq(damped, gradient, rcond=None)[0], low, high)
+            there = residual(trial)
+            value = float(there @ there)
+            if value < cost:
+                lower = True
+                break
+            damping *= 8.0
+        if not lower:
+            return x
+        gain, x, here, cost, damping = 1 - value / cost, trial, there, value, damping / 8.0
+        hopeless = cost > _HOPELESS * len(here)
+        if gain < (1e-2 if hopeless else 1e-6) or cost < _PERFECT * len(here):
+            return x
+    return x
 
 
 def _same_softening(one: Form, other: Form) -> bool:

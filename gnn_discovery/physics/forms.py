@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from gnn_discovery.expression import Expression
+from gnn_discovery.law.record import Constant, Term
 from gnn_discovery.physics.catalogue import KnownLaw
 from gnn_discovery.physics.rows import Channel
 
@@ -49,6 +50,14 @@ class Form:
             values = self._function(1.0, *shape, *[inputs[name] for name in self._variables])
         return np.asarray(values, dtype=float)
 
+    def term(self, channel: Channel, values: Mapping[str, float], centre: tuple[float, ...] | None) -> Term:
+        """The form as a term of a law; the coordinate of an axis gets its own name."""
+        kind, direction = channel
+        expression = self.expression
+        if direction in ("y", "z"):
+            expression = expression.substitute({"x": Expression.parse(direction)})
+        return Term(kind, direction, expression, {k: Constant(v) for k, v in values.items()}, centre)
+
     def allows(self, amplitude: np.ndarray | float) -> np.ndarray | bool:
         """Whether the sign of the amplitude is one that the law can have."""
         free = self.law.constants[self.law.amplitude]
@@ -60,8 +69,8 @@ class Form:
 def form(law: KnownLaw, channel: Channel, names: frozenset[str], *, per_mass: bool) -> Form | None:
     """``law`` with the variables ``names`` of the data, or None where it is of another kind or direction.
 
-    Data that lack a property have it in the amplitude, as if all particles were alike. ``per_mass``: the values
-    to compare with are accelerations, so the law is divided by ``m_i``.
+    Data that lack a property have it in the amplitude, as if all particles were alike. ``per_mass``: the
+    values to compare with are accelerations, so the law is divided by ``m_i``.
     """
     kind, direction = channel
     axis = direction if law.direction == "axis" and direction in ("x", "y", "z") else law.direction

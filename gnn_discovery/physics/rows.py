@@ -29,8 +29,8 @@ class Rows:
     Attributes:
         inputs: every variable by name, (K,); along an axis its coordinate is called ``x``.
         total: (K,) what the law says.
-        scale: (K,) what a deviation is measured against: the size of ``total`` and of its median among rows of
-            similar distance (speed, coordinate), so that a change of sign is no division by zero.
+        scale: (K,) what a deviation is measured against: the mean of the size of ``total`` and of its median
+            among rows of similar distance (speed, coordinate), so that a zero crossing does no harm.
         error: (K,) one standard error of ``total``, from those of the law's constants.
     """
 
@@ -169,10 +169,12 @@ def _error(jacobian: list[np.ndarray], scale: np.ndarray) -> np.ndarray:
     """Standard error of the total: each constant's own error, correlated as the data correlate them.
 
     ``jacobian`` holds derivative times standard error, (K,) a constant. A least-squares fit has the
-    covariance (J^T J)^-1 up to a factor; its correlations are taken, and the errors are those that were measured.
+    covariance (J^T J)^-1 up to a factor; its correlations are taken, and the errors are those measured.
     """
     if not jacobian:
         return np.zeros_like(scale)
+    if not np.isfinite(jacobian).all():
+        return np.full_like(scale, np.inf)
     j = np.stack(jacobian, axis=1)
     weighted = j / scale[:, None]
     size = np.sqrt(np.sum(weighted**2, axis=0))

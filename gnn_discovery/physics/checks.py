@@ -1,0 +1,144 @@
+"""Checks: what a law must show beside its likeness to a known one, each with its figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnn_discovery.law.record import ForceLaw, Term
+from gnn_discovery.law.refit import refit
+from gnn_discovery.law.weights import force_scale, relative_errors
+from gnn_discovery.physics.equivalence import Comparison, label
+from gnn_discovery.physics.fitting import Fit
+from gnn_discovery.physics.record import Check
+from gnn_discovery.physics.rows import Channel, channels, thinned
+from gnn_discovery.snapshots import Snapshots
+
+Errors = tuple[float | None, float | None]
+
+EXPLAINS = 0.01
+"""Share of held-out motion that a law may leave unexplained where the data are exact."""
+_TIMES_NOISE, _MOST_NOISE = 3.0, 0.3
+_OUTSIDE = 5.0
+_WORSE = 1.05
+_EXACT = 1e-6
+_NETWORK_BETTER = 3.0
+_VISIBLE = 1e-3
+_BETTER = 0.9
+_SNAPSHOTS = 600
+
+
+def check_explains(law_error: Errors, noise: float) -> Check:
+    """Whether the law explains the motion to the noise, held out and outside the range of training."""
+    limit = max(EXPLAINS, min(_TIMES_NOISE * noise, _MOST_NOISE))
+    inside, outside = law_error
+    if inside is None or not np.isfinite(inside):
+        return Check("explains the motion", False, None, "no error on held-out motion was measured")
+    detail = f"{inside:.2g} of held-out motion is left unexplained, at most {limit:.2g} may be"
+    passed = inside <= limit
+    if outside is not None and not outside <= _OUTSIDE * limit:
+        passed, detail = (
+            False,
+            f"{detail}; {outside:.2g} outside the range of training, at most {_OUTSIDE * limit:.2g}",
+        )
+    return Check("explains the motion", passed, inside, detail)
+
+
+def check_nothing_left(law_error: Errors, network_error: Errors, noise: float) -> Check:
+    """Whether the network sees something in the motion that the law lacks."""
+    law, network = law_error[0], network_error[0]
+    if law is None or network is None:
+        return Check("nothing left for the network", None, None, "no network to compare with")
+    left = law > _NETWORK_BETTER * network and law > max(_VISIBLE, noise)
+    detail = f"law {law:.2g}, network {network:.2g} of held-out motion unexplained"
+    return Check("nothing left for the network", not left, law / max(network, 1e-300), detail)
+
+
+def check_no_worse(law_error: Errors, network_error: Errors) -> Check:
+    """Whether the law predicts as well as the network on held-out data and outside the range of training."""
+    name = "no worse than the network"
+    pairs = [(a, b) for a, b in zip(law_error, network_error, strict=True) if a is not None and b is not None]
+    if len(pairs) < 2:
+        return Check(name, None, None, "not measured both on held-out data and outside the range of training")
+    worst = max(law / max(network, _EXACT) for law, network in pairs)
+    detail = "error of the law over that of the network, the worse of held-out and out of range"
+    return Check(name, worst <= _WORSE, worst, detail)
+
+
+def check_constants(law: ForceLaw) -> Check:
+    """Whether every constant was measured, and differs from zero by two standard errors."""
+    constants = [(name, c) for term in law.terms for name, c in term.constants.items()]
+    if not constants:
+        return Check("constants", True, 0.0, "the law has no free constant")
+    if any(c.std is None for _, c in constants):
+        return Check("constants", None, None, "no standard errors were measured")
+    ratios = {name: (c.std or 0.0) / abs(c.value) if c.value else np.inf for name, c in constants}
+    worst = max(ratios, key=lambda name: ratios[name])
+    figure = ratios[worst] if np.isfinite(ratios[worst]) else None
+    return Check("constants", ratios[worst] < 0.5, figure, f"largest relative standard error, of {worst}")
+
+
+def check_seeds(agree: bool | None) -> Check:
+    """Whether networks trained from other seeds lead to the same law."""
+    detail = {
+        None: "no other seed was trained",
+        True: "other seeds give the same law",
+        False: "other seeds give another law",
+    }
+    return Check("seeds agree", agree, None, detail[agree])
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The known law that follows the data best in place of an unknown one, and both mean relative errors."""
+
+    name: str
+    error: float
+    law_error: float
+
+
+def best_known(law: ForceLaw, comparison: Comparison, data: Snapshots) -> Rival | None:
+    """Refits the nearest known laws to the data itself, each in the place of the part that is not known.
+
+    Laws further from the one found cannot do better, as long as that one explains the data.
+    """
+    data = thinned(data, _SNAPSHOTS)
+    scale, groups = force_scale(data), channels(law)
+    unknown = [c for c in comparison.channels if not c.survivors]
+    if not unknown or not all(c.nearest for c in unknown):
+        return None
+    rivals = []
+    for rank in range(max(len(c.nearest) for c in unknown)):
+        terms: list[Term] = []
+        labels = []
+        for found, (key, old) in zip(comparison.channels, groups.items(), strict=True):
+            if found.survivors:
+                terms += old
+                continue
+            fit = found.nearest[min(rank, len(found.nearest) - 1)]
+            terms += _terms(fit, key[0], key[1])
+            labels.append(label(fit))
+        other = ForceLaw(tuple(terms), law.order, law.divides_by_mass, law.latent)
+        latent = [name for name in law.latent if any(f"{name}_j" in term.expression.names for term in terms)]
+        error = refit(other, data, latent=latent, scale=scale, starts=2, entries=20_000, errors=False).error
+        rivals.append((error, " + ".join(labels)))
+    own = float(relative_errors(law, data, scale).sum() / max(1, np.count_nonzero(data.present)))
+    error, name = min(rivals)
+    return Rival(name, error, own)
+
+
+def check_better(rival: Rival | None) -> Check:
+    """Whether the law follows the data better than every known law."""
+    name = "better than every known law"
+    if rival is None:
+        return Check(name, True, None, "no known law has this kind and direction")
+    ratio = rival.law_error / max(rival.error, 1e-300)
+    detail = f"mean relative error {rival.law_error:.2g}; {rival.name}, refitted: {rival.error:.2g}"
+    return Check(name, ratio < _BETTER, ratio, detail)
+
+
+def _terms(fit: Fit, key: Channel, centre: tuple[float, ...] | None) -> list[Term]:
+    return [
+        form.term(key, constants, centre) for form, constants in zip(fit.forms, fit.constants, strict=True)
+    ]

@@ -1,0 +1,165 @@
+"""The verdict on a law: known, a candidate for something new, or inconclusive, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.physics.checks import (
+    Errors,
+    best_known,
+    check_better,
+    check_constants,
+    check_explains,
+    check_no_worse,
+    check_nothing_left,
+    check_seeds,
+)
+from gnn_discovery.physics.conservation import check_conservation
+from gnn_discovery.physics.dimensions import check_dimensions
+from gnn_discovery.physics.equivalence import LEAST_SHARE, RELATIVE, TOO_UNCERTAIN, Comparison, compare
+from gnn_discovery.physics.record import Check, Verdict
+from gnn_discovery.snapshots import Snapshots
+
+NO_INTERACTION = "no interaction"
+
+
+@dataclass(frozen=True)
+class JudgeContext:
+    """What a verdict needs to know beside the law and the data.
+
+    Attributes:
+        law_error, network_error: sum|residual| / sum|target| in and out of distribution, None: not measured.
+        symmetry: what was tested on the messages.
+        seeds_agree: whether other seeds give the same law; None: no other seed was trained yet.
+        noise: relative error of the observed target, 0 when exact.
+        force_limit: upper limit on the force where none was found, in the units of the data.
+    """
+
+    law_error: Errors
+    network_error: Errors = (None, None)
+    symmetry: tuple[Check, ...] = ()
+    seeds_agree: bool | None = None
+    noise: float = 0.0
+    force_limit: float | None = None
+
+
+def judge(law: ForceLaw, data: Snapshots, context: JudgeContext) -> Verdict:
+    """The verdict on ``law`` over the range of ``data``.
+
+    ``known``: each part of the law is the same as a law of the catalogue (`equivalence`), and the law
+    explains the motion. ``candidate``: some part is not, and the law is dimensionally sound (or the run has
+    no units), stable over seeds, no worse than the network on held-out data and outside the range of
+    training, and better than every known law. Else ``inconclusive``.
+    """
+    if not law.terms:
+        return _no_interaction(context)
+    comparison = compare(law, data)
+    checks = _common_checks(law, data, context, comparison)
+    if failed := _refusals(checks):
+        reason = f"the law does not account for the motion: {failed}. Of the law: {comparison.nearest}"
+        return Verdict("inconclusive", None, (), reason, checks)
+    if comparison.matched:
+        return _known_or_not(comparison, checks)
+    return _candidate_or_not(law, data, context, comparison, checks)
+
+
+def needs_seeds(law: ForceLaw, data: Snapshots, context: JudgeContext) -> bool:
+    """Whether agreement over seeds is all that ``law`` lacks for a ``candidate``."""
+    if context.seeds_agree is not None:
+        return False
+    return judge(law, data, replace(context, seeds_agree=True)).status == "candidate"
+
+
+def _no_interaction(context: JudgeContext) -> Verdict:
+    limit = context.force_limit
+    bound = "no upper limit on it was measured" if limit is None else f"it is smaller than {limit:.2g} (95%)"
+    reason = f"no force between the particles is seen; {bound}"
+    return Verdict("inconclusive", NO_INTERACTION, (), reason, context.symmetry)
+
+
+def _common_checks(
+    law: ForceLaw, data: Snapshots, context: JudgeContext, comparison: Comparison
+) -> tuple[Check, ...]:
+    return (
+        check_explains(context.law_error, context.noise),
+        check_nothing_left(context.law_error, context.network_error, context.noise),
+        *_likeness(comparison),
+        check_dimensions(law, data),
+        check_constants(law),
+        *check_conservation(law, data),
+        *context.symmetry,
+    )
+
+
+def _likeness(comparison: Comparison) -> tuple[Check, ...]:
+    """For each kind and direction of force, how far the nearest known law is from what was found."""
+    checks = []
+    for part in comparison.channels:
+        name = f"known {part.channel[0]} force ({part.channel[1]})"
+        if not part.nearest:
+            checks.append(Check(name, False, None, "no known law has this kind and direction"))
+            continue
+        fit = part.survivors[0] if part.survivors else part.nearest[0]
+        form = "; the formula reads the same up to its constants" if part.same_form else ""
+        detail = f"{' + '.join(f.law.name for f in fit.forms)}: deviation, at most {part.tolerance:.2g}{form}"
+        checks.append(Check(name, bool(part.survivors), fit.deviation, detail))
+    return tuple(checks)
+
+
+def _refusals(checks: tuple[Check, ...]) -> str:
+    """What forbids any confident verdict."""
+    names = ("explains the motion", "nothing left for the network")
+    return "; ".join(c.detail for c in checks if c.name in names and c.passed is False)
+
+
+def _known_or_not(comparison: Comparison, checks: tuple[Check, ...]) -> Verdict:
+    match = comparison.match
+    if comparison.rivals:
+        every = (str(match), *comparison.rivals, *comparison.alternatives)
+        reason = f"{match} and {', '.join(comparison.rivals)} cannot be told apart in this range"
+        return Verdict("inconclusive", None, every, reason, checks)
+    if faint := [c for c in comparison.channels if c.share <= LEAST_SHARE]:
+        kinds = ", ".join(f"{c.channel[0]} ({c.channel[1]})" for c in faint)
+        reason = f"a part of the law is below {LEAST_SHARE:.0%} of the force and not established: {kinds}"
+        return Verdict("inconclusive", None, (str(match),), reason, checks)
+    worst = max(c.survivors[0].deviation for c in comparison.channels)
+    allowed = max(c.tolerance for c in comparison.channels)
+    reason = f"{match}: it differs from the law found by {worst:.1g} of the force over the range of the data"
+    return Verdict("known", match, comparison.alternatives, f"{reason} (allowed: {allowed:.1g})", checks)
+
+
+def _candidate_or_not(
+    law: ForceLaw, data: Snapshots, context: JudgeContext, comparison: Comparison, checks: tuple[Check, ...]
+) -> Verdict:
+    rival = best_known(law, comparison, data)
+    tests = (
+        check_no_worse(context.law_error, context.network_error),
+        check_better(rival),
+        check_seeds(context.seeds_agree),
+    )
+    checks = (*checks, *tests)
+    uncertain = max(c.tolerance for c in comparison.channels)
+    obstacles = [f"{c.name}: {c.detail}" for c in tests if not c.passed]
+    obstacles += [
+        f"{c.name}: {c.detail}" for c in checks if c.name in ("dimensions", "constants") and c.passed is False
+    ]
+    obstacles += [
+        f"a part of the law is below {LEAST_SHARE:.0%} of the force and not established"
+        for c in comparison.channels
+        if c.share <= LEAST_SHARE
+    ]
+    if uncertain > TOO_UNCERTAIN:
+        obstacles.insert(0, f"its constants leave {uncertain:.2g} of the force open")
+    unlike = f"no known law is the same: {comparison.nearest}"
+    if obstacles:
+        return Verdict(
+            "inconclusive", None, (), f"{unlike}. Not established as new: {'; '.join(obstacles)}", checks
+        )
+    sound = next(c for c in checks if c.name == "dimensions")
+    units = "dimensionally sound" if sound.passed else "in a run without units"
+    reason = (
+        f"{unlike}, {max(RELATIVE, uncertain):.1g} allowed. The law is {units}, the same over seeds, no "
+        "worse than the network, and better than every known law refitted to the data"
+    )
+    return Verdict("candidate", None, (), reason, checks)

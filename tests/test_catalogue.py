@@ -1,0 +1,177 @@
+"""The catalogue: its records are sound, its forces are those of the textbooks, plug-ins can do no harm."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import sympy
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.expression import Expression
+from gnn_discovery.physics import catalogue as module
+from gnn_discovery.physics.catalogue import KnownLaw, catalogue, known_law
+
+LAWS = catalogue().laws
+RECORD = {
+    "name": "inverse cube",
+    "kind": "pair",
+    "direction": "radial",
+    "expression": "-A*m_i*m_j/r**3",
+    "amplitude": "A",
+    "constants": {"A": {"meaning": "strength", "unit": "force*length**3/mass**2"}},
+    "reference": "a test",
+}
+
+
+@pytest.fixture
+def entry_points(monkeypatch):
+    def install(**objects):
+        def load(value):
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+        points = [
+            SimpleNamespace(name=name, value=f"plug.in:{name}", load=lambda value=value: load(value))
+            for name, value in objects.items()
+        ]
+        monkeypatch.setattr(module, "entry_points", lambda group: points if group == module.GROUP else [])
+        catalogue.cache_clear()
+        return catalogue()
+
+    yield install
+    monkeypatch.undo()
+    catalogue.cache_clear()
+
+
+def value(law: KnownLaw, **inputs: float) -> float:
+    return float(law.expression.numpy(tuple(inputs))(*map(np.asarray, inputs.values())))
+
+
+def test_laws_that_a_physicist_expects():
+    names = {law.name for law in LAWS if law.softened is None}
+    assert len(names) >= 12
+    assert names >= {
+        "Hooke spring with rest length",
+        "Newtonian gravity",
+        "Coulomb force",
+        "logarithmic gravity",
+        "two-dimensional Coulomb force",
+        "screened Coulomb force",
+        "Lennard-Jones force",
+        "Morse force",
+        "Plummer-softened gravity",
+        "linear drag",
+        "quadratic drag",
+        "uniform field",
+        "harmonic trap",
+        "magnetic force",
+        "pair dashpot",
+        "harmonic contact",
+    }
+    assert len({law.name for law in LAWS}) == len(LAWS)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+def test_record_is_sound(law):
+    assert law.reference and law.constants[law.amplitude].unit
+    assert {name.rsplit("_", 1)[0] for name in law.variables if name[-2:] in ("_i", "_j")} <= {"m", "q"}
+    assert set(law.limits) <= {other.name for other in LAWS}
+    swap = {"m_i": "m_j", "m_j": "m_i", "q_i": "q_j", "q_j": "q_i"}
+    swapped = law.expression.sympy.subs(
+        {sympy.Symbol(a): sympy.Symbol(b) for a, b in swap.items()}, simultaneous=True
+    )
+    if law.kind == "pair":  # action equals reaction
+        assert sympy.simplify(swapped - law.expression.sympy) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "potential"),
+    [
+        ("Hooke spring with rest length", "k*(r - L)**2/2"),
+        ("Newtonian gravity", "-G*m_i*m_j/r"),
+        ("Newtonian gravity, softened r + c", "-G*m_i*m_j/(r + c)"),
+        ("Plummer-softened gravity", "-G*m_i*m_j/sqrt(r**2 + c**2)"),
+        ("Coulomb force", "K*q_i*q_j/r"),
+        ("Coulomb force, softened Plummer", "K*q_i*q_j/sqrt(r**2 + c**2)"),
+        ("logarithmic gravity", "G*m_i*m_j*log(r)"),
+        ("logarithmic gravity, softened Plummer", "G*m_i*m_j*log(r**2 + c**2)/2"),
+        ("screened Coulomb force", "K*q_i*q_j*exp(-r/L)/r"),
+        ("Yukawa gravity", "-G*m_i*m_j*exp(-r/L)/r"),
+        ("Lennard-Jones force", "4*(e/24)*((s/r)**12 - (s/r)**6)"),
+        ("Morse force", "(D/2)*(1 - exp(-a*(r - L)))**2"),
+        ("soft-sphere repulsion", "A/(12*r**12)"),
+        ("Gaussian core repulsion", "(A*s**2/2)*exp(-r**2/s**2)"),
+    ],
+)
+def test_force_is_minus_the_slope_of_the_potential(name, potential):
+    names = ("r", "L", "k", "G", "K", "c", "e", "s", "D", "a", "A", "m_i", "m_j", "q_i", "q_j")
+    symbols = {s: sympy.Symbol(s, positive=True) for s in names}
+    plain = {sympy.Symbol(name): symbol for name, symbol in symbols.items()}
+    force = catalogue()[name].expression.sympy.subs(plain)
+    slope = -sympy.diff(Expression.parse(potential).sympy.subs(plain), symbols["r"])
+    rng = np.random.default_rng(3)
+    for _ in range(5):
+        point = {symbol: rng.uniform(0.5, 2.0) for symbol in symbols.values()}
+        assert float(force.subs(point)) == pytest.approx(float(slope.subs(point)), rel=1e-12)
+
+
+@pytest.mark.parametrize("law", [law for law in LAWS if law.softened], ids=lambda law: law.name)
+def test_softened_law_is_finite_at_contact_and_the_bare_law_far_away(law):
+    bare = catalogue()[law.limits[0]]
+    numbers = dict.fromkeys(law.expression.names - {"r", "c"}, 1.3)
+    assert np.isfinite(value(law, r=1e-9, c=0.1, **numbers))
+    far = {**numbers, "r": 3.0}
+    assert value(law, c=1e-9, **far) == pytest.approx(value(bare, **far), rel=1e-7)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+def test_attractive_laws_attract_and_repulsive_ones_repel(law):
+    signs = {"gravity": -1, "Coulomb": 1, "repulsion": 1, "attraction": -1, "drag": -1, "contact": 1}
+    expected = {sign for word, sign in signs.items() if word in law.name and "uniform" not in law.name}
+    numbers = dict.fromkeys(law.expression.names, 1.0) | ({"r": 0.7} if "r" in law.expression.names else {})
+    assert not expected or {np.sign(value(law, **numbers))} == expected
+
+
+def test_plug_in_joins_and_is_softened(entry_points):
+    found = entry_points(
+        cube={**RECORD, "softenings": ["r + c"]}, several=lambda: [{**RECORD, "name": "another"}]
+    )
+    assert found.broken == ()
+    assert {"inverse cube", "inverse cube, softened r + c", "another"} <= {law.name for law in found.laws}
+    assert found["inverse cube"].properties == {"m"}
+
+
+def test_broken_plug_ins_are_listed_and_harm_nothing(entry_points):
+    found = entry_points(
+        missing=ImportError("no such module"),
+        wrong={**RECORD, "name": "w", "expression": "import os"},
+        taken={**RECORD, "name": "Newtonian gravity"},
+        good=RECORD,
+    )
+    assert [name for name, _ in found.broken] == ["missing", "wrong", "taken"]
+    assert len(found.laws) == len(LAWS) + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "triple"}, "cannot have direction"),
+        ({"direction": "sideways"}, "cannot have direction"),
+        ({"expression": "-A*m_i*m_j/s**3"}, "unknown names"),
+        ({"expression": "-A*m_i*m_j/r**r"}, "exponent"),
+        ({"expression": "-m_i*m_j/r**A"}, "not proportional"),
+        ({"expression": "A + 1/r"}, "not proportional"),
+        ({"expression": "1/r**2"}, "not in the expression"),
+        ({"softenings": ["somehow"]}, "unknown softenings"),
+        ({"reference": ""}, "no reference"),
+        ({"colour": "red"}, "not the record"),
+        ({"constants": {"A": 1.0}}, "not the record"),
+        ({"expression": "__import__('os').system('true')"}, "not the record"),
+    ],
+)
+def test_wrong_record_is_named(change, words):
+    with pytest.raises(DataError, match=words):
+        known_law({**RECORD, **change}, "plug.in:law")

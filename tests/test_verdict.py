@@ -1,0 +1,354 @@
+"""The verdict: known laws are recognised from themselves, their neighbours are not, and doubt is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gnn_discovery.expression import Expression
+from gnn_discovery.law.evaluate import predict
+from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.physics.catalogue import catalogue
+from gnn_discovery.physics.conservation import check_conservation, potential_energy
+from gnn_discovery.physics.dimensions import check_dimensions
+from gnn_discovery.physics.equivalence import compare, same_law
+from gnn_discovery.physics.judge import NO_INTERACTION, JudgeContext, judge, needs_seeds
+from gnn_discovery.physics.record import Check
+from gnn_discovery.snapshots import Snapshots
+
+RUNS, FRAMES, PARTICLES = 120, 8, 4
+EXACT = JudgeContext((1e-6, 1e-6), (1e-2, 2e-2))
+GRAVITY = "-m_i*m_j/(r + 0.01)**2"
+SPRING = "-2*(r - 0.99)"
+STEP = "Piecewise((0, r < 1.99), (-2*(r - 0.99), True))"
+
+
+def snapshots(
+    *properties: str, equal: bool = False, dim: int = 2, wide: float = 1.0, least: float = 0.0
+) -> Snapshots:
+    """Random places and velocities, with the distributions of the paper; no pair nearer than ``least``."""
+    rng = np.random.default_rng(7)
+    count = RUNS * FRAMES
+    values = {
+        "m": np.ones((RUNS, PARTICLES)) if equal else np.exp(rng.normal(size=(RUNS, PARTICLES))),
+        "q": rng.choice([-1.0, 1.0], size=(RUNS, PARTICLES)),
+    }
+    x = wide * rng.normal(size=(count, PARTICLES, dim))
+    receivers, senders = np.nonzero(~np.eye(PARTICLES, dtype=bool))
+    data = Snapshots(
+        positions=x,
+        velocities=rng.normal(size=x.shape),
+        target=np.zeros_like(x),
+        properties={name: np.repeat(values[name], FRAMES, axis=0) for name in properties},
+        present=np.ones(x.shape[:2], dtype=bool),
+        run=np.repeat(np.arange(RUNS), FRAMES),
+        times=np.tile(0.01 * np.arange(FRAMES), RUNS),
+        senders=senders,
+        receivers=receivers,
+    )
+    return data.select(np.linalg.norm(data.separation(), axis=-1).min(axis=1) > least)
+
+
+DATA = snapshots("m", "q")
+
+
+def term(text: str, kind="pair", direction="radial", *, std: float = 1e-7, rng=None) -> Term:
+    """A term whose constants have the relative error ``std``, and are off by as much if ``rng`` is given."""
+    expression, values = Expression.parse(text).lift_constants()
+    if rng is not None:
+        values = {name: value * (1 + std * rng.normal()) for name, value in values.items()}
+    return Term(kind, direction, expression, {n: Constant(v, std * abs(v)) for n, v in values.items()})
+
+
+def law(*terms: Term | str, masses: bool = True) -> ForceLaw:
+    return ForceLaw(tuple(term(t) if isinstance(t, str) else t for t in terms), 2, masses)
+
+
+def moved(found: ForceLaw, data: Snapshots) -> Snapshots:
+    """``data`` that move as the law says."""
+    return replace(data, target=predict(found, data))
+
+
+CONSTANTS = {
+    "linear drag": {"g": (0.3, 3.0)},
+    "Lennard-Jones force": {"e": (5.0, 30.0), "s": (0.2, 1.0)},
+    "Morse force": {"D": (0.5, 2.0), "a": (0.7, 2.0), "L": (0.8, 1.5)},
+}
+
+
+@pytest.mark.parametrize("known", catalogue().laws, ids=lambda law: law.name)
+def test_known_law_is_recognised_from_itself(known):
+    rng = np.random.default_rng(sum(map(ord, known.name)))
+    ranges = {"c": (0.05, 0.2), "L": (0.5, 1.5), "s": (0.8, 2.0), **CONSTANTS.get(known.name, {})}
+    values = {name: float(rng.uniform(*ranges.get(name, (0.5, 2.0)))) for name in known.constants}
+    direction = "x" if known.direction == "axis" else known.direction
+    found = term(known.expression.substitute(values).text, known.kind, direction, std=1e-4, rng=rng)
+    comparison = compare(law(found), DATA)
+    assert comparison.match == known.name
+    assert comparison.rivals == ()
+    (channel,) = comparison.channels
+    assert channel.survivors[0].deviation < channel.tolerance < 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (GRAVITY, "Newtonian gravity, softened r + c"),
+        ("-m_i*m_j/(r + 0.01)", "logarithmic gravity, softened r + c"),
+        ("q_i*q_j/(r + 0.01)**2", "Coulomb force, softened r + c"),
+        (SPRING, "Hooke spring with rest length"),
+        (
+            "(q_i*q_j - m_i*m_j)/(r + 0.01)**2",
+            "Newtonian gravity, softened r + c + Coulomb force, softened r + c",
+        ),
+        ("-2*(r - 0.99) - 0.4*v_r", "Hooke spring with rest length + pair dashpot"),
+        ("q_i/(q_j*r**2)", "Coulomb force"),  # q**2 = 1
+    ],
+)
+def test_pair_law_is_known(text, match):
+    verdict = judge(law(text), DATA, EXACT)
+    assert (verdict.status, verdict.match) == ("known", match)
+    assert match in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("terms", "match"),
+    [
+        ((SPRING, term("-1.0", "self", "velocity")), "Hooke spring with rest length + linear drag"),
+        ((SPRING, term("-1.3*m_i", "external", "y")), "Hooke spring with rest length + uniform gravity"),
+        (
+            (GRAVITY, "q_i*q_j/(r + 0.01)**2"),
+            "Newtonian gravity, softened r + c + Coulomb force, softened r + c",
+        ),
+        (
+            (
+                term("-0.5*x + 0.2", "external", "x"),
+                term("-0.7*y", "external", "y"),
+                term("0.8*q_i", "self", "transverse"),
+            ),
+            "harmonic trap + magnetic force",
+        ),
+        ((term("-0.5 - 0.3*v", "self", "velocity"),), "linear drag + quadratic drag"),
+    ],
+)
+def test_sum_of_known_terms_is_known(terms, match):
+    verdict = judge(law(*terms), DATA, EXACT)
+    assert (verdict.status, verdict.match) == ("known", match)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-m_i*m_j/r**1.5",
+        "-m_i*m_j/r**2.1",
+        "-m_i*m_j/r**1.98",
+        "-m_i*m_j/(r + 0.01)**2.02",
+        "-m_i*m_j/r**3",
+        "m_i*m_j/r**2",
+        "-m_i/r**2",
+        "-(m_i + m_j)**2/r**2",
+        "-m_i**0.9*m_j/r**2",
+        "-1/r**1.5",
+        "-1/r**2.1",
+        "-1/r**0.7",
+        "-q_i*q_j/r**2",
+        "-2*(r - 0.99)**3",
+        "-2*(r - 0.99) - 0.05*(r - 0.99)**3",
+        "-2*r**1.1",
+        "-m_i*m_j/r**2*(1 + 0.1*sin(5*r))",
+        "exp(-r)/r**2*q_i*q_j",
+        STEP,
+    ],
+)
+def test_neighbours_of_known_laws_are_not_known(text):
+    verdict = judge(law(text), DATA, EXACT)
+    assert verdict.status == "inconclusive"  # no other seed was trained
+    assert verdict.match is None
+
+
+def test_a_third_pair_term_is_too_many():
+    found = law("-2*(r - 0.99) - 0.4*v_r - 0.8*m_i*m_j/r**2")
+    assert judge(found, DATA, EXACT).status != "known"
+
+
+def test_nested_laws_are_alternatives():
+    near = judge(law("q_i*q_j/r**2"), DATA, EXACT)
+    assert near.match == "Coulomb force"
+    assert {"screened Coulomb force", "Coulomb force, softened r + c"} <= set(near.alternatives)
+    screened = judge(law("q_i*q_j*exp(-r/50)*(1/r**2 + 1/(50*r))"), DATA, EXACT)
+    assert screened.match in ("screened Coulomb force", "Coulomb force")
+    resolved = judge(law("q_i*q_j*exp(-r/3)*(1/r**2 + 1/(3*r))"), DATA, EXACT)
+    assert resolved.match == "screened Coulomb force"
+
+
+def test_softenings_are_told_apart_where_they_are_resolved():
+    near, far = snapshots("m"), snapshots("m", wide=30.0, least=12.0)
+    plummer = law("-m_i*m_j*r/(r**2 + 0.04)**1.5")
+    assert judge(plummer, near, EXACT).match == "Plummer-softened gravity"
+    unresolved = judge(plummer, far, EXACT)
+    assert unresolved.match == "Newtonian gravity"
+    assert {"Plummer-softened gravity", "Newtonian gravity, softened r + c"} <= set(unresolved.alternatives)
+
+
+def test_laws_that_are_not_nested_make_it_inconclusive():
+    found = law(term("-m_i*m_j/(r + 0.3)**2", std=0.03))
+    verdict = judge(found, snapshots("m", wide=1.0, least=0.8), JudgeContext((1e-3, 1e-3), (1e-2, 1e-2)))
+    assert verdict.status == "inconclusive"
+    assert "cannot be told apart" in verdict.reason
+    assert {"Newtonian gravity, softened r + c", "Plummer-softened gravity"} <= set(verdict.alternatives)
+
+
+def test_data_without_masses():
+    data = snapshots()
+    assert judge(law("-1.7/r**2", masses=False), data, EXACT).match == "Newtonian gravity"
+    assert judge(law("1.7/r**2", masses=False), data, EXACT).match == "Coulomb force"
+    assert judge(law(term("-0.4", "self", "velocity"), masses=False), data, EXACT).match == "linear drag"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_inferred_source_strengths(sign):
+    data = snapshots()
+    strengths = sign * np.array([1.0, 1e-3, 3e-4, 1e-9])
+    latent = LatentProperty(strengths, 1e-3 * abs(strengths), np.array([True, True, True, False]))
+    known = ForceLaw((term(f"{-sign * 1.0}*m_j/r**2"),), 2, False, {"m": latent})
+    assert judge(known, data, EXACT).match == "Newtonian gravity"
+    other = ForceLaw((term(f"{-sign * 1.0}*m_j/r**2.02"),), 2, False, {"m": latent})
+    assert judge(other, data, EXACT).status == "inconclusive"
+
+
+def test_equal_masses_are_no_ground_for_doubt():
+    data = snapshots("m", equal=True)
+    assert judge(law("-1.3/r**2"), data, EXACT).match == "Newtonian gravity"
+    drag = judge(law(term("-0.4", "self", "velocity")), data, EXACT)
+    assert (drag.status, drag.match) == ("known", "linear drag")
+    assert drag.alternatives == ("linear drag in proportion to mass",)
+
+
+def test_three_dimensions_make_no_difference():
+    assert (
+        judge(law("-m_i*m_j/(r + 0.01)"), snapshots("m", dim=3), EXACT).match
+        == "logarithmic gravity, softened r + c"
+    )
+
+
+def test_no_interaction():
+    verdict = judge(law(), DATA, replace(EXACT, force_limit=3e-4))
+    assert (verdict.status, verdict.match) == ("inconclusive", NO_INTERACTION)
+    assert "0.0003" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("context", "status"),
+    [
+        (JudgeContext((0.02, 0.02)), "inconclusive"),  # exact data, not explained
+        (JudgeContext((0.02, 0.02), noise=0.02), "known"),
+        (JudgeContext((0.2, 0.2), noise=0.02), "inconclusive"),
+        (JudgeContext((1e-6, 0.3)), "inconclusive"),  # wrong outside the range of training
+        (JudgeContext((0.008, 0.008), (1e-4, 1e-4)), "inconclusive"),  # the network sees more than the law
+        (JudgeContext((1e-6, None), (None, None)), "known"),
+        (JudgeContext((None, None)), "inconclusive"),
+    ],
+)
+def test_a_law_that_does_not_explain_the_motion_is_never_known(context, status):
+    assert judge(law(GRAVITY), DATA, context).status == status
+
+
+def test_uncertain_constants_make_nothing_known():
+    assert judge(law(term(SPRING, std=0.2)), DATA, EXACT).status == "inconclusive"
+
+
+def test_a_faint_term_is_not_established():
+    verdict = judge(law(SPRING, term("-0.001", "self", "velocity")), DATA, EXACT)
+    assert verdict.status == "inconclusive"
+    assert "below 1%" in verdict.reason
+
+
+@pytest.mark.parametrize("text", [STEP, "-m_i*m_j/r**1.5"])
+def test_candidate_needs_every_proof(text):
+    found = law(text)
+    data = moved(found, DATA)
+    agreed = replace(EXACT, seeds_agree=True)
+    verdict = judge(found, data, agreed)
+    assert verdict.status == "candidate"
+    assert "without units" in verdict.reason
+    assert needs_seeds(found, data, EXACT)
+    assert not needs_seeds(found, data, agreed)
+    for lacking in (
+        replace(agreed, seeds_agree=None),
+        replace(agreed, seeds_agree=False),
+        replace(agreed, network_error=(None, None)),
+        replace(agreed, network_error=(1e-2, None)),
+        replace(agreed, law_error=(1e-6, 0.025)),
+        replace(agreed, law_error=(0.4, 0.4), network_error=(0.5, 0.5)),
+    ):
+        assert judge(found, data, lacking).status == "inconclusive"
+
+
+def test_known_law_needs_no_other_seed():
+    assert not needs_seeds(law(GRAVITY), moved(law(GRAVITY), DATA), EXACT)
+
+
+def test_not_better_than_a_known_law_is_no_candidate():
+    truth = law(GRAVITY)
+    found = law("-m_i*m_j/r**1.97")
+    verdict = judge(found, moved(truth, DATA), replace(EXACT, seeds_agree=True))
+    assert verdict.status == "inconclusive"
+    assert "better than every known law" in verdict.reason
+
+
+def test_same_law():
+    a, b = law(STEP), law("Piecewise((0, r < 1.9897), (-2.0002*(r - 0.99), True))")
+    assert same_law(a, b, DATA)
+    assert not same_law(a, law("Piecewise((0, r < 1.9), (-2*(r - 0.99), True))"), DATA)
+    assert not same_law(law(GRAVITY), law("-m_i*m_j/r**1.98"), DATA)
+    assert not same_law(law(SPRING), law(SPRING, term("-1.0", "self", "velocity")), DATA)
+
+
+def checks(found: ForceLaw, data: Snapshots = DATA) -> dict[str, Check]:
+    return {check.name: check for check in check_conservation(found, data)}
+
+
+def test_conservation():
+    figures = checks(law(GRAVITY, "q_i*q_j/(r + 0.01)**2"))
+    assert all(check.passed for check in figures.values())
+    assert figures["energy"].figure < 1e-5
+    assert figures["momentum"].figure < 1e-10
+    trapped = checks(law(SPRING, term("-0.3*x", "external", "x"), term("0.6*q_i", "self", "transverse")))
+    assert trapped["energy"].passed and not trapped["momentum"].passed
+    damped = checks(law(SPRING, term("-1.0", "self", "velocity")))
+    assert damped["reciprocity"].passed and not damped["energy"].passed and not damped["momentum"].passed
+    one_sided = checks(law("-m_i/(r + 0.1)**2"))
+    assert not one_sided["reciprocity"].passed and not one_sided["momentum"].passed
+    assert checks(law("-1.7*m_j/r**2", masses=False))["reciprocity"].passed is None
+
+
+def test_potential_energy_of_gravity():
+    r = np.linalg.norm(DATA.separation(), axis=-1)
+    m = DATA.properties["m"]
+    product = m[:, DATA.receivers] * m[:, DATA.senders]
+    exact = -0.5 * np.sum(product / (r + 0.1), axis=1)
+    reference = 0.5 * np.sum(product / (np.median(r) + 0.1), axis=1)
+    np.testing.assert_allclose(
+        potential_energy(term("-m_i*m_j/(r + 0.1)**2"), DATA), exact + reference, rtol=1e-8, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "passed"),
+    [
+        (GRAVITY, True),
+        ("-m_i*m_j*exp(-r/3.5)/r**2", True),
+        ("-m_i*m_j*exp(-r)/r**2", False),
+        ("m_i + r", False),
+        ("m_i*m_j/(m_i + m_j)", True),
+        ("m_i**r", False),
+        (STEP, True),
+        ("Piecewise((0, r < v_r), (1, True))", False),
+    ],
+)
+def test_dimensions(text, passed):
+    units = replace(DATA, units={"length": "AU", "time": "day", "m": "kg"})
+    assert check_dimensions(law(text), units).passed is passed
+    assert check_dimensions(law(text), DATA).passed is None
