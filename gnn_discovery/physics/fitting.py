@@ -22,8 +22,6 @@ _SCREEN_ROWS = 250
 _SUMS_REFINED = 12
 _PARALLEL = 1e-6
 
-Shape = tuple[float, ...]
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -67,10 +65,11 @@ class Fitter:
 
     rows: Rows
     along: str
+    _made: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def single(self, form: Form) -> Fit:
         """The best constants of one form, from the best places of a grid."""
-        return self._best((form,), self._starts(form))
+        return self._best((form,), list(self._starts(form)))
 
     def sums(self, forms: Sequence[Form], most: int) -> list[Fit]:
         """The most promising sums of two unrelated forms with at most so many free constants, best first.
@@ -78,10 +77,12 @@ class Fitter:
         Every pair of places of the two grids is screened at once, since the best amplitudes follow from the
         products of columns.
         """
-        starts: dict[tuple[int, int], tuple[float, Shape]] = {}
-        columns, owner, shapes = self._columns(forms)
-        if not len(columns):
+        made = [self._columns(form) for form in forms]
+        if not any(len(columns) for columns, _ in made):
             return []
+        starts: dict[tuple[int, int], tuple[float, np.ndarray]] = {}
+        columns, shapes = np.concatenate([c for c, _ in made]), [shape for _, grid in made for shape in grid]
+        owner = np.repeat(np.arange(len(forms)), [len(c) for c, _ in made])
         target = self._screen.total / self._screen.scale
         gram, load = columns @ columns.T, columns @ target
         own = np.diag(gram)
@@ -98,7 +99,7 @@ class Fitter:
             good = (determinant > _PARALLEL * own[i] * own[j]) & one.allows(x) & other.allows(y)
             if np.any(good):
                 place = np.unravel_index(np.argmin(np.where(good, left, np.inf)), left.shape)
-                shape = shapes[i[place[0], 0]] + shapes[j[0, place[1]]]
+                shape = np.concatenate([shapes[i[place[0], 0]], shapes[j[0, place[1]]]])
                 starts[a, b] = float(left[place]), shape
         chosen = sorted(starts, key=lambda pair: starts[pair][0])[:_SUMS_REFINED]
         fits = [self._best((forms[a], forms[b]), [starts[a, b][1]]) for a, b in chosen]
@@ -130,48 +131,36 @@ class Fitter:
             return 0.05 * low, 30 * high
         return (0.03 / high, 20 / low) if free.unit == "1/length" else (1e-4, 1e4)
 
-    def _grid(self, form: Form) -> list[Shape]:
+    def _grid(self, form: Form) -> np.ndarray:
+        """(G P) places to start from, one column for each constant beside the amplitude."""
         axes = []
         for name in form.shape:
             low, high = self._bounds(form, name)
             axes.append((np.linspace if low < 0 else np.geomspace)(low, high, _GRID.get(len(form.shape), 7)))
-        return [tuple(map(float, place)) for place in product(*axes)]
+        places = list(product(*axes))
+        return np.array(places, dtype=float).reshape(len(places), len(form.shape))
 
-    def _columns(self, forms: Sequence[Form]) -> tuple[np.ndarray, np.ndarray, list[Shape]]:
-        columns, owner, shapes = [], [], []
-        for number, form in enumerate(forms):
-            for shape in self._grid(form):
-                column = self._column(form, shape, self._screen)
-                if column is not None:
-                    columns.append(column)
-                    owner.append(number)
-                    shapes.append(shape)
-        return np.array(columns), np.array(owner), shapes
+    def _columns(self, form: Form) -> tuple[np.ndarray, np.ndarray]:
+        """Values over scale, of mean square one (G K), and the constants (G P), where they are finite."""
+        if form.law.name not in self._made:
+            grid, rows = self._grid(form), self._screen
+            with np.errstate(all="ignore"):
+                values = form.unit(rows.inputs, list(grid.T[..., None])) / rows.scale
+                values = np.broadcast_to(values, (len(grid), len(rows.total)))
+                size = np.sqrt(np.mean(values**2, axis=1))
+            good = np.isfinite(size) & (size > 0)
+            self._made[form.law.name] = values[good] / size[good, None], grid[good]
+        return self._made[form.law.name]
 
-    @staticmethod
-    def _column(form: Form, shape: Shape, rows: Rows) -> np.ndarray | None:
-        """Values over scale for an amplitude that makes them of order one; None where there are none."""
-        with np.errstate(all="ignore"):
-            column = np.broadcast_to(form.unit(rows.inputs, shape) / rows.scale, rows.total.shape)
-            size = np.sqrt(np.mean(column**2))
-        return column / size if np.isfinite(size) and size > 0 else None
-
-    def _starts(self, form: Form) -> list[Shape]:
-        grid = self._grid(form)
+    def _starts(self, form: Form) -> np.ndarray:
+        columns, grid = self._columns(form)
         target = self._screen.total / self._screen.scale
-        left = []
-        for shape in grid:
-            column = self._column(form, shape, self._screen)
-            if column is None:
-                left.append(np.inf)
-                continue
-            amplitude = float(column @ target) / len(target)
-            residual = float(np.mean((target - amplitude * column) ** 2))
-            left.append(residual if form.allows(amplitude) else np.inf)
+        amplitude = columns @ target / len(target)
+        left = np.where(form.allows(amplitude), -(amplitude**2), np.inf)
         order = np.argsort(left)[:_STARTS]
-        return [grid[k] for k in order if np.isfinite(left[k])]
+        return grid[order[np.isfinite(left[order])]]
 
-    def _best(self, forms: tuple[Form, ...], starts: Sequence[Shape]) -> Fit:
+    def _best(self, forms: tuple[Form, ...], starts: Sequence[np.ndarray]) -> Fit:
         fits: list[Fit] = []
         for start in starts:
             fits.append(self._refine(forms, start))
@@ -180,7 +169,7 @@ class Fitter:
         nothing = Fit(forms, ({},) * len(forms), np.zeros((len(forms), len(self.rows.total))), np.inf)
         return min(fits, key=lambda fit: fit.deviation, default=nothing)
 
-    def _refine(self, forms: tuple[Form, ...], start: Shape) -> Fit:
+    def _refine(self, forms: tuple[Form, ...], start: np.ndarray) -> Fit:
         """Least squares over the constants beside the amplitudes, which follow linearly (projected)."""
         names = [(k, name) for k, form in enumerate(forms) for name in form.shape]
         # a softening length is shared
@@ -222,7 +211,7 @@ class Fitter:
                 left = columns @ amplitudes - target
             return left if np.isfinite(left).all() else 1e3 * np.abs(target) + 1e3
 
-        x = np.array([start[k] for k in free], dtype=float)
+        x = start[free].astype(float)
         x[logarithmic] = np.log(x[logarithmic])
         x = descend(residual, x, low, high) if len(x) else x
         amplitudes, columns = project(x)

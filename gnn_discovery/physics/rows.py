@@ -18,7 +18,7 @@ from gnn_discovery.types import Direction, Kind
 Channel = tuple[Kind, Direction]
 
 _SNAPSHOTS = 3000
-_BINS, _PER_BIN = 30, 30
+_BINS, _PER_BIN = 30, 25
 _FLOOR = 1e-3
 
 
