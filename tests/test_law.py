@@ -109,10 +109,8 @@ def snapshots(count: int, particles: int, absent: bool = False) -> Snapshots:
         present[::2, -1] = False
         x[::2, -1] = x[::2, 0] = 0.0  # on top of another one, where it does not count
     senders, receivers = all_pairs(particles)
-    return Snapshots(
-        x, v, np.zeros_like(x), {"m": np.tile(m, (count, 1))}, present, np.arange(count), np.arange(count) * 1.0,
-        senders, receivers,
-    )  # fmt: skip
+    masses, run = {"m": np.tile(m, (count, 1))}, np.arange(count)
+    return Snapshots(x, v, np.zeros_like(x), masses, present, run, 1.0 * run, senders, receivers)
 
 
 def test_absent_particles_neither_act_nor_move():

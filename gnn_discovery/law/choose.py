@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -153,7 +153,7 @@ def _cost(entry: _Entry, price: float) -> float:
     return float(np.log(max(entry.error, EXACT))) + price * entry.size
 
 
-def _front(entries, price: float) -> list[_Entry]:
+def _front(entries: Iterable[_Entry], price: float) -> list[_Entry]:
     """The few entries that no simpler one equals, by cost; and the simplest of all."""
     front: list[_Entry] = []
     lowest = np.inf

@@ -9,7 +9,7 @@ import numpy as np
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
-from gnn_discovery.law.minimise import Problem, descend, linear_start, robust_weights
+from gnn_discovery.law.minimise import Problem, descend, linear_start, predicted_weights, robust_weights
 from gnn_discovery.law.model import Model
 from gnn_discovery.law.record import ForceLaw, LatentProperty
 from gnn_discovery.law.scene import Scene, derivative
@@ -93,18 +93,21 @@ def solve_latent(
     )
     data = data.select(pick)
     scene, model = Scene(data), Model(law, data.positions.shape[1], latent)
-    base = weights(data, force_scale(data)).T
+    scale = force_scale(data)
+    base = weights(data, scale).T
     factor, theta = np.ones(len(base)), model.start
     problem = Problem(model, scene, base)
     theta = linear_start(problem, theta)
     for _ in range(20):
         theta, _ = descend(problem, theta, iterations=20)
+        base = predicted_weights(problem, theta, scale)
         residual = Problem(model, scene, base).residual(theta)
-        size = np.sqrt((residual**2).sum(axis=-1).mean(axis=1))
-        new = 1.0 / np.maximum(size, 1e-14)
+        if not np.isfinite(residual).all():
+            break
+        new = 1.0 / np.maximum(np.sqrt((residual**2).sum(axis=-1).mean(axis=1)), 1e-14)
         problem = Problem(model, scene, base * new[:, None] * robust_weights(residual, base))
         moved, factor = np.abs(np.log(new / factor)).max(), new
-        if moved < 1e-3 or not np.isfinite(moved):
+        if moved < 1e-3:
             break
     covariance = (
         systematic_covariance(problem, theta) if errors else np.full((model.size, model.size), np.nan)

@@ -115,16 +115,28 @@ def robust_weights(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return factor
 
 
-def robust_descend(problem: Problem, theta: np.ndarray, *, rounds: int = 3) -> tuple[Problem, np.ndarray]:
-    """Descend, then again with outliers weighed down; the last problem holds the weights that were used."""
+def robust_descend(
+    problem: Problem, theta: np.ndarray, scale: np.ndarray, *, rounds: int = 3
+) -> tuple[Problem, np.ndarray]:
+    """Descend, then again weighed by the law's own force and with outliers down; the last problem comes back.
+
+    Weights that follow the observed force favour instants whose noise made it small, which biases strengths
+    by the square of the relative noise; the law's force has no such noise. ``scale`` is (N,).
+    """
     theta, _ = descend(problem, theta)
     current = problem
     for _ in range(rounds):
         residual = problem.residual(theta)
         if not np.isfinite(residual).all() or np.abs(residual).max(initial=0.0) < 1e-9:
             break
-        current = Problem(
-            problem.model, problem.scene, problem.weight * robust_weights(residual, problem.weight)
-        )
+        base = predicted_weights(problem, theta, scale)
+        residual = Problem(problem.model, problem.scene, base).residual(theta)
+        current = Problem(problem.model, problem.scene, base * robust_weights(residual, base))
         theta, _ = descend(current, theta, iterations=8)
     return current, theta
+
+
+def predicted_weights(problem: Problem, theta: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """(N S) 1 / (scale + |F|) with the force of the law, zero for absent particles."""
+    force = problem.model.force(theta, problem.scene)
+    return np.where(problem.weight > 0, 1.0 / (scale[:, None] + np.linalg.norm(force, axis=-1)), 0.0)

@@ -11,7 +11,7 @@ import sympy
 
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
-from gnn_discovery.law.scene import Scene, derivative
+from gnn_discovery.law.scene import Scene, Values, derivative
 
 
 class Model:
@@ -54,7 +54,7 @@ class Model:
         first = len(self.slots) + self.particles * self.latent.index(name)
         return slice(first, first + self.particles)
 
-    def _constants(self, index: int, theta: np.ndarray, scene: Scene) -> dict[str, float | np.ndarray]:
+    def _constants(self, index: int, theta: np.ndarray, scene: Scene) -> Values:
         """Values of the names of a term that are fitted; latent ones as columns over pairs or particles."""
         values: dict[str, float | np.ndarray] = {
             name: theta[k] for k, (t, name) in enumerate(self.slots) if t == index
@@ -86,7 +86,9 @@ class Model:
                 self._latent_jacobian(out[self.latent_slice(name)], term, name, constants, scene)
         return out
 
-    def _latent_jacobian(self, out: np.ndarray, term: Term, name: str, constants: dict, scene: Scene) -> None:
+    def _latent_jacobian(
+        self, out: np.ndarray, term: Term, name: str, constants: Values, scene: Scene
+    ) -> None:
         if f"{name}_i" in term.expression.names:
             own = scene.spread(term, scene.values(term, constants, (f"{name}_i",)))
             out[np.arange(self.particles), np.arange(self.particles)] += own

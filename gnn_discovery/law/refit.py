@@ -113,7 +113,7 @@ def refit(
     problem = Problem(model, Scene(data), weights(data, scale).T)
     spread: dict[int, float] = {}
     for _ in range(2 if model.thresholds else 1):
-        used, theta = robust_descend(problem, theta)
+        used, theta = robust_descend(problem, theta, scale)
         theta, spread = locate(used, theta) if model.thresholds else (theta, {})
     if spread:
         theta, _ = descend(used, theta, iterations=8)

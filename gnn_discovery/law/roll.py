@@ -48,7 +48,7 @@ def roll(
         size = np.abs(state[: start.size]).max()
         return 1.0 if np.isfinite(size) and size < reach and spent < evaluations else -1.0
 
-    alive.terminal = True
+    alive.terminal = True  # type: ignore[attr-defined]
     state = (
         start.ravel()
         if law.order == 1

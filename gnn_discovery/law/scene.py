@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -14,6 +14,7 @@ from gnn_discovery.law.record import Term
 from gnn_discovery.snapshots import Snapshots
 
 Derivative = tuple[str, ...]
+Values = Mapping[str, float | np.ndarray]
 
 GEOMETRY = frozenset({"r", "v", "v_r", "x", "y", "z"})
 """Variables that come from the motion; every other variable is a property with suffix ``_i`` or ``_j``."""
@@ -28,7 +29,9 @@ def derivative(expression: Expression, names: Derivative) -> Expression:
 
 
 @lru_cache(maxsize=2048)
-def _function(expression: Expression, names: Derivative, arguments: tuple[str, ...]):
+def _function(
+    expression: Expression, names: Derivative, arguments: tuple[str, ...]
+) -> Callable[..., np.ndarray]:
     return derivative(expression, names).numpy(arguments)
 
 
@@ -186,7 +189,7 @@ class Scene:
             return vectors
         return (self.gather @ vectors.reshape(len(vectors), -1)).reshape(self.size, self.count, self.dim)
 
-    def values(self, term: Term, constants: Mapping[str, float], by: Iterable[str] = ()) -> np.ndarray:
+    def values(self, term: Term, constants: Values, by: Iterable[str] = ()) -> np.ndarray:
         """The term's expression, or its derivative ``by`` names: (E S), (N S) or a scalar."""
         by = tuple(by)
         names = tuple(sorted(derivative(term.expression, by).names))
@@ -194,7 +197,7 @@ class Scene:
         with np.errstate(all="ignore"):
             return np.asarray(_function(term.expression, by, names)(*arguments), dtype=float)
 
-    def force(self, term: Term, constants: Mapping[str, float] | None = None) -> np.ndarray:
+    def force(self, term: Term, constants: Values | None = None) -> np.ndarray:
         """The term's force on every particle (N S D), with its own constants unless others are given."""
         if constants is None:
             constants = {name: c.value for name, c in term.constants.items()}

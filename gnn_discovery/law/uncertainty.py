@@ -39,8 +39,8 @@ def bootstrap(
     if not known:
         inverse = np.diag(np.full(len(size), np.inf))
     elif len(runs) < 4:
-        freedom = max(1, np.count_nonzero(residual) - len(size))
-        inverse = np.linalg.inv(total) * float(np.sum(residual**2)) / freedom
+        freedom = max(1, int(np.count_nonzero(residual)) - len(size))
+        inverse = np.linalg.inv(total) * (float(np.sum(residual**2)) / freedom)
     else:
         draws = np.random.default_rng(seed).multinomial(
             len(runs), np.full(len(runs), 1 / len(runs)), RESAMPLES
