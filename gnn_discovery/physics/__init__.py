@@ -1,0 +1,8 @@
+"""What a law is: compared with the catalogue of known laws, tested, and judged."""
+
+from gnn_discovery.physics.equivalence import same_law as same_law
+from gnn_discovery.physics.judge import JudgeContext as JudgeContext
+from gnn_discovery.physics.judge import judge as judge
+from gnn_discovery.physics.judge import needs_seeds as needs_seeds
+from gnn_discovery.physics.record import Check as Check
+from gnn_discovery.physics.record import Verdict as Verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -83,6 +84,17 @@ class RunDirectory:
     def close(self) -> None:
         """Release the lock."""
         self._lock.release()
+
+    def discard(self) -> None:
+        """Take back a run that never began: the directory goes if it holds only what `create` wrote."""
+        if (self.path / "checkpoints").exists():
+            return
+        for name in ("config.json", "environment.json"):
+            (self.path / name).unlink(missing_ok=True)
+        self.close()
+        with contextlib.suppress(OSError):  # the folder of all runs goes too, where this was its first
+            self.path.rmdir()
+            self.path.parent.rmdir()
 
     def __enter__(self) -> RunDirectory:
         return self

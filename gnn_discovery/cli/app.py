@@ -1,0 +1,220 @@
+"""The commands. Each is a few lines over ``gnn_discovery.pipeline``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gnn_discovery.cli import options as opt
+from gnn_discovery.cli.group import ErrorsInWords
+
+app = typer.Typer(
+    cls=ErrorsInWords,
+    help="From particle motion to the force law, with error bars, and a verdict.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+LawFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="LAW", help="A discovery.json or law.json, a file with a law of that form, or a run."
+    ),
+]
+
+
+def main() -> None:
+    """The command line."""
+    app(prog_name="gnn-discovery")
+
+
+def say(value: Any, as_json: bool, text: str) -> None:
+    """Print a result on standard output, as JSON or as text."""
+    from gnn_discovery.runs.files import dumps
+
+    typer.echo(dumps(value) if as_json else text)
+
+
+@app.command()
+def discover(
+    ctx: typer.Context,
+    source: opt.Source,
+    seed: opt.Seed = 0,
+    out: opt.Out = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and say what would be done.")
+    ] = False,
+    runs: opt.Runs = None,
+    frames: opt.Frames = None,
+    particles: opt.Particles = None,
+    dim: opt.Dim = None,
+    order: opt.Order = 2,
+    node: opt.Node = None,
+    strategy: opt.Strategy = None,
+    steps: opt.Steps = None,
+    engine: opt.Engine = "operon",
+) -> None:
+    """Find the law of motion in SOURCE and say what it is: the main job."""
+    from gnn_discovery.cli import work
+
+    config = opt.make_config(
+        seed=seed,
+        runs=runs,
+        frames=frames,
+        particles=particles,
+        dim=dim,
+        order=order,
+        node=node,
+        strategy=strategy,
+        steps=steps,
+        engine=engine,
+    )
+    if dry_run:
+        plan = work.plan(source, config, out)
+        say(plan, json, work.lines(plan))
+        return
+    with work.begin(ctx, source, config, out) as run:
+        work.discover(run, json=json, quiet=quiet)
+
+
+@app.command()
+def simulate(
+    source: opt.Source,
+    out: Annotated[Path, typer.Option(help="File to write, .npz or .h5; it must not exist.")],
+    seed: opt.Seed = 0,
+    runs: opt.Runs = None,
+    frames: opt.Frames = None,
+    particles: opt.Particles = None,
+    dim: opt.Dim = None,
+) -> None:
+    """Make motion with a simulator and write it as a trajectory file."""
+    from gnn_discovery.cli import work
+
+    work.simulate(source, out, seed=seed, runs=runs, frames=frames, particles=particles, dim=dim)
+
+
+@app.command()
+def inspect(source: opt.Source, seed: opt.Seed = 0, json: opt.Json = False, order: opt.Order = 2) -> None:
+    """Say what is in SOURCE: runs, frames, particles, properties, noise."""
+    from gnn_discovery.cli import work
+
+    found = work.inspect(source, opt.make_config(seed=seed, order=order))
+    say(found, json, work.lines(found))
+
+
+@app.command()
+def train(
+    ctx: typer.Context,
+    source: opt.Source,
+    seed: opt.Seed = 0,
+    out: opt.Out = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    runs: opt.Runs = None,
+    frames: opt.Frames = None,
+    particles: opt.Particles = None,
+    dim: opt.Dim = None,
+    order: opt.Order = 2,
+    node: opt.Node = None,
+    strategy: opt.Strategy = None,
+    steps: opt.Steps = None,
+) -> None:
+    """Train the graph network on SOURCE and stop there; `distill` or `resume` go on."""
+    from gnn_discovery.cli import work
+
+    config = opt.make_config(
+        seed=seed,
+        runs=runs,
+        frames=frames,
+        particles=particles,
+        dim=dim,
+        order=order,
+        node=node,
+        strategy=strategy,
+        steps=steps,
+    )
+    with work.begin(ctx, source, config, out) as run:
+        found = work.train(run, quiet=quiet)
+    if not quiet:
+        say(found, json, work.lines(found))
+
+
+@app.command()
+def distill(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.Quiet = False) -> None:
+    """Read the messages of the network of RUN, find candidate laws, and write the chosen one to law.json."""
+    from gnn_discovery.cli import work
+
+    with work.go_on(ctx, run) as opened:
+        found = work.distill(opened, quiet=quiet)
+    if not quiet:
+        say(found, json, found["text"])
+
+
+@app.command()
+def check(
+    law: LawFile,
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[SOURCE]", help="Motion to hold the law against.", show_default="the run's"),
+    ] = None,
+    seed: opt.Seed = 0,
+    json: opt.Json = False,
+) -> None:
+    """Judge a law on motion: does it explain it, and is it known physics?"""
+    from gnn_discovery.cli import work
+
+    found = work.check(law, source, seed)
+    say(found, json, work.lines(found))
+
+
+@app.command()
+def report(run: opt.Run, json: opt.Json = False) -> None:
+    """Show the result of a finished RUN again, and where its page lies."""
+    from gnn_discovery.cli import work
+
+    found = work.result(run)
+    say(found, json, work.result_lines(found, run))
+
+
+@app.command()
+def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.Quiet = False) -> None:
+    """Go on with RUN where it was stopped; a finished one is shown and left as it is."""
+    from gnn_discovery.cli import work
+
+    with work.go_on(ctx, run) as opened:
+        if not work.finished(opened):
+            work.discover(opened, json=json, quiet=quiet)
+            return
+    found = work.result(run)
+    if not quiet:
+        say(found, json, work.result_lines(found, run))
+
+
+@app.command(name="list")
+def list_(json: opt.Json = False) -> None:
+    """List systems, file formats, engines and known laws, plug-ins included, broken ones with their error."""
+    from gnn_discovery.cli import inventory
+
+    found = inventory.everything()
+    say(found, json, inventory.text(found))
+
+
+@app.command()
+def doctor(
+    json: opt.Json = False,
+    install_julia: Annotated[
+        bool, typer.Option("--install-julia", help="Install Julia and what PySR needs; this goes on line.")
+    ] = False,
+) -> None:
+    """Say whether everything runs here: versions, devices, engines."""
+    from gnn_discovery.cli import inventory
+
+    if install_julia:
+        inventory.install_julia()
+    found = inventory.health()
+    say(found, json, inventory.health_text(found))

@@ -1,0 +1,109 @@
+"""The options that commands share, and the config they make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from gnn_discovery.errors import UsageError
+
+if TYPE_CHECKING:
+    from gnn_discovery.pipeline import DiscoverConfig
+
+_MOTION, _NETWORK = "Motion", "Network and law"
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A system of `gnn-discovery list`, a trajectory file, module:Name or file.py:name.",
+    ),
+]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, as named by an earlier command.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of every random choice.")]
+Out = Annotated[Path | None, typer.Option(help="Run directory, new or empty.", show_default="runs/SOURCE-N")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors still show.")]
+
+Runs = Annotated[int | None, typer.Option(min=1, help="Runs to simulate.", rich_help_panel=_MOTION)]
+Frames = Annotated[int | None, typer.Option(min=2, help="Frames of each run.", rich_help_panel=_MOTION)]
+Particles = Annotated[int | None, typer.Option(min=1, help="Particles of each run.", rich_help_panel=_MOTION)]
+Dim = Annotated[int | None, typer.Option(min=1, max=3, help="Dimensions of space.", rich_help_panel=_MOTION)]
+Order = Annotated[
+    int,
+    typer.Option(
+        min=1, max=2, help="Of the equation of motion: m a = F (2) or v = F (1).", rich_help_panel=_MOTION
+    ),
+]
+Node = Annotated[
+    str | None,
+    typer.Option(
+        help="Node function: fixed (m a = sum of messages) or mlp (the paper's).",
+        show_default="fixed; mlp where a strategy is given",
+        rich_help_panel=_NETWORK,
+    ),
+]
+Strategy = Annotated[
+    str | None,
+    typer.Option(
+        help="What keeps messages few: standard, bottleneck, l1, kl or pruning.",
+        show_default="bottleneck",
+        rich_help_panel=_NETWORK,
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        min=20, help="Training steps.", show_default="by the node function", rich_help_panel=_NETWORK
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option(help="Symbolic regression: an engine of `gnn-discovery list`.", rich_help_panel=_NETWORK),
+]
+
+
+def make_config(
+    *,
+    seed: int = 0,
+    runs: int | None = None,
+    frames: int | None = None,
+    particles: int | None = None,
+    dim: int | None = None,
+    order: int = 2,
+    node: str | None = None,
+    strategy: str | None = None,
+    steps: int | None = None,
+    engine: str = "operon",
+) -> DiscoverConfig:
+    """The config of a discovery; what is not given stays at its default.
+
+    Raises:
+        UsageError: an unknown node function or strategy.
+    """
+    from gnn_discovery.model import Strategy as Strategies
+    from gnn_discovery.pipeline import DiscoverConfig
+    from gnn_discovery.simulator import SimulationConfig
+
+    config = DiscoverConfig(seed=seed, engine=engine)
+    network: dict[str, Any] = {}
+    if strategy is not None:
+        network = {"node": "mlp", "strategy": _one_of("--strategy", strategy, get_args(Strategies))}
+    if node is not None:
+        network["node"] = _one_of("--node", node, ("fixed", "mlp"))
+    return replace(
+        config,
+        order=order,  # type: ignore[arg-type]  # 1 or 2: the option's range
+        simulation=SimulationConfig(runs, frames, particles, dim, seed),
+        network=replace(config.network, **network),
+        training=replace(config.training, steps=steps),
+    )
+
+
+def _one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UsageError(f"{value!r} is unknown", where=option, remedy=f"Choose from {', '.join(choices)}")
+    return value

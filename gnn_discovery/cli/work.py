@@ -1,0 +1,270 @@
+"""What the commands do: a run directory, the steps of the pipeline, a few lines to print."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from gnn_discovery import pipeline
+from gnn_discovery.cli.monitor import monitor
+from gnn_discovery.errors import DataError, StorageError, UsageError
+from gnn_discovery.law import ForceLaw
+from gnn_discovery.law.text import from_dict, to_dict
+from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.report import read_json as read_discovery
+from gnn_discovery.report import summary, to_json
+from gnn_discovery.runs import RunDirectory, next_directory
+from gnn_discovery.runs.files import dumps, read_json
+from gnn_discovery.simulator import SimulationConfig
+
+RESULT = "discovery.json"
+PAGE = "report.html"
+LAW = "law.json"
+NETWORK = "network"
+MARKS = {True: "passed", False: "failed", None: "not made"}
+
+
+@contextlib.contextmanager
+def begin(
+    ctx: typer.Context, source: str, config: DiscoverConfig, out: Path | None
+) -> Iterator[RunDirectory]:
+    """A new run directory; taken back where what was asked for cannot be done at all."""
+    pipeline.check_engine(config)
+    path = next_directory(source) if out is None else out
+    command = shlex.join(["gnn-discovery", *sys.argv[1:]])
+    record = {"source": absolute(source), "config": config.to_dict(), "command": command}
+    with RunDirectory.create(path, record) as run:
+        ctx.find_root().obj = path
+        try:
+            yield run
+        except (UsageError, DataError):
+            run.discard()
+            raise
+
+
+@contextlib.contextmanager
+def go_on(ctx: typer.Context, path: Path) -> Iterator[RunDirectory]:
+    """An existing run directory."""
+    with RunDirectory.open(path) as run:
+        ctx.find_root().obj = path
+        yield run
+
+
+def discover(run: RunDirectory, *, json: bool, quiet: bool) -> None:
+    """The whole story in ``run``, and its result printed."""
+    config, source = asked(run)
+    with monitor(quiet) as progress:
+        found = pipeline.discover(
+            source, config, directory=run.path, monitor=progress, command=run.config["command"]
+        )
+    if json:
+        typer.echo(dumps(to_json(found)))
+    elif not quiet:
+        typer.echo(summary(found, run.path / PAGE))
+
+
+def train(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
+    """The network of ``run``."""
+    config, source = asked(run)
+    with monitor(quiet) as progress:
+        progress.stage("motion")
+        data = pipeline.observe(pipeline.load(source, config.simulation), config)
+        progress.stage("training")
+        trained = pipeline.Keep(run.path).network(
+            NETWORK, lambda c: pipeline.train(data, config, report=progress.training, checkpoints=c)
+        )
+    step, loss, valid = (float(x) for x in trained.history[-1])
+    best = float(trained.history[:, 2].min())
+    return {"run": str(run.path), "steps": step, "loss": loss, "held_out_error": valid, "best": best}
+
+
+def distill(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
+    """The law of the network of ``run``, as it is written to law.json."""
+    config, source = asked(run)
+    if not run.done(NETWORK):
+        raise DataError(
+            "holds no trained network", where=str(run.path), remedy=f"gnn-discovery resume {run.path}"
+        )
+    with monitor(quiet) as progress:
+        progress.stage("motion")
+        data = pipeline.observe(pipeline.load(source, config.simulation), config)
+        trained = pipeline.Keep(run.path).network(
+            NETWORK, lambda c: pipeline.train(data, config, checkpoints=c)
+        )
+        progress.stage("messages")
+        reading = pipeline.read(trained, data, config)
+        progress.stage("regression")
+        distilled = pipeline.distill(reading, data, config)
+        progress.stage("refit")
+        law = pipeline.choose(distilled.laws, data, config).law
+    found = {**to_dict(law), "text": str(law)}
+    run.write_json(LAW, found)
+    return found
+
+
+def simulate(source: str, out: Path, **asked: Any) -> None:
+    """Motion of a simulator in a file that is new."""
+    from gnn_discovery.readers import write
+
+    if out.exists():
+        raise StorageError(
+            "exists already", where=str(out), remedy="Give another --out; nothing is overwritten"
+        )
+    motion = pipeline.load(source, SimulationConfig(**asked))
+    write(out, motion.trajectories)
+    typer.echo(f"{out}: {len(motion.trajectories)} runs", err=True)
+
+
+def inspect(source: str, config: DiscoverConfig) -> dict[str, Any]:
+    """What is in the motion, in plain figures."""
+    motion = pipeline.load(source, config.simulation)
+    data = pipeline.observe(motion, config)
+    runs = motion.trajectories
+    steps = np.concatenate([np.diff(run.times) for run in runs])
+    r = np.linalg.norm(data.train.separation(), axis=-1)[data.train.pair_present()]
+    return {
+        "source": motion.label,
+        "runs": len(runs),
+        "frames": span([len(run.times) for run in runs]),
+        "particles": span([run.positions.shape[1] for run in runs]),
+        "dimensions": runs[0].positions.shape[2],
+        "time_step": span([float(steps.min()), float(steps.max())]),
+        "velocities": "given" if runs[0].velocities is not None else "from the positions",
+        "accelerations": "given" if runs[0].accelerations is not None else "from the positions",
+        "properties": sorted(data.train.properties),
+        "names": list(runs[0].names or ()),
+        "periodic": runs[0].box is not None,
+        "pairs": "all" if runs[0].edges is None else f"{len(runs[0].edges)} given",
+        "separations": span([float(r.min()), float(r.max())]),
+        "noise": data.train.noise,
+        "snapshots": {name: 0 if part is None else len(part.run) for name, part in vars(data).items()},
+    }
+
+
+def plan(source: str, config: DiscoverConfig, out: Path | None) -> dict[str, Any]:
+    """What `discover` would do, after every check that it makes before training."""
+    pipeline.check_engine(config)
+    path = next_directory(source) if out is None else out
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise StorageError("exists and is not empty", where=str(path), remedy="Give another --out")
+    network = config.network
+    return {
+        **inspect(source, config),
+        "order": config.order,
+        "network": f"node {network.node}, strategy {network.strategy}, width {network.width}",
+        "engine": config.engine,
+        "seed": config.seed,
+        "would_write": str(path),
+    }
+
+
+def check(law: Path, source: str | None, seed: int) -> dict[str, Any]:
+    """The verdict on a law that somebody wrote down, or that a run found."""
+    config, there = DiscoverConfig(seed=seed), source
+    if law.is_dir():
+        config, there = asked(RunDirectory(law))
+        found = next((law / name for name in (RESULT, LAW) if (law / name).exists()), None)
+        if found is None:
+            raise DataError("holds no law yet", where=str(law), remedy=f"gnn-discovery resume {law}")
+        law = found
+    if source is None and there is None:
+        raise UsageError("no motion to hold the law against", where=str(law), remedy="Give a SOURCE after it")
+    known = read_law(law)
+    config = replace(config, order=known.order)
+    motion = pipeline.load(source or str(there), config.simulation)
+    verdict, fit = pipeline.check(known, pipeline.observe(motion, config))
+    return {
+        "law": str(known),
+        "status": verdict.status,
+        "match": verdict.match,
+        "reason": verdict.reason,
+        "error": fit.law_error[0],
+        "r2": fit.r2[0],
+        "checks": [f"{c.name}: {MARKS[c.passed]} ({c.detail})" for c in verdict.checks],
+    }
+
+
+def read_law(path: Path) -> ForceLaw:
+    """The law of a discovery.json, a law.json, or a file written by hand."""
+    record = read_json(path)
+    if isinstance(record, Mapping) and isinstance(record.get("law"), Mapping):
+        record = record["law"]
+    try:
+        return from_dict(record)
+    except DataError as error:
+        raise DataError(error.what, where=str(path), remedy=error.remedy) from error
+
+
+def result(path: Path) -> dict[str, Any]:
+    """The discovery.json of a finished run."""
+    if not (path / "config.json").exists():
+        raise DataError("is no run directory", where=str(path), remedy="Name one that `discover` made")
+    if not (path / RESULT).exists():
+        raise DataError("is not finished", where=str(path), remedy=f"gnn-discovery resume {path}")
+    return read_discovery(path / RESULT)
+
+
+def result_lines(found: Mapping[str, Any], path: Path) -> str:
+    """The law and the verdict of a discovery.json, and where its page lies."""
+    verdict = found["verdict"]
+    return lines(
+        {
+            "law": found["law"]["text"],
+            "verdict": f"{verdict['status']}: {verdict['reason']}",
+            "report": str(path / PAGE),
+        }
+    )
+
+
+def finished(run: RunDirectory) -> bool:
+    """Whether ``run`` has its result."""
+    return (run.path / RESULT).exists()
+
+
+def asked(run: RunDirectory) -> tuple[DiscoverConfig, str]:
+    """The config and the source that ``run`` was begun with."""
+    try:
+        return DiscoverConfig.from_dict(run.config["config"]), str(run.config["source"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"is of another version ({error})", where=str(run.path / "config.json")) from error
+
+
+def absolute(source: str) -> str:
+    """A source that means the same in any working directory, where it is a file."""
+    return str(Path(source).resolve()) if Path(source).is_file() else source
+
+
+def lines(found: Mapping[str, Any]) -> str:
+    """Names and values, one a line."""
+    width = max(len(name) for name in found)
+    return "\n".join(f"{name.replace('_', ' '):<{width}}  {text(value)}" for name, value in found.items())
+
+
+def text(value: Any) -> str:
+    """One value in words."""
+    match value:
+        case None:
+            return "not measured"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case Mapping():
+            return ", ".join(f"{name} {text(part)}" for name, part in value.items())
+        case list():
+            return ("\n  " if any(": " in part for part in value) else ", ").join(value) or "none"
+    return str(value)
+
+
+def span(values: list[int] | list[float]) -> Any:
+    """One number where all are alike, else "least to most"."""
+    least, most = min(values), max(values)
+    return least if np.isclose(least, most, rtol=1e-9) else f"{least:.6g} to {most:.6g}"
