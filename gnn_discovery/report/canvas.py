@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _VARIABLES = {
 }
 POINTS = 1500
 
+_METADATA = ("Date", "Creator", "Format", "Type")
 _STYLE = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
@@ -65,7 +67,7 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure: a file name, a title, what it shows in a sentence or two, the same for those who cannot see it."""
+    """One figure: file name, title, what it shows in a few words; ``alt`` for those who cannot see it."""
 
     name: str
     title: str
@@ -75,7 +77,7 @@ class Drawing:
 
     @property
     def inline(self) -> str:
-        """The SVG for a page: no fixed size or font, colours by the page's variables, no address of anything."""
+        """The SVG for a page: no fixed size or font, colours by the page's variables, no addresses."""
         body = self.svg[self.svg.index("<svg") :]
         box = re.search(r'viewBox="([^"]*)"', body)
         assert box is not None
@@ -87,8 +89,11 @@ class Drawing:
         return body
 
 
-def draw(name: str, paint: Callable[..., None], *, rows: Sequence[float] = (1,), height: float = 3.2) -> str:
-    """SVG of one figure; ``paint`` gets one axes a row (relative heights ``rows``), sharing x. Same input, same bytes."""
+def draw(name: str, paint: Callable[..., None], *, rows: Sequence[float] = (1,), height: float = 3.4) -> str:
+    """SVG of one figure, the same bytes each time.
+
+    ``paint`` gets one axes a row, of relative heights ``rows``, sharing x.
+    """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -111,27 +116,47 @@ def _slim(svg: str, name: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!DOCTYPE.*?>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(rf' id="(?!{name}-|[mph][0-9a-f]{{8,}})[^"]*"', "", svg)
-    svg = re.sub(r'(<use [^>]*?) style="[^"]*"/>', r"\1/>", svg)
+    svg = re.sub(r'(<g clip-path="[^"]*")>((?:\s*<use [^>]*/>)+)', _hoist, svg)
     return re.sub(r"\n\s*", "\n", svg)
+
+
+def _hoist(group: re.Match[str]) -> str:
+    """One style on a group of markers in the place of the same style on each."""
+    style = re.search(r' style="[^"]*"', group[2])
+    return group[0] if style is None else f"{group[1]}{style[0]}>{group[2].replace(style[0], '')}"
 
 
 def decades(values: np.ndarray) -> bool:
     """Whether positive values span so much that a logarithmic axis reads better."""
     positive = values[np.isfinite(values) & (values > 0)]
-    return len(positive) > 1 and positive.max() > 30 * positive.min()
+    return len(positive) > 1 and bool(positive.max() > 30 * positive.min())
 
 
-def log_axis(axes: Axes, which: str) -> None:
-    """A logarithmic axis with powers of ten as plain text."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def log_axis(axes: Axes, which: str, most: int = 7) -> None:
+    """A logarithmic axis with at most so many powers of ten, or parts of one, as plain text."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     getattr(axes, f"set_{which}scale")("log")
     axis = getattr(axes, f"{which}axis")
-    low, high = np.log10(np.sort(axis.get_view_interval()))
-    numbers = (1.0,) if high - low > 2 else (1.0, 2.0, 5.0) if high - low > 0.7 else tuple(range(1, 10))
-    axis.set_major_locator(LogLocator(10, subs=numbers, numticks=7))
+    axis.set_major_locator(FixedLocator(_log_ticks(*getattr(axes, f"get_{which}lim")(), most)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
+
+
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks: list[float] = []
+    for parts, step in (
+        (range(1, 10), 1),
+        ((1, 2, 5), 1),
+        ((1, 3), 1),
+        *(((1,), step) for step in range(1, 99)),
+    ):
+        exponents = (k for k in range(first, last + 1) if k % step == 0)
+        ticks = [tick for k in exponents for part in parts if low <= (tick := part * 10.0**k) <= high]
+        if len(ticks) <= most:
+            break
+    return ticks
 
 
 def _power(value: float) -> str:
@@ -147,7 +172,7 @@ def signed_axis(axes: Axes, which: str, width: float, largest: float) -> None:
 
     getattr(axes, f"set_{which}scale")("asinh", linear_width=width)
     axis = getattr(axes, f"{which}axis")
-    low, high = int(np.ceil(np.log10(width))), int(np.floor(np.log10(max(largest, 10 * width))))
+    low, high = int(np.ceil(np.log10(3 * width))), int(np.floor(np.log10(max(largest, 10 * width))))
     powers = list(range(low, high + 1, max(1, (high - low + 2) // 3)))
     ticks = [-(10.0**k) for k in reversed(powers)] + [0.0] + [10.0**k for k in powers]
     names = [f"−{_power(10.0**k)}" for k in reversed(powers)] + ["0"] + [_power(10.0**k) for k in powers]

@@ -23,7 +23,7 @@ def _magnitude(value: float) -> int:
 
 
 def plain(value: float | None, digits: int = 6) -> str:
-    """``value`` to so many significant digits, trailing zeros left out; a dash for None or what is not finite."""
+    """``value`` to so many significant digits without trailing zeros; a dash where there is no number."""
     if value is None or not math.isfinite(value):
         return "–"
     exponent = _magnitude(float(f"{value:.{digits - 1}e}"))
@@ -35,7 +35,7 @@ def plain(value: float | None, digits: int = 6) -> str:
 
 
 def rounded(value: float, std: float | None, most: int = _MOST_DIGITS) -> tuple[float, int, int]:
-    """(mantissa, decimals, exponent) of ``value`` rounded to two digits of ``std``, at most ``most`` digits in all."""
+    """(mantissa, decimals, exponent): ``value`` to two digits of ``std``, at most ``most`` digits in all."""
     exponent = _magnitude(max(abs(value), std or 0.0))
     exponent = 0 if -3 < exponent < 5 else exponent
     mantissa = value / 10.0**exponent
@@ -47,13 +47,22 @@ def rounded(value: float, std: float | None, most: int = _MOST_DIGITS) -> tuple[
 
 def measured(value: float, std: float | None) -> str:
     """``value ± std`` to two digits of the error; the value alone where there is no error."""
-    if not std or not math.isfinite(std):
+    if not std or not math.isfinite(value + std):
         return plain(value)
     mantissa, decimals, exponent = rounded(value, std)
     scaled = std / 10.0**exponent
     error = f"{scaled:.{decimals}f}" if round(scaled, decimals) else plain(scaled, 2)
     text = f"{minus(f'{mantissa:.{decimals}f}')} ± {error}"
     return f"({text})·{ten_to(exponent)}" if exponent else text
+
+
+def interval(value: float, half: float) -> str:
+    """``value`` less and more ``half``, to two digits of ``half``."""
+    if not (math.isfinite(value) and math.isfinite(half)):
+        return "unbounded"
+    _, decimals, exponent = rounded(value, half)
+    low, high = (minus(f"{(value + side * half) / 10.0**exponent:.{decimals}f}") for side in (-1, 1))
+    return f"({low} … {high})·{ten_to(exponent)}" if exponent else f"{low} … {high}"
 
 
 def share(value: float | None) -> str:

@@ -63,7 +63,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """The contents of a discovery.json, as `to_json` made them.
 
     Raises:
-        DataError: missing, no JSON, holds NaN, another schema version, or a part is missing or of the wrong type.
+        DataError: missing, no JSON, holds NaN, another schema version, or a part is missing or wrong.
     """
     path = Path(path)
     try:

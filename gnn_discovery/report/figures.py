@@ -58,15 +58,16 @@ def _drawings(discovery: Discovery, evidence: Evidence) -> Iterator[Drawing]:
 
 
 def draw_curve(curve: Curve, name: str) -> Drawing:
-    """The scalar of the law over one variable, with the network's points and, where known, the truth; below, the gap."""
+    """A scalar of the law over one variable, with the network's points and, where known, the truth."""
     order = np.argsort(curve.x)
     x, network, law = curve.x[order], curve.network[order], curve.law[order]
     truth = None if curve.truth is None else curve.truth[order]
     one_sign = bool((law > 0).all() or (law < 0).all())
-    log_x, log_y = decades(x) and bool((x > 0).all()), one_sign and decades(np.abs(law))
+    log_y = one_sign and decades(np.abs(law))
+    log_x = bool((x > 0).all()) and (log_y or x.max() > 300 * x.min()) and decades(x)
     sign = -1.0 if log_y and law[0] < 0 else 1.0
     scale = float(np.median(np.abs(law))) or float(np.median(np.abs(network))) or 1.0
-    gap = np.abs(network - law) / np.maximum(np.abs(law), 0.01 * scale)
+    gap = np.abs(network - law) / np.maximum(np.abs(law), 0.1 * scale)
     label = (
         "force" if (curve.kind, curve.direction) == ("pair", "radial") else f"{curve.kind} {curve.direction}"
     )
@@ -87,20 +88,19 @@ def draw_curve(curve: Curve, name: str) -> Drawing:
         top.legend(loc="best")
         top.tick_params(axis="x", length=0)
         points(low, f"{name}-gap", x, np.maximum(gap, 1e-12), NETWORK, size=3, alpha=0.75)
-        log_axis(low, "y")
+        log_axis(low, "y", most=3)
         low.set_ylabel("gap")
         low.set_xlabel(curve.variable)
 
     median = share(float(np.nanmedian(gap)))
     others = ", ".join(f"{key} = {plain(value, 3)}" for key, value in curve.fixed.items())
-    caption = f"Dots are read from the network, the line is the law{' and the dashes the truth' if truth is not None else ''}"
+    dashes = "" if truth is None else " and the dashes the truth"
+    caption = f"Dots are read from the network, the line is the law{dashes}"
     caption += f"; {others}" if others else ""
     caption += f". Median gap between network and law: {median} of the force."
     if sign < 0:
         caption += " The force is attractive throughout; its size is drawn."
-    return Drawing(
-        name, curve.title, caption, f"{curve.title}. {caption}", draw(name, paint, rows=(3, 1), height=3.6)
-    )
+    return Drawing(name, curve.title, caption, f"{curve.title}. {caption}", draw(name, paint, rows=(3, 1)))
 
 
 def _within(axes: Axes, values: np.ndarray) -> None:
@@ -135,14 +135,14 @@ def draw_messages(name: str, reference: np.ndarray, message: np.ndarray, against
             signed_axis(axes, which, width, largest)
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)
-        axes.set_xlabel(against.removeprefix("the ") + " on i from j")
+        axes.set_xlabel(against.removeprefix("the "))
         axes.set_ylabel("network")
         axes.legend(loc="upper left", markerscale=2)
 
     found = f"R² = {r_squared(trimmed)} with the worst tenth left out, {r_squared(full)} with all kept"
     title = f"Pair force of the network against {against}"
     caption = f"{found}; nothing is fitted between the two. {len(rows)} of {len(message)} pairs are drawn."
-    return Drawing(name, title, caption, f"{title}. {caption}", draw(name, paint, height=3.6))
+    return Drawing(name, title, caption, f"{title}. {caption}", draw(name, paint))
 
 
 def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
@@ -167,7 +167,9 @@ def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
         axes.set_ylabel("share of the variance")
         axes.legend(loc="upper right")
 
-    carried = share(float(spectrum[:alive].sum() / spectrum.sum())) if spectrum.sum() > 0 else "–"
+    carried = (
+        f"{plain(100 * float(spectrum[:alive].sum() / spectrum.sum()), 4)} %" if spectrum.sum() > 0 else "–"
+    )
     caption = f"{alive} of {len(spectrum)} components are alive and carry {carried} of the variance."
     return Drawing(
         "spectrum", "Message spectrum", caption, f"Message spectrum. {caption}", draw("spectrum", paint)
@@ -205,7 +207,9 @@ def draw_front(evidence: Evidence) -> Drawing:
         axes.set_ylabel("error on held-out runs")
         axes.legend(loc="upper right", handletextpad=0.6, labelspacing=0.9)
 
-    caption = f"{len(front)} candidate laws, each refitted on the observed motion and scored on runs it was not fitted to."
+    caption = (
+        f"{len(front)} candidate laws, each refitted on the observed motion and scored on held-out runs."
+    )
     return Drawing(
         "front", "Simplicity against error", caption, f"Pareto front. {caption}", draw("front", paint)
     )
@@ -230,7 +234,8 @@ def draw_residuals(residuals: np.ndarray) -> Drawing:
         axes.margins(y=0.25)
         axes.legend(loc="upper left")
 
-    caption = f"Half of the residuals of the law on held-out data lie below {plain(half, 2)} of the median, nine tenths below {plain(most, 2)}."
+    caption = f"Half of the residuals on held-out data lie below {plain(half, 2)} of the median |target|, "
+    caption += f"nine tenths below {plain(most, 2)}."
     return Drawing(
         "residuals", "Residuals of the law", caption, f"Residuals. {caption}", draw("residuals", paint)
     )
@@ -270,7 +275,7 @@ def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
     plane = " Seen along z." if observed.shape[-1] == 3 else ""
     caption = f"Dots are the data of a held-out run, lines the law's motion from the same start.{plane}"
     title = "Motion under the law"
-    return Drawing("trajectory", title, caption, f"{title}. {caption}", draw("trajectory", paint, height=3.6))
+    return Drawing("trajectory", title, caption, f"{title}. {caption}", draw("trajectory", paint))
 
 
 def _mathless(label: str) -> str:

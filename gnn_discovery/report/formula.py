@@ -1,13 +1,16 @@
-"""A law in print: its equation of motion as mathtext, and mathtext as inline SVG that needs no font and no network."""
+"""A law in print: its equation of motion in LaTeX, and LaTeX as inline SVG that needs no font."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from gnn_discovery.law.text import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Set
+
+    from sympy.printing.latex import LatexPrinter
 
     from gnn_discovery.law.record import Constant, ForceLaw, Term
 
@@ -24,7 +27,7 @@ _DIRECTIONS = {
 
 
 def left_side(law: ForceLaw) -> str:
-    """``m a``, ``a`` or ``v`` of particle i, in mathtext."""
+    """``m a``, ``a`` or ``v`` of particle i, in LaTeX."""
     motion = r"\mathbf{a}_i" if law.order == 2 else r"\mathbf{v}_i"
     return rf"m_i\,{motion}" if law.divides_by_mass else motion
 
@@ -38,8 +41,8 @@ def pieces(law: ForceLaw, *, numeric: bool = True) -> tuple[str, ...]:
     for position, term in enumerate(law.terms):
         sign, body = _term(term, numeric)
         if position == 0:
-            found[0] += " =" if sign == "+" else " = -"
-            found.append(body)
+            found[0] += r"\;="
+            found.append(body if sign == "+" else f"-{body}")
         else:
             found.append(rf"{sign}\,{body}")
     if not law.terms:
@@ -57,12 +60,14 @@ def _term(term: Term, numeric: bool) -> tuple[str, str]:
     sign = "-" if scalar.startswith("-") else "+"
     scalar = scalar.removeprefix("-").strip()
     unit = _DIRECTIONS.get((term.kind, term.direction), rf"\hat{{\mathbf{{{term.direction}}}}}")
-    operator = r"\sum_{j\neq i}\," if term.kind == "pair" else ""
+    operator = r"\sum_{j}\," if term.kind == "pair" else ""
+    if r"\begin{cases}" in scalar:
+        return sign, rf"{operator}{unit}\;{scalar}"
     return sign, rf"{operator}{scalar}\;{unit}"
 
 
 def scalar_latex(term: Term, numeric: bool = True) -> str:
-    """The scalar of one term in mathtext, bracketed where it is a sum."""
+    """The scalar of one term in LaTeX, bracketed where it is a sum."""
     import sympy
 
     expression, names = term.expression.sympy, {}
@@ -72,7 +77,8 @@ def scalar_latex(term: Term, numeric: bool = True) -> str:
             shown = sympy.Symbol(name, positive=True)
             expression = expression.subs(symbol, -shown if constant.value < 0 else shown)
             names[shown] = _number(constant)
-    text = _printer(names).doprint(expression)
+    text = _printer(names, set(names) or {sympy.Symbol(name) for name in term.constants}).doprint(expression)
+    text = re.sub(r"(?<!\^\{)(?<!\^\{- )\\frac", r"\\dfrac", text)
     return rf"\left({text}\right)" if expression.is_Add else text
 
 
@@ -81,33 +87,45 @@ def _number(constant: Constant) -> str:
     return rf"{mantissa}\!\cdot\!10^{{{int(exponent)}}}" if exponent else mantissa
 
 
-def _printer(names: Mapping[object, str]):
+def _printer(names: Mapping[object, str], constants: Set[object]) -> LatexPrinter:
     from sympy.printing.latex import LatexPrinter
 
-    class Mathtext(LatexPrinter):
-        """LaTeX of the part that matplotlib sets: cases are stacked behind one brace."""
+    class Variables(LatexPrinter):
+        """LaTeX with variables before constants, in sums and in conditions."""
 
-        def _print_Piecewise(self, expr) -> str:
-            rows = [
-                rf"{self._print(value)}\quad "
-                + (r"\text{otherwise}" if condition == True else rf"\text{{for}}\;{self._print(condition)}")  # noqa: E712
-                for value, condition in expr.args
-            ]
-            return r"\left\{\substack{" + r"\\".join(rows) + r"}\right."
+        def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
+            ordered = super()._as_ordered_terms(expr, order=order)
+            return sorted(ordered, key=lambda part: not part.free_symbols - constants)
 
-    return Mathtext({"symbol_names": dict(names), "mul_symbol": None})
+        def _print_Relational(self, expr: Any) -> str:
+            return super()._print_Relational(expr if expr.lhs.free_symbols - constants else expr.reversed)
+
+    return Variables({"symbol_names": dict(names), "mul_symbol": r" \, "})
 
 
-def svg(mathtext: str) -> str | None:
+def _mathtext(latex: str) -> str:
+    """A piece as matplotlib can set it: cases stacked behind a brace, small brackets left small."""
+    latex = re.sub(r"\\left\(([^\\()]*?) ?\\right\)", r"(\1)", latex)
+    return re.sub(r"\\begin\{cases\}(.*?)\\end\{cases\}", _stacked, latex)
+
+
+def _stacked(cases: re.Match[str]) -> str:
+    rows = [row.strip().replace("&", r"\quad") for row in cases[1].split(r"\\")]
+    if len(rows) == 2:
+        return rf"\genfrac{{\{{}}{{.}}{{0}}{{0}}{{{rows[0]}}}{{{rows[1]}}}"
+    return r"\left\{\substack{" + r"\\".join(rows) + r"}\right."
+
+
+def svg(latex: str) -> str | None:
     """One piece as inline SVG in the colour and size of the text around it; None where it cannot be set."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.mathtext import MathTextParser
     from matplotlib.textpath import TextToPath
 
-    font = FontProperties(size=_SIZE, math_fontfamily="cm")
+    font, text = FontProperties(size=_SIZE, math_fontfamily="cm"), f"${_mathtext(latex)}$"
     try:
-        width, height, depth, *_ = MathTextParser("path").parse(f"${mathtext}$", 72, font)
-        vertices, codes = TextToPath().get_text_path(font, f"${mathtext}$", ismath=True)
+        width, height, depth, *_ = MathTextParser("path").parse(text, 72, font)
+        vertices, codes = TextToPath().get_text_path(font, text, ismath=True)
     except ValueError:
         return None
     letters = {1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}

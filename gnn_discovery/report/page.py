@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,11 +12,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from gnn_discovery.report.canvas import Drawing
-from gnn_discovery.report.digits import measured, plain, r_squared, share
+from gnn_discovery.report.digits import interval, measured, plain, r_squared, share
 from gnn_discovery.report.formula import pieces, scalar_latex, svg
 from gnn_discovery.report.record import Discovery
-from gnn_discovery.report.words import found_rows, headline
+from gnn_discovery.report.words import found_rows, headline, sentence
 
+NORMAL_95 = 1.96
 WELL_KNOWN = 0.05
 """A difference from an accepted value beyond this share is pointed out."""
 
@@ -33,8 +35,7 @@ class ConstantRow:
 class LatentRow:
     particle: str
     value: str
-    low: str
-    high: str
+    interval: str
     determined: bool
     reference: str
     difference: str
@@ -55,6 +56,7 @@ def render(discovery: Discovery, drawings: Sequence[Drawing]) -> str:
         symbolic=[_set((scalar_latex(term, numeric=False),)) for term in law.terms],
         verdict=verdict,
         headline=headline(verdict),
+        reason=sentence(verdict.reason),
         tiles=list(_tiles(discovery)),
         fit=list(_fit(discovery)),
         checks=[(check, _figure(check.figure)) for check in verdict.checks],
@@ -69,9 +71,9 @@ def render(discovery: Discovery, drawings: Sequence[Drawing]) -> str:
     )
 
 
-def _set(mathtext: Sequence[str]) -> Markup | None:
+def _set(latex: Sequence[str]) -> Markup | None:
     """The pieces as inline SVG; None where one of them cannot be set."""
-    drawn = [svg(piece) for piece in mathtext]
+    drawn = [svg(piece) for piece in latex]
     if any(piece is None for piece in drawn):
         return None
     return Markup(" ").join(Markup(piece) for piece in drawn if piece is not None)
@@ -105,22 +107,21 @@ def _constants(discovery: Discovery) -> Iterator[ConstantRow]:
                 term=number,
                 name=name,
                 value=measured(constant.value, constant.std),
-                relative=share(abs(constant.std / constant.value)) if known else "not measured",
+                relative=share(abs(constant.std / constant.value)) if known else "–",
                 unit=constant.unit or "",
             )
 
 
 def _latent(discovery: Discovery, name: str) -> Iterator[LatentRow]:
     latent, accepted = discovery.law.latent[name], discovery.reference.get(name)
-    for n, value in enumerate(np.asarray(latent.values, dtype=float)):
+    for n, value in enumerate(np.asarray(latent.values, dtype=float).tolist()):
         std, reference = float(latent.std[n]), None if accepted is None else float(accepted[n])
         determined = bool(latent.determined[n])
-        away = None if not reference or not np.isfinite(value) else value / reference - 1
+        away = None if not reference or not math.isfinite(value) else value / reference - 1
         yield LatentRow(
             particle=discovery.particles[n] if n < len(discovery.particles) else f"particle {n}",
             value=measured(value, std) if determined else "–",
-            low=plain(value - 1.96 * std, 4),
-            high=plain(value + 1.96 * std, 4),
+            interval=interval(value, NORMAL_95 * std),
             determined=determined,
             reference="" if reference is None else plain(reference, 6),
             difference="" if away is None or not determined else ("+" if away > 0 else "") + share(away),

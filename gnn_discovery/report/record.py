@@ -41,8 +41,9 @@ class FrontPoint:
 class Curve:
     """One scalar of the law over one variable: points read from the network, and the law's line.
 
-    ``kind`` and ``direction`` say which terms of the law the scalar adds up; ``fixed`` holds every other variable at one
-    number (``m_i``: 1, ...). ``truth`` is filled in by the report alone, from the simulator, after the verdict stands.
+    ``kind`` and ``direction`` say which terms of the law the scalar adds up; ``fixed`` holds every other
+    variable at one number (``m_i``: 1, ...). ``truth`` is filled in by the report alone, from the
+    simulator, after the verdict stands.
     """
 
     title: str
@@ -62,14 +63,16 @@ class Evidence:
 
     Attributes:
         spectrum: (M,) share of the variance of each message component, descending; ``alive`` of them count.
-        message: (K D) contributions read from the network, and ``message_law`` (K D) the law's for the same pairs;
-            ``message_truth`` (K D) the true force, filled in by the report alone.
-        message_position, message_velocity: x_i - x_j and v_i - v_j of those pairs (K D), and ``message_properties``
-            by name with suffix, ``m_i``, ``m_j``, ... (K,), as in ``MessageTable``: the true force is computed from them.
+        message: (K D) contributions read from the network, and ``message_law`` (K D) the law's for the same
+            pairs; ``message_truth`` (K D) the true force, filled in by the report alone.
+        message_position, message_velocity: x_i - x_j and v_i - v_j of those pairs (K D), and
+            ``message_properties`` by name with suffix, ``m_i``, ``m_j``, ... (K,), as in ``MessageTable``:
+            what the true force is computed from.
         curves: law against network over r, and over other variables.
         front: the candidates.
-        residuals: (K,) of the law on held-out data, relative to the median |target|.
-        observed, rolled: (T N D) a held-out run and the law's motion from the same start; ``rolled`` may end earlier.
+        residuals: (Q,) of the law on held-out data, relative to the median |target|.
+        observed: (T N D) a held-out run.
+        rolled: (T' N D) the law's motion from the same start; T' <= T, it ends where the motion diverges.
         history: (step, training loss, held-out loss) rows (L 3).
     """
 
@@ -79,9 +82,9 @@ class Evidence:
     message_law: Float[np.ndarray, "K D"]
     curves: tuple[Curve, ...]
     front: tuple[FrontPoint, ...]
-    residuals: Float[np.ndarray, " K"]
+    residuals: Float[np.ndarray, " Q"]
     observed: Float[np.ndarray, "T N D"]
-    rolled: Float[np.ndarray, "T N D"]
+    rolled: Float[np.ndarray, "_ N D"]
     history: Float[np.ndarray, "L 3"]
     message_truth: Float[np.ndarray, "K D"] | None = None
     message_position: Float[np.ndarray, "K D"] | None = None
@@ -93,10 +96,11 @@ class Evidence:
 class Discovery:
     """The law, the verdict on it, and the evidence.
 
-    ``assumptions`` are sentences: what was assumed and not tested. ``messages`` are figures read from the messages
-    (gauge agreement, additivity, recovered before the refit, found without a network, direct R2 ...) by name.
-    ``command`` is the line that makes it again, where there was one. ``reference`` holds accepted values (N,) of
-    inferred properties by name; like the truth of a simulator it is filled in by the report alone.
+    ``assumptions`` are sentences: what was assumed and not tested. ``messages`` are figures read from the
+    messages (gauge agreement, additivity, recovered before the refit, found without a network, direct R2
+    ...) by name. ``command`` is the line that makes it again, where there was one. ``reference`` holds
+    accepted values (N,) of inferred properties by name; like the truth of a simulator it is filled in by
+    the report alone.
     """
 
     source: str

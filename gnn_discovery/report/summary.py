@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gnn_discovery.report.digits import measured, r_squared, share
 from gnn_discovery.report.record import Discovery
-from gnn_discovery.report.words import headline
+from gnn_discovery.report.words import headline, sentence
 
 
 def summary(discovery: Discovery, report: str | Path | None = None) -> str:
@@ -21,7 +21,7 @@ def summary(discovery: Discovery, report: str | Path | None = None) -> str:
     for name in law.latent:
         lines.append((name, _latent(discovery, name)))
     lines.append(("verdict", headline(discovery.verdict)))
-    lines.append(("", discovery.verdict.reason))
+    lines.append(("", sentence(discovery.verdict.reason)))
     lines.append(
         ("error", f"law {share(fit.law_error[0])}, network {share(fit.network_error[0])} on held-out runs")
     )

@@ -27,13 +27,13 @@ def reveal(
     """The discovery with the true law drawn beside it; law and verdict stay as they are.
 
     Args:
-        truth_terms: plain records of a simulator's law: ``kind``, ``direction``, ``expression`` and ``constants``
-            (name to number), the force on i as in ``Term``.
+        truth_terms: plain records of a simulator's law, the force on i as in ``Term``: ``kind``,
+            ``direction``, ``expression`` and ``constants`` (name to number).
         reference: accepted values (N,) of inferred properties by name.
 
-    The true pair force of every message is filled in, with ``direct_r2_trimmed`` and ``direct_r2_all`` of the network's
-    pair force against it among ``messages``; and the truth of each curve. Where the true law asks for a property
-    that the data do not give, the truth stays None.
+    The true pair force of every message and the truth of each curve are filled in, and
+    ``direct_r2_trimmed`` and ``direct_r2_all`` of the network's pair force against the true one stand among
+    ``messages``. Where the true law asks for a property that the data do not give, the truth stays None.
 
     Raises:
         DataError: a term that is no term, or a reference of the wrong length.
@@ -55,8 +55,8 @@ def direct_r2(
 ) -> tuple[float | None, float | None]:
     """R² = 1 - SSE/SST of vectors with nothing fitted: (worst tenth of the residuals left out, all kept).
 
-    None where there is nothing to explain. Published figures of message against force leave out the worst tenth
-    (Cranmer et al. 2020, table 1).
+    None where there is nothing to explain. The published figures leave out the worst tenth (Cranmer et al.
+    2020, arXiv 2006.11287, table 1).
     """
     miss = np.sum((estimate - truth) ** 2, axis=-1)
     kept = miss <= np.quantile(miss, 1 - WORST) if len(miss) else np.zeros(0, dtype=bool)

@@ -22,6 +22,12 @@ def headline(verdict: Verdict) -> str:
     return f"Inconclusive: {verdict.match}" if verdict.match else "Inconclusive"
 
 
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 def found_rows(messages: Mapping[str, float | bool | str | None]) -> list[tuple[str, str]]:
     """Name and value of each figure read from the messages, as text."""
     return [(label(name), value_text(name, value)) for name, value in messages.items()]
