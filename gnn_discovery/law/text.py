@@ -29,7 +29,7 @@ def number(constant: Constant) -> str:
     An error so small that it would not show is rounded up.
     """
     value, std = abs(constant.value), constant.std
-    if std is None or value == 0:
+    if std is None or value == 0 or not math.isfinite(value + std):
         return f"{value:.6g}"
     power = math.floor(math.log10(value))
     least = power - _DIGITS
