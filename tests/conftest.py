@@ -8,7 +8,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # before the package is first imported
-_hook = install_import_hook(["gnn_discovery", "gnn_discovery_simulations"], "beartype.beartype")
+_hook = install_import_hook(["gnn_discovery", "gnn_discovery_simulations"], "typecheck.checked")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -96,7 +97,7 @@ def choose(
         except np.linalg.LinAlgError:
             return _Entry(law, complexity(law), np.ones(1), False)
         groups = held_errors(fitted.law, held, scale, by_particle=bool(latent))
-        return _Entry(fitted.law, complexity(fitted.law), groups, np.isfinite(fitted.error))
+        return _Entry(fitted.law, complexity(fitted.law), groups, math.isfinite(fitted.error))
 
     nothing = replace(candidates[0], terms=(), latent={})
     given = [structural_amplitude(law, _used(law, latent)) for law in candidates]

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from gnn_discovery.law.evaluate import acceleration
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.types import Edges, Times, Vectors
+from gnn_discovery.types import Edges, Times
 
 
 def roll(
@@ -24,8 +24,8 @@ def roll(
     box: Times | None = None,
     tolerance: float = 1e-8,
     evaluations: int = 20_000,
-) -> Vectors:
-    """Positions (T N D) that the law gives from the start at ``times[0]``, by Dormand-Prince 8(5,3).
+) -> Float[np.ndarray, "t N D"]:
+    """Positions (t N D), t <= T, that the law gives from the start at ``times[0]``, by Dormand-Prince 8(5,3).
 
     Where it diverges or ``evaluations`` of the force are spent, fewer than T instants come back.
     """

@@ -29,7 +29,7 @@ def scan(problem: Problem, theta: np.ndarray, *, rounds: int = 4) -> tuple[np.nd
         values = observed(problem, slot)
         low, high = 0, len(values) - 1
         for step in range(rounds):
-            picks = np.unique(np.linspace(low, high, COARSE if step == 0 else FINE).astype(int))
+            picks = np.unique(np.linspace(low, high, COARSE if step == 0 else FINE).astype(int)).tolist()
             costs = np.full(len(picks), np.inf)
             for p, index in enumerate(picks):
                 trial = best.copy()
@@ -61,14 +61,14 @@ def locate(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, dict[int, f
         low, high = max(0, here - width), min(len(values) - 1, here + width)
         tried: dict[int, float] = {}
         while True:
-            picks = np.unique(np.linspace(low, high, FINE).astype(int))
+            picks = np.unique(np.linspace(low, high, FINE).astype(int)).tolist()
             near = _near(problem, slot, values[low], values[min(high + 1, len(values) - 1)])
             rest = problem.cost(theta) - near.cost(theta) if near is not problem else 0.0
             for index in picks:
                 if index not in tried:
                     trial = theta.copy()
                     trial[k] = _between(values, index)
-                    tried[index] = near.cost(trial) + rest
+                    tried[index] = float(np.nan_to_num(near.cost(trial) + rest, nan=np.inf))
             ordered = sorted(tried)
             best = min(ordered, key=tried.__getitem__)
             place = ordered.index(best)
@@ -77,7 +77,8 @@ def locate(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, dict[int, f
             if new_high - new_low <= 2 or (new_low, new_high) == (low, high):
                 break
             low, high = new_low, new_high
-        allowed = tried[best] * (1 + 1 / points) + 1e-300
+        # the sum of two parts of a cost of nothing may round to less than nothing
+        allowed = max(tried[best] * (1 + 1 / points), tried[best]) + 1e-15 * abs(rest) + 1e-300
         good = [index for index in ordered if tried[index] <= allowed]
         left, right = values[good[0]], values[min(good[-1] + 1, len(values) - 1)]
         theta[k] = 0.5 * (left + right)
