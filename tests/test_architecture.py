@@ -1,4 +1,4 @@
-"""What may import what, and what may never be done: read from the source with ``ast``, or in child processes."""
+"""What may import what, and what may never be done: read from the source, or seen in a child process."""
 
 from __future__ import annotations
 
