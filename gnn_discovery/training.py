@@ -103,7 +103,13 @@ class _State:
     since: int = 0
 
     def trees(self) -> dict[str, Any]:
-        return {"params": self.params, "moments": self.moments, "rest": self.rest, "best": self.best, "best_rest": self.best_rest}
+        return {
+            "params": self.params,
+            "moments": self.moments,
+            "rest": self.rest,
+            "best": self.best,
+            "best_rest": self.best_rest,
+        }
 
     @property
     def lowest(self) -> float:
@@ -137,7 +143,9 @@ def train(
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
     steps = config.steps or (6000 if network.node == "fixed" else 16000)
     length = max(1, steps // CHUNKS)
-    schedule = schedule or optax.cosine_onecycle_schedule(CHUNKS * length, config.learning_rate, 0.1, 10.0, 1e3)
+    schedule = schedule or optax.cosine_onecycle_schedule(
+        CHUNKS * length, config.learning_rate, 0.1, 10.0, 1e3
+    )
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule, b2=0.99))
     loss = partial(_loss, graph, network, config)
 
@@ -168,7 +176,9 @@ def train(
         key = jax.random.fold_in(jax.random.key(seed), k)
         state.params, state.moments, value = chunk(state.params, state.moments, state.rest, data, key)
         error, sizes = examine(state.params, state.rest, held, sample)
-        _note(state, (k + 1.0) * length, float(value), float(error), fresh=pruner is not None and pruner.busy(k))
+        _note(
+            state, (k + 1.0) * length, float(value), float(error), fresh=pruner is not None and pruner.busy(k)
+        )
         if pruner is not None:
             pruner.turn(k, state, np.asarray(sizes), float(error))
         if checkpoints is not None:
@@ -180,8 +190,12 @@ def train(
         if state.since >= config.patience:
             break
     if not np.isfinite(state.lowest):
-        raise NoResult("training diverged: the held-out error was never finite", remedy="Try a lower learning rate")
-    return Trained(nnx.merge(graph, state.best, state.best_rest), network, np.array(state.history), data.names)
+        raise NoResult(
+            "training diverged: the held-out error was never finite", remedy="Try a lower learning rate"
+        )
+    return Trained(
+        nnx.merge(graph, state.best, state.best_rest), network, np.array(state.history), data.names
+    )
 
 
 def _note(state: _State, step: float, loss: float, error: float, fresh: bool) -> None:
@@ -227,7 +241,9 @@ class _Pruner:
         state.rest["mask"] = state.rest["mask"].replace(jnp.asarray(mask))
 
 
-def prediction_error(net: GraphNetwork, out: jraph.GraphsTuple, data: GraphData, index: jax.Array) -> jax.Array:
+def prediction_error(
+    net: GraphNetwork, out: jraph.GraphsTuple, data: GraphData, index: jax.Array
+) -> jax.Array:
     """Mean over particles of |F - F_predicted| / (scale + |F|), F = m a."""
     target = data.target[index].reshape(-1, net.dim)
     mass = net.mass(data.properties[index].reshape(target.shape[0], -1))
@@ -263,7 +279,9 @@ def _loss(
     return loss
 
 
-def predict(trained: Trained, snapshots: Snapshots, cutoff: float | None = None, batch: int = 256) -> np.ndarray:
+def predict(
+    trained: Trained, snapshots: Snapshots, cutoff: float | None = None, batch: int = 256
+) -> np.ndarray:
     """The network's target (S N D) in the units of the data."""
     data = graph_data(snapshots, cutoff)
     graph, state = nnx.split(trained.network)
@@ -296,4 +314,6 @@ def _restore(state: _State, checkpoints: Checkpoints | None) -> _State:
         return state
     arrays, meta = kept
     trees = {name: _unflatten(tree, arrays, name) for name, tree in state.trees().items()}
-    return _State(**trees, history=[tuple(map(float, row)) for row in arrays["history"]], since=int(meta["since"]))  # type: ignore[misc]
+    return _State(
+        **trees, history=[tuple(map(float, row)) for row in arrays["history"]], since=int(meta["since"])
+    )  # type: ignore[misc]

@@ -17,12 +17,12 @@ from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, search
 from gnn_discovery.table import MessageTable
 
 VISIBLE = 0.01
-"""A table is read where its median contribution reaches this part of the force on the receiver."""
-CONSTANT = 0.1
-"""Relative scatter of a profile below which it is tried as one number too."""
+"""A table is read where a tenth of its contributions are above this part of the force on the receiver."""
 NOISE = 1e-3
 """Relative error of the messages below which two formulas fit them equally well."""
-KEPT = {1: 10, 2: 5, 3: 3}
+GAP = 3
+"""Points on either side of a jump that are left out of the regression: a network is smooth there."""
+KEPT = {1: 10, 2: 4, 3: 2}
 """Formulas kept of each profile, by the number of profiles in the structure."""
 SELF_KEPT = 3
 """Sums of self terms that are tried beside each sum of pair terms."""
@@ -72,7 +72,9 @@ def distill(
     formulas, outcome = _regress([p for found in profiles for s in found for p in s], engine, config)
     sums = [_sums(t, found, formulas) for t, found in zip(tables, profiles, strict=True)]
     laws = []
-    for parts in itertools.product(*(s if t.kind == "pair" else s[:SELF_KEPT] for t, s in zip(tables, sums, strict=True))):
+    for parts in itertools.product(
+        *(s if t.kind == "pair" else s[:SELF_KEPT] for t, s in zip(tables, sums, strict=True))
+    ):
         terms = tuple(term for part in parts for term in part)
         laws.append(ForceLaw(_named_apart(terms), order, divides_by_mass))  # type: ignore[arg-type]
     return Distilled(tuple(laws), tuple(structures), outcome)
@@ -80,23 +82,34 @@ def distill(
 
 def visible(table: MessageTable) -> bool:
     """Whether the contributions of a table can be seen against the whole force."""
-    return float(np.median(np.linalg.norm(table.contributions, axis=-1) / table.total)) > VISIBLE
+    share = np.linalg.norm(table.contributions, axis=-1) / table.total
+    return float(np.quantile(share, 0.9)) > VISIBLE
 
 
-def _sums(table: MessageTable, structures: Sequence[Sequence[Profile]], formulas: dict[int, list[Formula]]) -> list[tuple[Term, ...]]:
+def _sums(
+    table: MessageTable, structures: Sequence[Sequence[Profile]], formulas: dict[int, list[Formula]]
+) -> list[tuple[Term, ...]]:
     """Sums of terms for one table, best on the messages first: of each structure, the largest first."""
     out = []
     for profiles in reversed(structures):
         kept = [formulas[id(p)][: KEPT[len(profiles)]] for p in profiles]
         choices = sorted(itertools.product(*kept), key=lambda fs: sum(f.price for f in fs))
-        out += [tuple(_term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices]
+        out += [
+            tuple(_term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices
+        ]
     return out
 
 
 def _term(table: MessageTable, channel: Channel, formula: Formula) -> Term:
     powers = "*".join(f"{name}**({power!r})" for name, power in channel.monomial)
     expression = Expression.parse(f"({formula.expression.text})" + (f"*{powers}" if powers else ""))
-    kind = "pair" if table.kind == "pair" else "self" if channel.direction in ("velocity", "transverse") else "external"
+    kind = (
+        "pair"
+        if table.kind == "pair"
+        else "self"
+        if channel.direction in ("velocity", "transverse")
+        else "external"
+    )
     return Term(kind, channel.direction, expression)  # type: ignore[arg-type]
 
 
@@ -109,7 +122,9 @@ def _named_apart(terms: Sequence[Term]) -> tuple[Term, ...]:
     return tuple(out)
 
 
-def _regress(profiles: Sequence[Profile], engine: str, config: EngineConfig) -> tuple[dict[int, list[Formula]], str]:
+def _regress(
+    profiles: Sequence[Profile], engine: str, config: EngineConfig
+) -> tuple[dict[int, list[Formula]], str]:
     """Formulas for each profile, by its id, best first; jumps are cut and both sides regressed apart."""
     pieces = {id(p): _pieces(p) for p in profiles}
     asked = [piece for p in profiles for piece in pieces[id(p)] if piece.channel.variable is not None]
@@ -125,25 +140,38 @@ def _pieces(profile: Profile) -> list[Profile]:
     jump = find_jump(profile)
     if jump is None:
         return [profile]
-    sides = [slice(None, jump - 3), slice(jump + 3, None)]
+    sides = [slice(None, jump - GAP), slice(jump + GAP, None)]
     cut = [Profile(profile.channel, profile.variable[s], profile.value[s], profile.weight[s]) for s in sides]
     return [profile, *cut]
 
 
-def _formulas(profile: Profile, pieces: Sequence[Profile], found: dict[int, list[Candidate]]) -> list[Formula]:
-    whole = [Formula(c.expression, _loss(profile, c.expression), c.complexity) for c in found.get(id(profile), [])]
-    if profile.channel.variable is None or profile.constant_error < CONSTANT:
-        number = Expression.parse(repr(profile.constant))
-        whole.append(Formula(number, _loss(profile, number), 1))
+def _formulas(
+    profile: Profile, pieces: Sequence[Profile], found: dict[int, list[Candidate]]
+) -> list[Formula]:
+    whole = [
+        Formula(c.expression, _loss(profile, c.expression), c.complexity) for c in found.get(id(profile), [])
+    ]
+    number = Expression.parse(repr(profile.constant))
+    whole.append(Formula(number, _loss(profile, number), 1))
     if len(pieces) == 3:
-        left, right = (_side(p, profile, found[id(p)]) for p in pieces[1:])
-        edge = 0.5 * (pieces[1].variable[-1] + pieces[2].variable[0])
-        for inner, outer in itertools.product(left, right):
-            text = f"Piecewise(({inner.text}, {profile.channel.variable} < {edge!r}), ({outer.text}, True))"
-            joined = Expression.parse(text)
-            whole.append(Formula(joined, _loss(profile, joined), joined.complexity))
+        sides = (_side(p, profile, found[id(p)]) for p in pieces[1:])
+        whole += [_joined(profile, pieces[1], inner, outer) for inner, outer in itertools.product(*sides)]
     whole = [f for f in whole if math.isfinite(f.loss)]
     return sorted(whole, key=lambda f: f.price)
+
+
+def _joined(profile: Profile, left: Profile, inner: Expression, outer: Expression) -> Formula:
+    """One formula up to the jump and another beyond it; the jump is put where it fits the points best."""
+    start = len(left.variable) - 1
+    best: Formula | None = None
+    for k in range(start, start + 2 * GAP + 1):
+        edge = 0.5 * float(profile.variable[k] + profile.variable[k + 1])
+        text = f"Piecewise(({inner.text}, {profile.channel.variable} < {edge!r}), ({outer.text}, True))"
+        expression = Expression.parse(text)
+        formula = Formula(expression, _loss(profile, expression), expression.complexity)
+        best = formula if best is None or formula.loss < best.loss else best
+    assert best is not None
+    return best
 
 
 def _side(piece: Profile, profile: Profile, candidates: Sequence[Candidate]) -> list[Expression]:

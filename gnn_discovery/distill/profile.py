@@ -32,12 +32,6 @@ class Profile:
         """The best single number."""
         return float(np.average(self.value, weights=self.weight**2))
 
-    @property
-    def constant_error(self) -> float:
-        """Relative error of that number, root mean square."""
-        rest = (self.value - self.constant) * self.weight
-        return float(np.sqrt(np.mean(rest**2) / max(np.mean((self.value * self.weight) ** 2), 1e-300)))
-
 
 def read_profiles(table: MessageTable, structure: Structure) -> list[Profile]:
     """The profile of each channel of ``structure``: its spline, corrected bin by bin with what the spline left over."""

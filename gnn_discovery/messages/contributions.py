@@ -60,18 +60,28 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
     scale = trained.network.scales.force
     sums = {k: _sum(v.reshape(shape), sample) for k, v in readings.items()}
     errors = {
-        k: float(np.median((np.linalg.norm(sample.force - own - s, axis=-1) / (scale + size))[sample.present]))
+        k: float(
+            np.median((np.linalg.norm(sample.force - own - s, axis=-1) / (scale + size))[sample.present])
+        )
         for k, s in sums.items()
     }
     best = min(errors, key=errors.__getitem__)
     kept = readings[best]
     if trained.config.node == "mlp":
-        own = sample.force - sums[best] if len(readings) == 1 else _predicted_force(trained, sample) - sums[best]
+        own = (
+            sample.force - sums[best]
+            if len(readings) == 1
+            else _predicted_force(trained, sample) - sums[best]
+        )
     r, s = sample.receivers, sample.senders
-    total = size[:, r].reshape(-1) + 1e-3 * scale
+    total = size[:, r].reshape(-1) + scale
     here = sample.pair_present().reshape(-1)
     strength = trained.network.strength
-    properties = {f"{k}_{end}": v[:, e].reshape(-1) for k, v in sample.properties.items() for end, e in (("i", r), ("j", s))}
+    properties = {
+        f"{k}_{end}": v[:, e].reshape(-1)
+        for k, v in sample.properties.items()
+        for end, e in (("i", r), ("j", s))
+    }
     if strength is not None:
         values = np.exp(np.asarray(strength[...], float))
         properties["m_j"] = np.tile(values[s], count)
@@ -80,6 +90,8 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
         sample.separation().reshape(-1, sample.dim)[here],
         (sample.velocities[:, r] - sample.velocities[:, s]).reshape(-1, sample.dim)[here],
         {k: v[here] for k, v in properties.items()},
+        np.tile(r, count)[here],
+        np.tile(s, count)[here],
         kept[here],
         total[here],
     )
@@ -90,12 +102,19 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
         flat(sample.positions),
         flat(sample.velocities),
         {f"{k}_i": v.reshape(-1)[alone] for k, v in sample.properties.items()},
+        np.nonzero(sample.present)[1],
+        np.nonzero(sample.present)[1],
         flat(own),
-        size.reshape(-1)[alone] + 1e-3 * scale,
+        size.reshape(-1)[alone] + scale,
     )
     variance = np.sort(np.var(raw[here], axis=0))[::-1]
     difference = {
-        k: float(np.median(np.linalg.norm(v - kept, axis=-1)[here] / (np.linalg.norm(kept, axis=-1)[here] + 0.1 * total[here])))
+        k: float(
+            np.median(
+                np.linalg.norm(v - kept, axis=-1)[here]
+                / (np.linalg.norm(kept, axis=-1)[here] + 0.1 * total[here])
+            )
+        )
         for k, v in readings.items()
         if k != best
     }
@@ -132,7 +151,9 @@ def _readings(trained: Trained, sample: Snapshots) -> tuple[np.ndarray, dict[str
             return message, {"fixed": message * scale}, out.nodes["self"]
         take = lambda ends: jax.tree.map(lambda a: a[ends], graph.nodes)  # noqa: E731
         receiver, sender = take(graph.receivers), take(graph.senders)
-        total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[graph.receivers]
+        total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[
+            graph.receivers
+        ]
         force = lambda t: net.motion(receiver, t)["target"] * net.mass(receiver["properties"])  # noqa: E731
         opposite = {
             **sender,

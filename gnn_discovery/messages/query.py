@@ -24,7 +24,11 @@ def sample_pairs(snapshots: Snapshots, rows: int, rng: np.random.Generator) -> t
     if snapshots.box is not None:
         x = np.stack([x[:, 1] + snapshots.separation()[s, e], x[:, 1]], 1)
     names = sorted(snapshots.properties)
-    p = np.stack([snapshots.properties[n][s[:, None], ends] for n in names], -1) if names else np.zeros((*ends.shape, 0))
+    p = (
+        np.stack([snapshots.properties[n][s[:, None], ends] for n in names], -1)
+        if names
+        else np.zeros((*ends.shape, 0))
+    )
     return (x, v, p, ends), np.linalg.norm(snapshots.force[s, ends[:, 0]], axis=-1)
 
 

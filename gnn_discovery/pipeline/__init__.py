@@ -1,0 +1,15 @@
+"""The story in order: motion, network, messages, candidates, law, verdict, report."""
+
+from gnn_discovery.pipeline.check import check as check
+from gnn_discovery.pipeline.config import DiscoverConfig as DiscoverConfig
+from gnn_discovery.pipeline.discover import discover as discover
+from gnn_discovery.pipeline.keep import Keep as Keep
+from gnn_discovery.pipeline.steps import Reading as Reading
+from gnn_discovery.pipeline.steps import Source as Source
+from gnn_discovery.pipeline.steps import check_engine as check_engine
+from gnn_discovery.pipeline.steps import choose as choose
+from gnn_discovery.pipeline.steps import distill as distill
+from gnn_discovery.pipeline.steps import load as load
+from gnn_discovery.pipeline.steps import observe as observe
+from gnn_discovery.pipeline.steps import read as read
+from gnn_discovery.pipeline.steps import train as train

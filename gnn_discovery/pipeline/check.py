@@ -1,0 +1,15 @@
+"""A law that somebody wrote down, held against motion."""
+
+from __future__ import annotations
+
+from gnn_discovery.law import ForceLaw
+from gnn_discovery.physics import JudgeContext, Verdict, judge
+from gnn_discovery.pipeline.evidence import measure_fit
+from gnn_discovery.report.record import Fit
+from gnn_discovery.snapshots import Split
+
+
+def check(law: ForceLaw, data: Split) -> tuple[Verdict, Fit]:
+    """The verdict on ``law`` as it stands, no network and no refit behind it, and its errors on held-out motion."""
+    fit = measure_fit(law, None, data)
+    return judge(law, data.train, JudgeContext(fit.law_error, noise=data.train.noise)), fit

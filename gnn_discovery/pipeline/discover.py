@@ -1,0 +1,187 @@
+"""discover(): from motion to a verdict and a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from gnn_discovery.law import ForceLaw
+from gnn_discovery.physics import JudgeContext, Verdict, judge, needs_seeds, same_law
+from gnn_discovery.pipeline import steps
+from gnn_discovery.pipeline.config import DiscoverConfig
+from gnn_discovery.pipeline.evidence import draw_from, measure_fit, symmetry_checks
+from gnn_discovery.pipeline.keep import Keep
+from gnn_discovery.report import reveal, write_report
+from gnn_discovery.report.record import Discovery, Fit
+from gnn_discovery.runs.environment import versions
+from gnn_discovery.simulator import Simulator
+from gnn_discovery.snapshots import Split
+from gnn_discovery.trajectory import Trajectory, fingerprint
+from gnn_discovery.training import Progress
+
+ASSUMED = (
+    "Forces act between pairs, or on each particle alone, and add up.",
+    "Particles that share all their properties are alike.",
+)
+
+
+class Monitor(Protocol):
+    """Who is told how far it has come."""
+
+    def stage(self, name: str) -> None:
+        """A step begins."""
+
+    def training(self, progress: Progress) -> None:
+        """A chunk of training is done."""
+
+
+def discover(
+    source: str | Path | Simulator | Sequence[Trajectory],
+    config: DiscoverConfig | None = None,
+    *,
+    directory: Path | None = None,
+    monitor: Monitor | None = None,
+    command: str | None = None,
+) -> Discovery:
+    """Find the law of motion in ``source`` and say what it is.
+
+    Args:
+        source: a registered system, a trajectory file, ``module:Name``, ``file.py:name``, a simulator, or runs.
+        directory: of the run; what it already holds is not done again. None keeps nothing.
+        monitor: is told of each step and each chunk of training.
+        command: the command line that does the same, for the report.
+
+    Raises:
+        UsageError, DataError, EngineUnavailable, NoResult, StorageError: see `gnn_discovery.errors`.
+    """
+    config = config or DiscoverConfig()
+    config = replace(config, simulation=replace(config.simulation, seed=config.seed))
+    steps.check_engine(config)
+    clock, keep = _Clock(monitor), Keep(directory)
+    with clock("motion"):
+        source = steps.load(source, config.simulation)
+        data = steps.observe(source, config)
+    found = _nothing(data) if steps.still(data.train) else _learn(data, config, clock, keep)
+    with clock("report"):
+        discovery = Discovery(
+            source=source.label,
+            particles=data.train.names or (),
+            seed=config.seed,
+            versions=versions(),
+            data_sha256=fingerprint(source.trajectories),
+            command=command,
+            seconds=clock.seconds,
+            **found,
+        )
+        discovery = _reveal(discovery, source, config)
+        if directory is not None:
+            write_report(discovery, directory)
+    return discovery
+
+
+def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> dict[str, Any]:
+    """Network, messages, law, verdict: all that a Discovery says of them."""
+    with clock("training"):
+        trained = keep.network(
+            "network", lambda c: steps.train(data, config, report=clock.training, checkpoints=c)
+        )
+    with clock("messages"):
+        reading = steps.read(trained, data, config)
+    with clock("regression"):
+        distilled = steps.distill(reading, data, config)
+    with clock("refit"):
+        choice = steps.choose(distilled.laws, data, config)
+    with clock("verdict"):
+        fit = measure_fit(choice.law, trained, data)
+        context = JudgeContext(
+            fit.law_error, fit.network_error, symmetry_checks(reading), noise=data.train.noise
+        )
+        again = needs_seeds(choice.law, data.train, context)
+    others = [_once_more(data, config, k, clock, keep) for k in range(1, config.seeds)] if again else []
+    with clock("verdict"):
+        if others:
+            context = replace(context, seeds_agree=all(same_law(o, choice.law, data.train) for o in others))
+        verdict = judge(choice.law, data.train, context)
+    with clock("evidence"):
+        held_out = steps.read_messages(trained, data.test, seed=config.seed)
+        evidence = draw_from(choice.law, choice, trained, held_out, data)
+    messages = {
+        "components_alive": reading.messages.alive,
+        "gauge": reading.messages.gauge,
+        "additivity": reading.messages.additivity,
+        "law_from_messages_alone": str(distilled.laws[0]),
+        "engine": distilled.outcome,
+        **{f"gauge_difference_{k}": v for k, v in reading.messages.agreement.items()},
+    }
+    assumptions = (*ASSUMED, *steps.assumptions(data.train, config))
+    return {
+        "law": choice.law,
+        "verdict": verdict,
+        "fit": fit,
+        "evidence": evidence,
+        "messages": messages,
+        "assumptions": assumptions,
+    }
+
+
+def _once_more(data: Split, config: DiscoverConfig, k: int, clock: _Clock, keep: Keep) -> ForceLaw:
+    """The law that another network, and another search, finds in the same data."""
+    other = replace(config, seed=config.seed + k)
+    with clock(f"seed {other.seed}"):
+        trained = keep.network(
+            f"network-{k}", lambda c: steps.train(data, other, report=clock.training, checkpoints=c)
+        )
+        distilled = steps.distill(steps.read(trained, data, other), data, other)
+        return steps.choose(distilled.laws, data, other).law
+
+
+def _nothing(data: Split) -> dict[str, Any]:
+    """Motion in which no force can be seen: the law without terms."""
+    train = data.train
+    law = ForceLaw((), order=train.order, divides_by_mass=train.has_mass)
+    limit = 3 * float(np.sqrt(np.mean(np.sum(train.force[train.present] ** 2, -1))))
+    verdict: Verdict = judge(law, train, JudgeContext((None, None), noise=train.noise, force_limit=limit))
+    nothing = (None, None)
+    return {
+        "law": law,
+        "verdict": verdict,
+        "fit": Fit(nothing, nothing, nothing, nothing),
+        "messages": {},
+        "assumptions": ASSUMED,
+    }
+
+
+def _reveal(discovery: Discovery, source: steps.Source, config: DiscoverConfig) -> Discovery:
+    """The report, and it alone, sees the true law that a simulator may carry."""
+    truth = getattr(source.simulator, "true_law", None)
+    reference = getattr(source.simulator, "reference_properties", None)
+    terms = truth(config.simulation) if truth is not None else ()
+    return reveal(discovery, terms, reference() if reference is not None else None)
+
+
+class _Clock:
+    """Seconds spent in each step, and the monitor told of it."""
+
+    def __init__(self, monitor: Monitor | None):
+        self.monitor = monitor
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        if self.monitor is not None:
+            self.monitor.stage(name)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+
+    def training(self, progress: Progress) -> None:
+        if self.monitor is not None:
+            self.monitor.training(progress)

@@ -1,0 +1,131 @@
+"""From law and network to a Discovery: errors on held-out motion, and what the figures are drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gnn_discovery.law import Choice, ForceLaw
+from gnn_discovery.law.evaluate import pair_force, predict
+from gnn_discovery.law.roll import roll
+from gnn_discovery.messages import Messages, radial_profile
+from gnn_discovery.physics.record import Check
+from gnn_discovery.pipeline.steps import Reading
+from gnn_discovery.report.record import Curve, Evidence, Fit, FrontPoint
+from gnn_discovery.snapshots import Snapshots, Split, subsample
+from gnn_discovery.table import MessageTable
+from gnn_discovery.training import Trained
+from gnn_discovery.training import predict as network_predict
+
+ROWS = 4000
+WORST = 0.1
+SYMMETRIC = 0.05
+"""Relative change of the force below which a symmetry of the messages holds."""
+
+Pair = tuple[float | None, float | None]
+
+
+def measure_fit(law: ForceLaw, trained: Trained | None, data: Split) -> Fit:
+    """Errors of law and network, in and out of distribution."""
+    rows = [
+        _fit_one(law, trained, part) if part is not None else [None] * 4 for part in (data.test, data.extreme)
+    ]
+    columns: list[Pair] = [(rows[0][k], rows[1][k]) for k in range(4)]
+    return Fit(*columns)
+
+
+def _fit_one(law: ForceLaw, trained: Trained | None, part: Snapshots) -> list[float | None]:
+    part = subsample(part, 20000)
+    here, target = part.present, part.target[part.present]
+    said = predict(law, part)[here]
+    size = float(np.sum(np.linalg.norm(target, axis=-1)))
+    miss = np.sum((said - target) ** 2, axis=-1)
+    spread = np.sum((target - target.mean(axis=0)) ** 2, axis=-1)
+    kept = miss <= np.quantile(miss, 1 - WORST)
+
+    def error(guess: np.ndarray) -> float | None:
+        return float(np.sum(np.linalg.norm(guess - target, axis=-1)) / size) if size > 0 else None
+
+    r2 = [
+        float(1 - miss[k].sum() / spread[k].sum()) if spread[k].sum() > 0 else None
+        for k in (np.ones(len(miss), bool), kept)
+    ]
+    network = None if trained is None else error(network_predict(trained, part)[here])
+    return [*r2, network, error(said)]
+
+
+def symmetry_checks(reading: Reading) -> tuple[Check, ...]:
+    """Each symmetry as a check; what depends on which input is a figure alone."""
+    checks = []
+    for name, change in reading.symmetry.items():
+        if name.endswith("dependence"):
+            detail = f"the pair force changes by {change:.2g} when it is shuffled over the pairs"
+            checks.append(Check(name, None, change, detail))
+        else:
+            detail = f"the pair force of the network deviates by {change:.2g} (median, relative)"
+            checks.append(Check(name, change < SYMMETRIC, change, detail))
+    additivity = reading.messages.additivity
+    detail = f"the contributions add up to the observed force but for {additivity:.2g} of it (median)"
+    checks.append(Check("additivity", additivity < SYMMETRIC, additivity, detail))
+    for name, difference in reading.messages.agreement.items():
+        detail = f"contributions read as {name} and as {reading.messages.gauge} differ by {difference:.2g} (median)"
+        checks.append(Check(f"gauge: {name}", difference < 2 * SYMMETRIC, difference, detail))
+    return tuple(checks)
+
+
+def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Messages, data: Split) -> Evidence:
+    """Plain arrays for the figures; messages are those of held-out runs."""
+    table = _in_units_of(law, messages.pair.select(slice(0, ROWS)))
+    run = data.test.select(data.test.run == data.test.run[0])
+    properties = {k: v[0] for k, v in run.properties.items()} | {k: v.values for k, v in law.latent.items()}
+    rolled = roll(
+        law,
+        run.positions[0],
+        run.velocities[0],
+        properties,
+        run.times,
+        edges=np.stack([run.senders, run.receivers], -1),
+        box=run.box,
+    )
+    residual = np.linalg.norm(predict(law, data.test) - data.test.target, axis=-1)[data.test.present]
+    size = np.median(np.linalg.norm(data.test.target, axis=-1)[data.test.present])
+    pick = np.random.default_rng(0).permutation(len(residual))[:ROWS]
+    return Evidence(
+        spectrum=messages.spectrum,
+        alive=messages.alive,
+        message=table.contributions,
+        message_law=pair_force(law, table),
+        message_position=table.position,
+        message_velocity=table.velocity,
+        message_properties=table.properties,
+        curves=_curves(law, trained, data),
+        front=tuple(
+            FrontPoint(s.complexity, s.error, str(s.law), s.law == choice.law) for s in choice.scoreboard
+        ),
+        residuals=residual[pick] / (size or 1.0),
+        observed=run.positions,
+        rolled=rolled,
+        history=trained.history,
+    )
+
+
+def _in_units_of(law: ForceLaw, table: MessageTable) -> MessageTable:
+    """The table with the law's inferred properties in the place of the network's own."""
+    inferred = {f"{name}_j": latent.values[table.sender] for name, latent in law.latent.items()}
+    return replace(table, properties={**table.properties, **inferred})
+
+
+def _curves(law: ForceLaw, trained: Trained, data: Split) -> tuple[Curve, ...]:
+    """The radial pair force over r, of two particles at rest with typical properties."""
+    r, network, fixed, sender = radial_profile(trained, data.train)
+    fixed |= {f"{name}_j": float(latent.values[sender]) for name, latent in law.latent.items()}
+    line = np.zeros(len(r))
+    for term in law.terms:
+        if (term.kind, term.direction) == ("pair", "radial"):
+            given = {k: c.value for k, c in term.constants.items()} | fixed | {"v_r": 0.0, "v": 0.0}
+            names = sorted(term.expression.names)
+            line += term.expression.numpy(names)(
+                *(r if n == "r" else np.full(len(r), given[n]) for n in names)
+            )
+    return (Curve("Pair force along the line of centres", "r", r, network, line, fixed=fixed),)

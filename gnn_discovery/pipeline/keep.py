@@ -1,0 +1,50 @@
+"""What a run keeps of its networks, so that a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.runs import RunDirectory
+from gnn_discovery.training import Checkpoints, Trained
+
+
+class Keep:
+    """Networks in a run directory; without a directory nothing is kept."""
+
+    def __init__(self, directory: Path | None):
+        self.run = None if directory is None else RunDirectory(directory)
+
+    def network(self, name: str, compute: Callable[[Checkpoints | None], Trained]) -> Trained:
+        """The network called ``name``: loaded where it was finished, else trained on from its last checkpoint."""
+        if self.run is None:
+            return compute(None)
+        run = self.run
+        return run.step(
+            name,
+            lambda: compute(_Chunks(run, f"{name}-training")),
+            lambda trained: run.save_arrays(name, *trained.pack()),
+            lambda: Trained.unpack(*run.load_arrays(name)),
+        )
+
+
+class _Chunks:
+    """The state of training after each chunk."""
+
+    def __init__(self, run: RunDirectory, name: str):
+        self.run, self.name = run, name
+
+    def save(self, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+        self.run.save_arrays(self.name, arrays, meta)
+        step, loss, valid = (float(v) for v in arrays["history"][-1])
+        self.run.log(network=self.name, step=step, loss=loss, valid=valid)
+
+    def load(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]] | None:
+        try:
+            return self.run.load_arrays(self.name)
+        except DataError:
+            return None

@@ -1,0 +1,166 @@
+"""The steps of a discovery, each taking and giving the records of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnn_discovery.distill import Distilled
+from gnn_discovery.distill import distill as distill_tables
+from gnn_discovery.errors import UsageError
+from gnn_discovery.law import Choice, ForceLaw
+from gnn_discovery.law.choose import choose as choose_law
+from gnn_discovery.law.weights import natural_floor
+from gnn_discovery.messages import Messages, measure_symmetry, read_messages
+from gnn_discovery.pipeline.config import DiscoverConfig
+from gnn_discovery.simulator import SimulationConfig, Simulator, resolve
+from gnn_discovery.snapshots import Snapshots, Split, assemble, split
+from gnn_discovery.symbolic import get_engine
+from gnn_discovery.trajectory import Trajectory, validate
+from gnn_discovery.training import Checkpoints, Progress, Trained
+from gnn_discovery.training import train as train_network
+
+FILES = (".npz", ".h5", ".hdf5")
+NOISE_ONLY = 0.8
+"""Relative error of the target at which nothing but noise is seen."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Motion and where it came from; the simulator is kept for the report alone."""
+
+    label: str
+    trajectories: tuple[Trajectory, ...]
+    simulator: Any = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from one trained network: contributions, and how they change under each transformation."""
+
+    messages: Messages
+    symmetry: dict[str, float]
+
+
+def load(source: str | Path | Simulator | Sequence[Trajectory], config: SimulationConfig) -> Source:
+    """Motion from a registered system, ``module:Name``, ``file.py:name``, a trajectory file, an object or a list.
+
+    Raises:
+        UsageError: an unknown system.
+        DataError: motion that is no motion.
+    """
+    if isinstance(source, str | Path):
+        label = str(source)
+        if Path(label).suffix.lower() in FILES or (Path(label).exists() and ":" not in label):
+            from gnn_discovery.readers import read
+
+            return Source(label, tuple(read(Path(label))))
+        simulator = resolve(label)
+    elif hasattr(source, "simulate"):
+        label, simulator = type(source).__name__, source
+    else:
+        runs = tuple(validate(run, f"run {k}") for k, run in enumerate(source))
+        if not runs:
+            raise UsageError("no trajectories were given")
+        return Source("trajectories", runs)
+    runs = tuple(validate(run, f"{label}, run {k}") for k, run in enumerate(simulator.simulate(config)))
+    return Source(label, runs, simulator)
+
+
+def observe(source: Source, config: DiscoverConfig) -> Split:
+    """Snapshots of the motion, whole runs held apart."""
+    return split(assemble(source.trajectories, config.order, source.label), config.seed)
+
+
+def latent_properties(data: Snapshots) -> tuple[str, ...]:
+    """The source strength ``m`` is inferred where one system of particles is seen and no mass or charge is given."""
+    single = (
+        data.names is not None
+        or len(np.unique(np.diff(data.run))) <= 2
+        and data.times.min() < data.times.max()
+    )
+    same = single and np.all(np.diff(data.times) >= 0)
+    return ("m",) if same and not data.properties and data.present.all() and data.present.shape[1] > 2 else ()
+
+
+def still(data: Snapshots) -> bool:
+    """Whether nothing but rest, or noise, is to be explained."""
+    force = np.linalg.norm(data.force, axis=-1)[data.present]
+    return bool(
+        np.median(force) <= natural_floor(data)
+        and np.max(force) <= 1e3 * natural_floor(data)
+        or data.noise >= NOISE_ONLY
+    )
+
+
+def train(
+    data: Split,
+    config: DiscoverConfig,
+    *,
+    seed: int | None = None,
+    report: Callable[[Progress], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Trained:
+    """The network that predicts the motion."""
+    network = replace(config.network, latent=bool(latent_properties(data.train)))
+    seed = config.seed if seed is None else seed
+    return train_network(
+        data, network, config.training, seed, cutoff=config.cutoff, report=report, checkpoints=checkpoints
+    )
+
+
+def read(trained: Trained, data: Split, config: DiscoverConfig) -> Reading:
+    """Contributions and symmetries at pairs of the training runs, where the network knows most."""
+    return Reading(
+        read_messages(trained, data.train, seed=config.seed), measure_symmetry(trained, data.train)
+    )
+
+
+def distill(reading: Reading, data: Split, config: DiscoverConfig) -> Distilled:
+    """Candidate laws from the messages."""
+    return distill_tables(
+        (reading.messages.pair, reading.messages.own),
+        config.engine,
+        replace(config.regression, seed=config.seed),
+        order=config.order,
+        divides_by_mass=data.train.has_mass,
+    )
+
+
+def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) -> Choice:
+    """The law: candidates refitted on the observed motion, chosen on held-out runs, with error bars."""
+    return choose_law(
+        candidates, data.train, data.valid, latent=latent_properties(data.train), seed=config.seed
+    )
+
+
+def check_engine(config: DiscoverConfig) -> None:
+    """Raises UsageError or EngineUnavailable before anything long is begun."""
+    get_engine(config.engine).available()
+
+
+def assumptions(data: Snapshots, config: DiscoverConfig) -> tuple[str, ...]:
+    """What these settings take for granted, in sentences."""
+    said = []
+    if config.network.inputs == "relative":
+        said.append(
+            "The pair force depends on differences of position and velocity; absolute ones enter the self force only."
+        )
+    if config.network.node == "fixed":
+        said.append(
+            "Accelerations are sums of pair forces and a self force"
+            + (", over the mass m." if data.has_mass else ".")
+        )
+    if not data.has_mass and config.order == 2:
+        said.append(
+            "No masses are given: the law is that of accelerations, and how it depends on the receiver's mass is undetermined."
+        )
+    if latent_properties(data):
+        said.append("Each particle has one source strength, m, and it does not change.")
+    if config.cutoff is not None:
+        said.append(f"Pairs farther apart than {config.cutoff:g} do not interact.")
+    return tuple(said)
