@@ -465,3 +465,35 @@ def test_numbers_are_rounded_to_their_errors(value: float, std: float | None, ex
 )
 def test_r2_is_never_rounded_up_to_one(value: float, expected: str) -> None:
     assert r_squared(value) == expected
+
+
+def test_degenerate_evidence_is_still_drawn() -> None:
+    gap = np.linspace(0.5, 2, 30)
+    silent = Curve("Radial pair force", "r", gap, np.where(gap > 1.9, np.nan, 0.0), np.zeros(30))
+    steady = np.zeros((5, 2, 1))
+    made = replace(
+        evidence(rows=20),
+        spectrum=np.zeros(3),
+        alive=0,
+        message=np.full((20, 1), np.nan),
+        message_law=np.zeros((20, 1)),
+        message_position=np.ones((20, 1)),
+        message_velocity=np.ones((20, 1)),
+        curves=(silent, replace(silent, x=np.full(30, np.nan))),
+        residuals=np.array([np.nan, 0.0]),
+        observed=steady,
+        rolled=steady[:2],
+        front=(FrontPoint(1, 0.0, "0", True),),
+        history=np.array([[1.0, 0.5, np.nan], [2.0, 0.4, np.nan]]),
+    )
+    names = [drawing.name for drawing in draw_all(discovery(evidence=made))]
+    assert names == [
+        "curve-1",
+        "messages",
+        "spectrum",
+        "front",
+        "residuals",
+        "trajectory",
+        "departure",
+        "history",
+    ]

@@ -32,7 +32,7 @@ _VARIABLES = {
 POINTS = 1500
 
 _METADATA = ("Date", "Creator", "Format", "Type")
-_STYLE = {
+_STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -98,7 +98,8 @@ def draw(name: str, paint: Callable[..., None], *, rows: Sequence[float] = (1,),
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    style: Any = {**_STYLE, "svg.hashsalt": name}
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=(4.4, height))
         FigureCanvasSVG(figure)
         axes = figure.subplots(len(rows), 1, sharex=True, height_ratios=rows, squeeze=False)[:, 0]
@@ -138,7 +139,8 @@ def log_axis(axes: Axes, which: str, most: int = 7) -> None:
 
     getattr(axes, f"set_{which}scale")("log")
     axis = getattr(axes, f"{which}axis")
-    axis.set_major_locator(FixedLocator(_log_ticks(*getattr(axes, f"get_{which}lim")(), most)))
+    low, high = getattr(axes, f"get_{which}lim")()
+    axis.set_major_locator(FixedLocator(_log_ticks(low, high, most)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
     axis.set_minor_locator(NullLocator())
 
@@ -157,6 +159,13 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
         if len(ticks) <= most:
             break
     return ticks
+
+
+def whole_axis(axes: Axes) -> None:
+    """Whole numbers only along x."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def _power(value: float) -> str:

@@ -21,6 +21,7 @@ from gnn_discovery.report.canvas import (
     points,
     signed_axis,
     some,
+    whole_axis,
 )
 from gnn_discovery.report.digits import plain, r_squared, share
 from gnn_discovery.report.record import Curve, Discovery, Evidence
@@ -38,7 +39,7 @@ def draw_all(discovery: Discovery) -> tuple[Drawing, ...]:
 
 def _drawings(discovery: Discovery, evidence: Evidence) -> Iterator[Drawing]:
     for number, curve in enumerate(evidence.curves, start=1):
-        if len(curve.x):
+        if np.isfinite(curve.x + curve.network + curve.law).any():
             yield draw_curve(curve, f"curve-{number}")
     if len(evidence.message):
         yield draw_messages("messages", evidence.message_law, evidence.message, "the found law")
@@ -59,7 +60,8 @@ def _drawings(discovery: Discovery, evidence: Evidence) -> Iterator[Drawing]:
 
 def draw_curve(curve: Curve, name: str) -> Drawing:
     """A scalar of the law over one variable, with the network's points and, where known, the truth."""
-    order = np.argsort(curve.x)
+    finite = np.isfinite(curve.x) & np.isfinite(curve.network) & np.isfinite(curve.law)
+    order = np.flatnonzero(finite)[np.argsort(curve.x[finite])]
     x, network, law = curve.x[order], curve.network[order], curve.law[order]
     truth = None if curve.truth is None else curve.truth[order]
     one_sign = bool((law > 0).all() or (law < 0).all())
@@ -112,9 +114,11 @@ def _within(axes: Axes, values: np.ndarray) -> None:
 
 def draw_messages(name: str, reference: np.ndarray, message: np.ndarray, against: str) -> Drawing:
     """Every component of the network's pair force against a reference, on axes that show all sizes."""
+    finite = np.isfinite(message).all(axis=1) & np.isfinite(reference).all(axis=1)
+    message, reference = message[finite], reference[finite]
     trimmed, full = direct_r2(message, reference)
     rows = some(len(message), 1500 // message.shape[1])
-    size = np.abs(reference[np.isfinite(reference)])
+    size = np.abs(reference)
     width = float(np.median(size[size > 0])) / 3 if (size > 0).any() else 1.0
     largest = float(size.max()) if size.size else 1.0
 
@@ -162,7 +166,7 @@ def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
         axes.set_xlim(0.4, len(values) + 0.6)
         log_axis(axes, "y")
         axes.grid(False, axis="x")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_axis(axes)
         axes.set_xlabel("message component")
         axes.set_ylabel("share of the variance")
         axes.legend(loc="upper right")
@@ -202,7 +206,7 @@ def draw_front(evidence: Evidence) -> Drawing:
         axes.margins(0.08, 0.15)
         if decades(error):
             log_axis(axes, "y")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_axis(axes)
         axes.set_xlabel("complexity (nodes of the formula)")
         axes.set_ylabel("error on held-out runs")
         axes.legend(loc="upper right", handletextpad=0.6, labelspacing=0.9)
@@ -223,7 +227,7 @@ def draw_residuals(residuals: np.ndarray) -> Drawing:
     def paint(axes: Axes) -> None:
         low, high = np.floor(np.log10(size.min())), np.ceil(np.log10(size.max()) + 1e-9)
         bins = np.logspace(low, max(high, low + 1), int(np.clip(8 * (high - low), 24, 60)))
-        axes.hist(size, bins, weights=np.full(size.size, 100 / size.size), color=NETWORK, alpha=0.85)
+        axes.hist(size, bins.tolist(), weights=np.full(size.size, 100 / size.size), color=NETWORK, alpha=0.85)
         for value, text, style in ((half, "half", "-"), (most, "nine tenths", "--")):
             axes.axvline(
                 value, color=LAW, linewidth=1.3, linestyle=style, label=f"{text} below {plain(value, 2)}"
@@ -256,15 +260,8 @@ def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
                 continue
             axes.plot(rolled[:, n, 0], rolled[:, n, 1], color=colour, linewidth=1.4)
             label = particles[n] if n < len(particles) and len(particles) <= 10 else ""
-            points(
-                axes,
-                f"trajectory-{n}",
-                *observed[dots, n, :2].T,
-                colour,
-                size=3.4,
-                alpha=0.8,
-                label=_mathless(label),
-            )
+            x, y = observed[dots, n, 0], observed[dots, n, 1]
+            points(axes, f"trajectory-{n}", x, y, colour, size=3.4, alpha=0.8, label=_mathless(label))
         if not flat:
             axes.set_aspect("equal", adjustable="datalim")
         axes.set_xlabel("frame" if flat else "x")

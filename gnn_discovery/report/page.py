@@ -89,10 +89,10 @@ def _tiles(discovery: Discovery) -> Iterator[tuple[str, str, str]]:
 
 def _fit(discovery: Discovery) -> Iterator[tuple[str, str, str]]:
     fit = discovery.fit
-    yield "R² of the law, all kept", *map(r_squared, fit.r2)
-    yield "R² of the law, worst tenth left out", *map(r_squared, fit.r2_trimmed)
-    yield "Relative error of the law", *map(share, fit.law_error)
-    yield "Relative error of the network", *map(share, fit.network_error)
+    yield "R² of the law, all kept", r_squared(fit.r2[0]), r_squared(fit.r2[1])
+    yield "R² of the law, worst tenth left out", r_squared(fit.r2_trimmed[0]), r_squared(fit.r2_trimmed[1])
+    yield "Relative error of the law", share(fit.law_error[0]), share(fit.law_error[1])
+    yield "Relative error of the network", share(fit.network_error[0]), share(fit.network_error[1])
 
 
 def _figure(figure: float | None) -> str:
@@ -102,12 +102,12 @@ def _figure(figure: float | None) -> str:
 def _constants(discovery: Discovery) -> Iterator[ConstantRow]:
     for number, term in enumerate(discovery.law.terms, start=1):
         for name, constant in term.constants.items():
-            known = constant.std and constant.value
+            relative = abs(constant.std / constant.value) if constant.std and constant.value else None
             yield ConstantRow(
                 term=number,
                 name=name,
                 value=measured(constant.value, constant.std),
-                relative=share(abs(constant.std / constant.value)) if known else "–",
+                relative=share(relative),
                 unit=constant.unit or "",
             )
 
