@@ -17,7 +17,7 @@ Accelerations = Callable[
     Float[np.ndarray, "R N D"],
 ]
 
-TOLERANCE = 1e-9
+TOLERANCE = 1e-7
 SMALLEST_STEP = 1e-10
 """Of the frame spacing: a step that has to be shorter has met a singularity, a jump, or no number."""
 MOST_STEPS = 100_000
@@ -40,7 +40,7 @@ class FunctionSimulator:
 
     accelerations: Accelerations
     name: str = "accelerations"
-    spacing: float = 0.02
+    spacing: float = 0.01
 
     def simulate(self, config: SimulationConfig) -> tuple[Trajectory, ...]:
         """By default 500 runs of 100 frames, 4 particles in 2D.
@@ -97,6 +97,7 @@ class _Motion:
         out[:, 0, :2], out[:, 0, 2] = y, slope[:, 1]
         time: np.ndarray = np.zeros(len(runs))
         step: np.ndarray = np.full(len(runs), self.spacing / 4)
+        rejected: np.ndarray = np.zeros(len(runs), dtype=bool)
         for _ in range(MOST_STEPS):
             left = self.spacing - time
             reaches = step >= left * (1 - 1e-9)
@@ -106,7 +107,8 @@ class _Motion:
             self._require_finite(end_slope[stuck, 1], runs[stuck], frame[stuck])
             accepted = (error < 1) | stuck
             framed = accepted & reaches
-            factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, 10.0)
+            factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(rejected, 1.0, 10.0))
+            rejected = ~accepted
             step = np.minimum(
                 np.where(framed, np.maximum(step, taken * factor), taken * factor), self.spacing
             )
@@ -119,7 +121,8 @@ class _Motion:
             if not going.any():
                 return out
             if not going.all():
-                runs, frame, y, slope, time, step = (a[going] for a in (runs, frame, y, slope, time, step))
+                runs, frame, y, slope = (a[going] for a in (runs, frame, y, slope))
+                time, step, rejected = (a[going] for a in (time, step, rejected))
         raise DataError(
             f"run {runs[0]} took {MOST_STEPS} steps and reached frame {frame[0]} only",
             where=self.name,
@@ -158,7 +161,7 @@ class _Motion:
             raise DataError(
                 f"the function fails at {self._place(runs[0], frame[0])}: {type(error).__name__}: {error}",
                 where=self.name,
-                remedy="It is called as accelerations(positions, velocities, properties) with arrays (R N D), "
+                remedy="It is called as accelerations(positions, velocities, properties): arrays (R N D), "
                 f"(R N D) and the properties {', '.join(properties)} (R N), and gives an array (R N D)",
             ) from error
         if accelerations.shape != y[:, 0].shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gnn_discovery.trajectory import Trajectory
 
@@ -20,11 +20,12 @@ class SimulationConfig:
     seed: int = 0
 
 
+@runtime_checkable
 class Simulator(Protocol):
     """Anything that makes runs. Called once a discovery, before anything else.
 
-    Three attributes are looked for and need not be there. ``recorded = True`` says that the motion is given and
-    the seed has no say. ``true_law(config)`` gives the terms of the law as plain records (``kind``,
+    Three attributes are looked for and need not be there. ``recorded = True`` says that the motion is given
+    and the seed has no say. ``true_law(config)`` gives the terms of the law as plain records (``kind``,
     ``direction``, ``expression``, ``constants``), ``reference_properties()`` accepted values (N,) of what is
     to be inferred, by name; the report alone asks for them.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -58,18 +58,24 @@ def integrate(
         chosen = np.minimum(np.arange(index * size, (index + 1) * size), runs - 1)
         with jax.enable_x64(True):  # the flag belongs to a thread
             mine = {name: value[:, chosen] for name, value in constant.items()}
-            return np.asarray(compiled(state[..., chosen], mine))
+            return np.asarray(move(state[..., chosen], mine))
 
-    with jax.enable_x64(True):
-        shape = jax.ShapeDtypeStruct((*state.shape[:-1], size), jnp.float64)
-        like = {
-            name: jax.ShapeDtypeStruct((len(value), size), jnp.float64) for name, value in constant.items()
-        }
-        move = jax.jit(partial(_move, accelerations, spacing=spacing, frames=frames, tolerance=tolerance))
-        compiled = move.lower(shape, like).compile()
+    sizes = {"spacing": spacing, "frames": frames, "tolerance": tolerance}
+    move = _compiled(accelerations, (*state.shape[:-1], size), tuple(constant), **sizes)
     with ThreadPoolExecutor(parts) as pool:
         motion = np.concatenate(list(pool.map(part, range(parts))))[:runs]
     return motion[:, :, 0], motion[:, :, 1], motion[:, :, 2]
+
+
+@lru_cache(maxsize=32)
+def _compiled(
+    accelerations: Accelerations, shape: tuple[int, ...], names: tuple[str, ...], **sizes: Any
+) -> Callable[[np.ndarray, Mapping[str, np.ndarray]], jax.Array]:
+    """``_move`` for states (2 N D R) of that shape, compiled before any thread asks for it."""
+    with jax.enable_x64(True):
+        state = jax.ShapeDtypeStruct(shape, jnp.float64)
+        properties = {name: jax.ShapeDtypeStruct((shape[1], shape[-1]), jnp.float64) for name in names}
+        return jax.jit(partial(_move, accelerations, **sizes)).lower(state, properties).compile()
 
 
 def _move(
@@ -81,90 +87,83 @@ def _move(
     frames: int,
     tolerance: float,
 ) -> jax.Array:
-    """(2 N D R) positions and velocities -> (R T 3 N D) with the accelerations."""
+    """(2 N D R) positions and velocities -> (R T 3 N D) with the accelerations.
+
+    A frame is written at the beginning of the step that leaves it, when its accelerations are at hand.
+    """
     runs = start.shape[-1]
 
     def derivative(y: jax.Array, p: Mapping[str, jax.Array]) -> jax.Array:
         return jnp.stack([y[1], accelerations(y[0], y[1], p)])
 
-    def of_run(values: Any, run: jax.Array) -> Any:
-        return jax.tree.map(lambda a: a[..., jnp.minimum(run, runs - 1)], values)
-
-    def record(out: jax.Array, run: jax.Array, frame: jax.Array, y: jax.Array, slope: jax.Array) -> jax.Array:
-        return out.at[run, frame].set(jnp.moveaxis(jnp.stack([y[0], y[1], slope[1]]), -1, 0), mode="drop")
+    def of_run(run: jax.Array) -> tuple[jax.Array, Mapping[str, jax.Array]]:
+        return jax.tree.map(lambda a: a[..., jnp.minimum(run, runs - 1)], (start, properties))
 
     def advance(c: dict[str, Any]) -> dict[str, Any]:
         left = spacing - c["time"]
         reaches = c["step"] >= left * (1 - 1e-9)
         step = jnp.where(reaches, left, c["step"])
-        y, slope, error = _step(partial(derivative, p=c["properties"]), c["y"], c["slope"], step, tolerance)
-        factor = jnp.clip(0.9 * jnp.maximum(error, 1e-30) ** (-1 / 8), 0.2, 10.0)
+        y, slope, error = _step(partial(derivative, p=c["properties"]), c["y"], step, tolerance)
+
+        written = jnp.moveaxis(jnp.stack([*c["y"], slope[1]]), -1, 0)
+        at_frame = c["time"] == 0
+        out = c["out"].at[jnp.where(at_frame, c["run"], runs), c["frame"]].set(written, mode="drop")
+        ended = at_frame & (c["frame"] == frames - 1)
+        run = jnp.where(ended, c["taken"] + jnp.cumsum(ended) - 1, c["run"])
+        fresh_y, fresh_properties = of_run(run)
+
         accepted = (error < 1) | (step < SMALLEST_STEP * spacing)
         framed = accepted & reaches
-        y, slope = jnp.where(accepted, y, c["y"]), jnp.where(accepted, slope, c["slope"])
+        growth = jnp.where(c["rejected"], 1.0, 10.0)
+        factor = jnp.clip(0.9 * jnp.maximum(error, 1e-30) ** (-1 / 8), 0.2, growth)
         next_step = jnp.where(framed, jnp.maximum(c["step"], step * factor), step * factor)
-        frame = c["frame"] + framed
-        out = record(c["out"], jnp.where(framed, c["run"], runs), frame, y, slope)
-
-        ended = frame == frames - 1
-        run = jnp.where(ended, c["taken"] + jnp.cumsum(ended) - 1, c["run"])
-
-        def take(_: None) -> tuple[jax.Array, jax.Array, Any]:
-            fresh_y, fresh_p = of_run((start, properties), run)
-            p = jax.tree.map(partial(jnp.where, ended), fresh_p, c["properties"])
-            fresh = jnp.where(ended, fresh_y, y)
-            return fresh, jnp.where(ended, derivative(fresh, p), slope), p
-
-        y, slope, p = jax.lax.cond(ended.any(), take, lambda _: (y, slope, c["properties"]), None)
         return {
             "run": run,
             "taken": c["taken"] + ended.sum(),
-            "frame": jnp.where(ended, 0, frame),
-            "time": jnp.where(framed, 0.0, jnp.where(accepted, c["time"] + step, c["time"])),
+            "frame": jnp.where(ended, 0, c["frame"] + framed),
+            "time": jnp.where(ended | framed, 0.0, jnp.where(accepted, c["time"] + step, c["time"])),
             "step": jnp.where(ended, spacing / 4, jnp.minimum(next_step, spacing)),
-            "y": y,
-            "slope": slope,
-            "properties": p,
+            "rejected": ~(accepted | ended),
+            "y": jnp.where(ended, fresh_y, jnp.where(accepted, y, c["y"])),
+            "properties": jax.tree.map(partial(jnp.where, ended), fresh_properties, c["properties"]),
             "out": out,
         }
 
     first = jnp.arange(LANES)
-    y, p = of_run((start, properties), first)
-    out = jnp.zeros((runs, frames, 3, *start.shape[1:3]))
-    every = jnp.arange(runs)
-    initial = {
+    y, p = of_run(first)
+    initial: dict[str, Any] = {
         "run": first,
         "taken": jnp.array(LANES),
         "frame": jnp.zeros_like(first),
         "time": jnp.zeros(LANES),
         "step": jnp.full(LANES, spacing / 4),
+        "rejected": jnp.zeros(LANES, dtype=bool),
         "y": y,
-        "slope": derivative(y, p),
         "properties": p,
-        "out": record(out, every, jnp.zeros_like(every), start, derivative(start, properties)),
+        "out": jnp.zeros((runs, frames, 3, *start.shape[1:3])),
     }
-    return jax.lax.while_loop(lambda c: (c["run"] < runs).any(), advance, initial)["out"]
+
+    def unfinished(c: dict[str, Any]) -> jax.Array:
+        return (c["run"] < runs).any()
+
+    return jax.lax.while_loop(unfinished, advance, initial)["out"]
 
 
 def _step(
-    derivative: Callable[[jax.Array], jax.Array],
-    y: jax.Array,
-    slope: jax.Array,
-    step: jax.Array,
-    tolerance: float,
+    derivative: Callable[[jax.Array], jax.Array], y: jax.Array, step: jax.Array, tolerance: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """One step of DOP853: the new state (2 N D L), its slope, and the error (L) in units of the tolerance."""
+    """One step of DOP853: the new state (2 N D L), the slope at the old, the error (L) over the tolerance."""
 
     def stage(index: jax.Array, slopes_and_end: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         slopes, _ = slopes_and_end
         end = y + step * jnp.tensordot(jnp.asarray(STAGES)[index], slopes, 1)
         return slopes.at[index].set(derivative(end)), end
 
-    slopes = jnp.zeros((len(STAGES), *y.shape)).at[0].set(slope)
-    slopes, end = jax.lax.fori_loop(1, len(STAGES), stage, (slopes, y))
+    slopes = jnp.zeros((len(STAGES), *y.shape))
+    slopes, end = jax.lax.fori_loop(0, len(STAGES), stage, (slopes, y))
     scale = tolerance * (1 + jnp.maximum(abs(y), abs(end)))
     fifth, third = (
         ((jnp.tensordot(e, slopes, 1) / scale) ** 2).mean((0, 1, 2)) for e in (DOP853.E5, DOP853.E3)
     )
     error = step * fifth / jnp.sqrt(jnp.maximum(fifth + 0.01 * third, 1e-300))
-    return end, slopes[-1], jnp.where(jnp.isfinite(error), error, jnp.inf)
+    return end, slopes[0], jnp.where(jnp.isfinite(error), error, jnp.inf)
