@@ -44,11 +44,15 @@ def _merge(node: sympy.Basic, in_product: bool = False) -> sympy.Basic:
             return total
         if (not rest.is_Add and shift != 0) or in_product:
             ordered = sorted(sympy.Add.make_args(rest), key=lambda term: to_text(term.as_coeff_Mul()[1]))
-            scale = ordered[0].as_coeff_Mul()[0]
-            scaled = [multiply(number(1 / scale), term) for term in (*ordered, shift)]
-            return multiply(scale, add(*scaled))
+            scale, first = ordered[0].as_coeff_Mul()
+            return multiply(
+                scale, add(first, *[multiply(number(1 / scale), t) for t in (*ordered[1:], shift)])
+            )
         return total
     if node.is_Mul:
+        coefficient, rest = node.as_coeff_Mul()
+        if rest.is_Add and _opens(coefficient, rest):
+            return _merge(add(*[multiply(coefficient, term) for term in rest.args]), in_product)
         return multiply(*[_merge(factor, in_product=True) for factor in node.args])
     if isinstance(node, sympy.Pow):
         return power(_merge(node.base, in_product=True), _merge(node.exp))
@@ -65,6 +69,14 @@ def _merge(node: sympy.Basic, in_product: bool = False) -> sympy.Basic:
     return node
 
 
+def _opens(coefficient: sympy.Number, bracket: sympy.Add) -> bool:
+    """Whether multiplying ``coefficient*bracket`` out makes no further constant."""
+    if bracket.as_coeff_Add()[0] != 0:
+        return False
+    scaled = sum(abs(term.as_coeff_Mul()[0]) != 1 for term in bracket.args)
+    return coefficient == -1 or scaled >= len(bracket.args) - 1
+
+
 class _Lifter:
     """Walks a merged tree and gives each free number a provisional name."""
 
@@ -74,7 +86,10 @@ class _Lifter:
         self.values: dict[str, float] = {}
 
     def name(self, value: sympy.Number) -> sympy.Symbol:
-        name = f"{self.prefix}{len(self.values)}"
+        # A number of full length that stands twice is one number; a short one may be twice by chance.
+        shared = isinstance(value, sympy.Float)
+        known = [name for name, old in self.values.items() if shared and old == float(value)]
+        name = known[0] if known else f"{self.prefix}{len(self.values)}"
         self.values[name] = float(value)
         return sympy.Symbol(name)
 

@@ -1,0 +1,161 @@
+"""One child process for a symbolic search: started, watched, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+import gnn_discovery
+from gnn_discovery.expression import Expression
+from gnn_discovery.symbolic import Candidate, EngineConfig, EngineResult, Problem
+
+POLL = 0.05
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHON_JULIACALL_THREADS")
+
+
+def run(
+    engine: str,
+    problems: Sequence[Problem],
+    config: EngineConfig,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[EngineResult]:
+    """The result of each problem, from one child process of its own group and one thread.
+
+    The child writes one file for each problem that it finishes. Whatever ends this call (the last problem,
+    the time limit, Ctrl-C, an error) ends the whole group of the child.
+    """
+    with tempfile.TemporaryDirectory(prefix="gnn-discovery-") as name:
+        folder = Path(name)
+        write_problems(folder, engine, problems, config)
+        with (folder / "errors.txt").open("wb") as errors:
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "gnn_discovery.engines.worker", name, str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=_environment(),
+                start_new_session=True,
+            )
+            try:
+                timed_out = _wait(child, folder, len(problems), config.time_limit, progress)
+            finally:
+                _end(child)
+        return _results(folder, engine, len(problems), timed_out, config.time_limit, child.returncode)
+
+
+def _environment() -> dict[str, str]:
+    root = str(Path(gnn_discovery.__path__[0]).parent)
+    path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}
+
+
+def _wait(
+    child: subprocess.Popen[bytes],
+    folder: Path,
+    count: int,
+    limit: float,
+    progress: Callable[[int, int], None] | None,
+) -> bool:
+    """Waits for the child; True where the time limit came first."""
+    end, reported = time.monotonic() + limit, 0
+    while True:
+        try:
+            child.wait(min(POLL, max(end - time.monotonic(), 0.0)))
+            finished = True
+        except subprocess.TimeoutExpired:
+            finished = False
+        done = sum((folder / f"result-{k}.json").exists() for k in range(count))
+        if progress is not None and done > reported:
+            reported = done
+            progress(done, count)
+        if finished:
+            return False
+        if time.monotonic() >= end:
+            return True
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ends the child and all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
+
+
+def _results(
+    folder: Path, engine: str, count: int, timed_out: bool, limit: float, code: int
+) -> list[EngineResult]:
+    results = []
+    errors = (folder / "errors.txt").read_text(errors="replace").strip().splitlines()
+    for k in range(count):
+        path = folder / f"result-{k}.json"
+        if path.exists():
+            results.append(read_result(path))
+        elif timed_out:
+            results.append(EngineResult((), f"{engine} was stopped at the time limit of {limit:g} s"))
+        elif code < 0:
+            results.append(EngineResult((), f"{engine} was ended by {signal.Signals(-code).name}"))
+        else:
+            reason = errors[-1] if errors else f"exit code {code}"
+            results.append(EngineResult((), f"{engine} failed: {reason}"))
+    return results
+
+
+def write_problems(folder: Path, engine: str, problems: Sequence[Problem], config: EngineConfig) -> None:
+    """``task.json`` and ``problem-K.npz``: all that the child is told."""
+    for k, problem in enumerate(problems):
+        columns = {f"input-{j}": values for j, values in enumerate(problem.inputs.values())}
+        if problem.weights is not None:
+            columns["weights"] = problem.weights
+        np.savez(folder / f"problem-{k}.npz", target=problem.target, **columns)
+    task = {
+        "engine": engine,
+        "config": asdict(config),
+        "names": [list(problem.names) for problem in problems],
+    }
+    (folder / "task.json").write_text(json.dumps(task))
+
+
+def read_problems(folder: Path) -> tuple[str, list[Problem], EngineConfig]:
+    """What `write_problems` wrote."""
+    task = json.loads((folder / "task.json").read_text())
+    problems = []
+    for k, names in enumerate(task["names"]):
+        with np.load(folder / f"problem-{k}.npz", allow_pickle=False) as data:
+            inputs = {name: data[f"input-{j}"] for j, name in enumerate(names)}
+            problems.append(Problem(inputs, data["target"], data.get("weights")))
+    config = {**task["config"], "operators": tuple(task["config"]["operators"])}
+    return task["engine"], problems, EngineConfig(**config)
+
+
+def write_result(path: Path, result: EngineResult) -> None:
+    """A result as JSON, there as a whole or not at all."""
+    rows = [
+        {"expression": c.expression.text, "loss": c.loss, "complexity": c.complexity, "engine": c.engine}
+        for c in result.candidates
+    ]
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"candidates": rows, "outcome": result.outcome}, allow_nan=False))
+    part.replace(path)
+
+
+def read_result(path: Path) -> EngineResult:
+    """What `write_result` wrote."""
+    data = json.loads(path.read_text())
+    candidates = tuple(
+        Candidate(Expression.parse(row["expression"]), row["loss"], row["complexity"], row["engine"])
+        for row in data["candidates"]
+    )
+    return EngineResult(candidates, data["outcome"])

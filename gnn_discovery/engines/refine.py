@@ -1,0 +1,273 @@
+"""From an engine's raw formulas to candidates: float64 refit, simplification, Pareto front.
+
+Every engine ends here. What is done knows no law: a constant that is not needed goes, an exponent near an
+integer becomes it, two constants that agree become one, and each variable is tried with its zero moved.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import leastsq
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.expression import Expression
+from gnn_discovery.symbolic import Candidate, Problem
+
+FIT_ROWS = 400
+RAW_FORMS = 14
+SHIFTED_FORMS = 5
+WORTHWHILE = 0.95
+"""A more complex candidate must bring the loss below this fraction of every simpler one's."""
+PRICE_OF_SIMPLICITY = 8.0
+"""A simplification may raise the loss by this factor; the front keeps both."""
+LOSS_FLOOR = 1e-24
+
+_CONSTANT = "k_"
+_HUGE = 1e6
+
+
+@dataclass(frozen=True)
+class Form:
+    """A skeleton with fitted constants, and the loss on the rows of the fit."""
+
+    skeleton: Expression
+    values: dict[str, float]
+    loss: float
+
+    @property
+    def price(self) -> int:
+        """The complexity of a Candidate: parts plus free constants."""
+        return self.skeleton.complexity + len(self.values)
+
+
+class Refiner:
+    """Fits forms to one problem; at most FIT_ROWS rows, evenly out of those ordered by the target."""
+
+    def __init__(self, problem: Problem):
+        rows = problem.target.size
+        order = np.argsort(problem.target, kind="stable")
+        keep = order[np.linspace(0, rows - 1, min(rows, FIT_ROWS)).round().astype(int)]
+        self.problem = problem
+        self.inputs = [np.asarray(problem.inputs[name], float)[keep] for name in problem.names]
+        self.target = np.asarray(problem.target, float)[keep]
+        weights = np.ones(rows) if problem.weights is None else np.asarray(problem.weights, float)
+        norm = np.sum(weights[keep] * self.target**2) or 1.0
+        self.root_weights = np.sqrt(weights[keep] / norm)
+        self.weights = weights
+
+    def residual(self, skeleton: Expression, names: Sequence[str]):
+        """The function of the constants (n,) whose squares sum to the loss."""
+        function = skeleton.numpy([*self.problem.names, *names])
+
+        def residual(values: Float[np.ndarray, " n"]) -> np.ndarray:
+            difference = self.root_weights * (function(*self.inputs, *values) - self.target)
+            return np.clip(np.nan_to_num(difference, nan=_HUGE, posinf=_HUGE, neginf=-_HUGE), -_HUGE, _HUGE)
+
+        return residual
+
+    def fit(self, skeleton: Expression, start: dict[str, float], calls: int = 300) -> Form:
+        """The skeleton with its constants fitted from ``start``."""
+        names = list(start)
+        values, loss = minimise(self.residual(skeleton, names), np.array(list(start.values()), float), calls)
+        return Form(skeleton, dict(zip(names, values.tolist(), strict=True)), loss)
+
+    def form(self, expression: Expression) -> Form | None:
+        """The expression with its constants lifted and fitted; None where it is no formula of the inputs."""
+        skeleton, start = expression.lift_constants(_CONSTANT)
+        if not skeleton.names & set(self.problem.names) or has_variable_exponent(skeleton, start):
+            return None
+        form = self.fit(skeleton, start)
+        return form if np.isfinite(form.loss) and form.loss < 1 else None
+
+    def loss(self, expression: Expression) -> float:
+        """The loss over all rows; nan where the expression is not finite on them."""
+        value = expression.numpy(self.problem.names)(*self.problem.inputs.values())
+        norm = np.sum(self.weights * self.problem.target**2) or 1.0
+        return float(np.sum(self.weights * (value - self.problem.target) ** 2) / norm)
+
+
+def minimise(residual, start: Float[np.ndarray, " n"], calls: int) -> tuple[np.ndarray, float]:
+    """Levenberg-Marquardt (MINPACK): the best values and the sum of squares there."""
+    before = float(np.sum(residual(start) ** 2))
+    if start.size == 0:
+        return start, before
+    values, _, info, _, _ = leastsq(
+        residual, start, full_output=True, ftol=1e-13, xtol=1e-13, gtol=0.0, maxfev=calls
+    )
+    after = float(np.sum(info["fvec"] ** 2))
+    return (values, after) if after < before else (start, before)
+
+
+def has_variable_exponent(skeleton: Expression, constants: Iterable[str]) -> bool:
+    """Whether a variable stands in an exponent, as in ``r**(-1.2*m)``."""
+    constants = set(constants)
+    return any(
+        isinstance(part, ast.Name) and part.id not in constants
+        for node in ast.walk(ast.parse(skeleton.text, mode="eval"))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+        for part in ast.walk(node.right)
+    )
+
+
+def refine(raw: Iterable[Expression], problem: Problem, max_complexity: int, engine: str) -> list[Candidate]:
+    """The Pareto front of candidates that come of ``raw``, simplest first."""
+    refiner = Refiner(problem)
+    forms: dict[str, Form] = {}
+
+    def add(form: Form | None) -> None:
+        if form is not None:
+            known = forms.get(form.skeleton.text)
+            if known is None or form.loss < known.loss:
+                forms[form.skeleton.text] = form
+
+    for expression in raw:
+        add(_attempt(refiner, expression))
+    for form in front(forms.values())[-RAW_FORMS:]:
+        for simpler in simplified(refiner, form):
+            add(simpler)
+    for form in front(forms.values())[-SHIFTED_FORMS:]:
+        for name in problem.names:
+            shifted = form.skeleton.substitute({name: Expression.parse(f"{name} + {_CONSTANT}shift")})
+            moved = refiner.fit(shifted, {**form.values, f"{_CONSTANT}shift": 0.0})
+            if moved.loss < WORTHWHILE * form.loss:
+                moved = _attempt(refiner, shifted.substitute(moved.values))
+                add(moved)
+                for simpler in simplified(refiner, moved) if moved else ():
+                    add(simpler)
+    candidates = []
+    for form in front(forms.values()):
+        expression = form.skeleton.substitute(form.values)
+        loss = refiner.loss(expression)
+        if np.isfinite(loss) and expression.complexity <= max_complexity:
+            candidates.append(Candidate(expression, loss, form.price, engine))
+    return candidates
+
+
+def _attempt(refiner: Refiner, expression: Expression) -> Form | None:
+    try:
+        return refiner.form(expression)
+    except DataError:
+        return None
+
+
+def front(forms: Iterable[Form]) -> list[Form]:
+    """Those that no simpler or equally simple one (nearly) equals, simplest first."""
+    kept: list[Form] = []
+    best = np.inf
+    for form in sorted(forms, key=lambda form: (form.price, form.loss, form.skeleton.text)):
+        if form.loss < WORTHWHILE * best and best > LOSS_FLOOR:
+            kept.append(form)
+            best = form.loss
+    return kept
+
+
+@dataclass(frozen=True)
+class _Move:
+    """Constant ``index`` becomes ``number``, or ``sign`` times the constant ``other``."""
+
+    index: int
+    number: float = 0.0
+    other: int | None = None
+    sign: float = 1.0
+
+
+def simplified(refiner: Refiner, form: Form) -> list[Form]:
+    """The forms on the way to the simplest one that still fits: constants fixed or tied one by one."""
+    made = []
+    while form.values:
+        best = _best_move(refiner, form)
+        if best is None:
+            break
+        form = best
+        made.append(form)
+    return made
+
+
+def _best_move(refiner: Refiner, form: Form) -> Form | None:
+    names, values = list(form.values), np.array(list(form.values.values()))
+    residual = refiner.residual(form.skeleton, names)
+    moves = _moves(form, names, values)
+    if not moves:
+        return None
+    covariance = _covariance(residual, values)
+    rows = {move: _constraint(move, values) for move in moves}
+
+    def predicted(move: _Move) -> float:
+        # Wald: what the loss rises by, to second order, when the constraint a.c = b is imposed.
+        direction, gap = rows[move]
+        return gap**2 / max(float(direction @ covariance @ direction), 1e-300)
+
+    limit = PRICE_OF_SIMPLICITY * max(form.loss, LOSS_FLOOR)
+    for move in sorted(moves, key=predicted)[:3]:
+        start, free = values.copy(), [k for k in range(len(names)) if k != move.index]
+        if free:
+            direction, gap = rows[move]
+            step = covariance @ direction * gap / max(float(direction @ covariance @ direction), 1e-300)
+            start = start - np.nan_to_num(step)
+
+        def constrained(part: np.ndarray, move: _Move = move, free: list[int] = free) -> np.ndarray:
+            full = np.empty(len(names))
+            full[free] = part
+            full[move.index] = move.number if move.other is None else move.sign * full[move.other]
+            return residual(full)
+
+        fits = [minimise(constrained, origin[free], 150) for origin in (start, values)]
+        part, loss = min(fits, key=lambda fit: fit[1])
+        if loss > limit:
+            continue
+        numbers = dict(zip([names[k] for k in free], part.tolist(), strict=True))
+        value = move.number if move.other is None else move.sign * numbers[names[move.other]]
+        try:
+            simpler = refiner.form(form.skeleton.substitute({**numbers, names[move.index]: value}))
+        except DataError:
+            continue
+        if simpler is not None and simpler.loss <= limit and simpler.price < form.price:
+            return simpler
+    return None
+
+
+def _moves(form: Form, names: list[str], values: np.ndarray) -> list[_Move]:
+    exponents = {
+        node.right.id
+        for node in ast.walk(ast.parse(form.skeleton.text, mode="eval"))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Name)
+    }
+    moves = []
+    for k, (name, value) in enumerate(zip(names, values, strict=True)):
+        if name in exponents:
+            whole = float(np.round(value))
+            moves += [_Move(k, number=number) for number in (whole, whole - np.sign(whole - value) or whole)]
+            continue
+        moves.append(_Move(k))
+        for other in range(k):
+            if names[other] in exponents:
+                continue
+            for sign in (1.0, -1.0):
+                if abs(value - sign * values[other]) < 0.2 * abs(value):
+                    moves.append(_Move(k, other=other, sign=sign))
+    return list(dict.fromkeys(moves))
+
+
+def _constraint(move: _Move, values: np.ndarray) -> tuple[np.ndarray, float]:
+    direction = np.zeros(values.size)
+    direction[move.index] = 1.0
+    if move.other is None:
+        return direction, float(values[move.index] - move.number)
+    direction[move.other] = -move.sign
+    return direction, float(direction @ values)
+
+
+def _covariance(residual, values: np.ndarray) -> np.ndarray:
+    base, columns = residual(values), []
+    for k in range(values.size):
+        moved = values.copy()
+        step = 1e-6 * max(abs(values[k]), 1e-3)
+        moved[k] += step
+        columns.append((residual(moved) - base) / step)
+    jacobian = np.array(columns).T
+    return np.linalg.pinv(jacobian.T @ jacobian, rcond=1e-14)

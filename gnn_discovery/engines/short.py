@@ -1,0 +1,136 @@
+"""Short formulas of one variable, tried one and all: what a random search may miss by chance.
+
+The factors are powers, powers of the moved and of the softened variable, and exponentials; the forms are
+every single factor, every product of two and every sum of two. Linear coefficients are solved for, the one to
+four other constants searched from a coarse grid (variable projection, Golub and Pereyra 1973).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, product
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import leastsq
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.expression import Expression
+from gnn_discovery.symbolic import Problem
+
+ROWS = 200
+STARTS = 2
+MAX_CALLS = 50
+KEEP = 8
+"""This many of the forms, the best, are handed on."""
+
+_POWERS = (-12.0, -6.0, -3.0, -2.0, -1.0, 1.0, 2.0)
+_FACTORS = {
+    "x**{0}": (_POWERS, ()),
+    "(x + {1})**{0}": ((-3.0, -2.0, -1.0), (0.01, 0.1)),
+    "(x**2 + {1})**{0}": ((-2.0, -1.5, -1.0), (0.003, 0.1)),
+    "exp({0}*x)": ((-3.0, -1.0, -0.3), ()),
+}
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The columns of a form, in x and its constants p0, p1, ..., and the grid of these."""
+
+    columns: tuple[Expression, ...]
+    names: tuple[str, ...]
+    grid: tuple[tuple[float, ...], ...]
+
+
+def short_forms(problem: Problem, operators: Sequence[str]) -> list[Expression]:
+    """The best short forms of a problem of one positive variable, fitted; else none."""
+    if len(problem.names) != 1:
+        return []
+    (name,) = problem.names
+    rows = problem.target.size
+    order = np.argsort(problem.target, kind="stable")
+    keep = order[np.linspace(0, rows - 1, min(rows, ROWS)).round().astype(int)]
+    x, y = np.asarray(problem.inputs[name], float)[keep], np.asarray(problem.target, float)[keep]
+    root = np.ones(x.size) if problem.weights is None else np.sqrt(np.asarray(problem.weights, float)[keep])
+    if (x <= 0).any() or not {"+", "*", "pow"} <= set(operators):
+        return []
+    found = []
+    with np.errstate(all="ignore"):
+        fits = [_Fit(shape, x, y, root).search() for shape in _shapes("exp" in operators)]
+        for fit in sorted(fits, key=lambda fit: fit.loss)[:KEEP]:
+            try:
+                found.append(fit.expression().substitute({"x": Expression.parse(name)}))
+            except DataError:
+                continue
+    return found
+
+
+def _shapes(exponentials: bool) -> Iterator[_Shape]:
+    factors = {text: grid for text, grid in _FACTORS.items() if exponentials or "exp" not in text}
+    for text in factors:
+        yield _shape([text], ["{0}"])
+    for pair in combinations_with_replacement(factors, 2):
+        yield _shape(pair, ["{0}", "{1}"])
+        if pair[0] != pair[1]:
+            yield _shape(pair, ["({0})*({1})"])
+
+
+def _shape(factors: Sequence[str], columns: Sequence[str]) -> _Shape:
+    written, names, grids = [], [], []
+    for factor in factors:
+        exponents, offsets = _FACTORS[factor]
+        own = [f"p{len(names) + k}" for k in range(2 if offsets else 1)]
+        written.append(factor.format(*own))
+        names += own
+        grids += [exponents, offsets] if offsets else [exponents]
+    grid = tuple(p for p in product(*grids) if len(factors) == 1 or factors[0] != factors[1] or p[0] < p[-1])
+    return _Shape(tuple(Expression.parse(column.format(*written)) for column in columns), tuple(names), grid)
+
+
+class _Fit:
+    """One shape on one problem: the best constants so far and the sum of squares there."""
+
+    def __init__(
+        self,
+        shape: _Shape,
+        x: Float[np.ndarray, " K"],
+        y: Float[np.ndarray, " K"],
+        root: Float[np.ndarray, " K"],
+    ):
+        self.shape, self.x, self.wanted, self.root = shape, x, root * y, root
+        self.functions = [column.numpy(["x", *shape.names]) for column in shape.columns]
+        self.values, self.loss = np.array(shape.grid[0]), np.inf
+
+    def solve(self, values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+        """The linear coefficients and the residuals at these constants."""
+        matrix = np.stack([self.root * function(self.x, *values) for function in self.functions], axis=1)
+        size = np.sqrt(np.sum(matrix**2, axis=0))
+        if not (np.isfinite(size).all() and (size > 0).all()):
+            return np.zeros(len(self.functions)), 1e3 * self.wanted
+        unit = matrix / size
+        normal = unit.T @ unit + 1e-13 * np.eye(len(self.functions))
+        coefficients = np.linalg.solve(normal, unit.T @ self.wanted)
+        return coefficients / size, unit @ coefficients - self.wanted
+
+    def search(self) -> _Fit:
+        """Levenberg-Marquardt from the best points of the grid."""
+        losses = [float(np.sum(self.solve(values)[1] ** 2)) for values in self.shape.grid]
+        for index in np.argsort(losses, kind="stable")[:STARTS]:
+            # full_output keeps SciPy from warning when the calls run out, which is no fault here
+            values = leastsq(
+                lambda v: self.solve(v)[1], self.shape.grid[index], maxfev=MAX_CALLS, full_output=True
+            )[0]
+            loss = float(np.sum(self.solve(values)[1] ** 2))
+            if loss < self.loss:
+                self.values, self.loss = values, loss
+        return self
+
+    def expression(self) -> Expression:
+        """The form with its numbers."""
+        constants = {n: float(v) for n, v in zip(self.shape.names, self.values, strict=True)}
+        columns = [column.substitute(constants).text for column in self.shape.columns]
+        coefficients, _ = self.solve(self.values)
+        return Expression.parse(
+            " + ".join(f"{float(c)!r}*({column})" for c, column in zip(coefficients, columns, strict=True))
+        )

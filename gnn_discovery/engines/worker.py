@@ -1,0 +1,52 @@
+"""The child process of a symbolic search: ``python -m gnn_discovery.engines.worker FOLDER PARENT``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from gnn_discovery.engines.process import read_problems, write_result
+from gnn_discovery.symbolic import EngineResult, get_engine
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(folder: Path, parent: int) -> None:
+    """Solves the problems of a folder one after the other; see `process.run`."""
+    end_with(parent)
+    name, problems, config = read_problems(folder)
+    engine = get_engine(name)
+    for k, problem in enumerate(problems):
+        try:
+            candidates = tuple(engine.fit(problem, config))
+            outcome = f"{name} found {len(candidates)} formulas" if candidates else f"{name} found no formula"
+        except Exception as error:  # an engine is foreign code: its failure is this problem's outcome
+            candidates, outcome = (), f"{name} failed: {type(error).__name__}: {error}"
+        write_result(folder / f"result-{k}.json", EngineResult(candidates, outcome))
+
+
+def end_with(parent: int) -> None:
+    """Ends this process and its group when ``parent`` is gone, however it went.
+
+    Linux does so by itself, even within a long call of a C library; elsewhere a thread waits for the end of
+    standard input, whose other side the parent holds.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(1):
+            pass
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,200 @@
+"""Symbolic engines: what they take and give, where they are found, and how one is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.errors import DataError, UsageError
+from gnn_discovery.expression import Expression
+
+ENTRY_POINTS = "gnn_discovery.engines"
+OPERATORS = ("+", "-", "*", "/", "pow", "sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "Abs")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A scalar function to be found: ``target`` as a formula of the ``inputs``.
+
+    Attributes:
+        inputs: by name, (K,).
+        target: (K,).
+        weights: (K,), what a squared residual counts; None weighs all alike. A network's force profile
+            usually wants ``1 / (scale + |target|)**2``, so that the relative error counts.
+    """
+
+    inputs: Mapping[str, Float[np.ndarray, " K"]]
+    target: Float[np.ndarray, " K"]
+    weights: Float[np.ndarray, " K"] | None = None
+
+    def __post_init__(self) -> None:
+        rows = np.shape(self.target)
+        if len(rows) != 1 or rows[0] < 2 or not self.inputs:
+            raise DataError(f"a symbolic problem needs inputs and a target (K,), K >= 2, got a target {rows}")
+        weights = np.ones(rows) if self.weights is None else np.asarray(self.weights)
+        for name, values in {"target": self.target, "weights": weights, **self.inputs}.items():
+            if np.shape(values) != rows:
+                raise DataError(f"{name!r} has shape {np.shape(values)}, the target {rows}")
+            if not np.isfinite(values).all():
+                raise DataError(f"{name!r} is not finite in row {int(np.argmin(np.isfinite(values)))}")
+        if (weights < 0).any() or not weights.any():
+            raise DataError("weights must be positive or zero, and not all zero")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the inputs, in their order."""
+        return tuple(self.inputs)
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """How far an engine searches.
+
+    Attributes:
+        evaluations: budget of formula evaluations for one problem; because this and not time ends the search,
+            a seed repeats.
+        seed: of every random choice.
+        max_complexity: largest `Expression.complexity` of a candidate.
+        time_limit: seconds for a whole `search`, after which it is ended and says so.
+        operators: of `OPERATORS`; an exponent is always a number.
+    """
+
+    evaluations: int = 60_000
+    seed: int = 0
+    max_complexity: int = 30
+    time_limit: float = 120.0
+    operators: tuple[str, ...] = ("+", "-", "*", "/", "pow", "exp", "log")
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.operators) - set(OPERATORS))
+        if unknown:
+            raise UsageError(f"unknown operators {unknown}", remedy=f"Choose from {' '.join(OPERATORS)}")
+        for name in ("evaluations", "max_complexity", "time_limit"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One formula that an engine offers.
+
+    Attributes:
+        expression: of the problem's inputs, its constants as numbers.
+        loss: ``sum w (f - y)**2 / sum w y**2`` over all rows, constants refitted in float64.
+        complexity: `Expression.complexity` plus the number of its free constants, so that ``r**2`` is simpler
+            than ``r**1.98``.
+        engine: who found it.
+    """
+
+    expression: Expression
+    loss: float
+    complexity: int
+    engine: str
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """The Pareto front of one problem, simplest first, and how the search ended, in words."""
+
+    candidates: tuple[Candidate, ...]
+    outcome: str
+
+
+@runtime_checkable
+class SymbolicEngine(Protocol):
+    """A symbolic regression program. `search` calls it, in a child process; nobody else does."""
+
+    name: str
+
+    def available(self) -> None:
+        """Raises EngineUnavailable where the engine cannot run; is quick, starts nothing, stays off line."""
+
+    def fit(self, problem: Problem, config: EngineConfig) -> list[Candidate]:
+        """The Pareto front of a problem of numbers near one, simplest first; a seed gives the same again."""
+
+
+def engine_entries() -> dict[str, EntryPoint]:
+    """The registered engines by name."""
+    return {entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.value)}
+
+
+def get_engine(name: str) -> SymbolicEngine:
+    """The engine of that name.
+
+    Raises:
+        UsageError: no such engine, or one that cannot be loaded.
+    """
+    entries = engine_entries()
+    if name not in entries:
+        raise UsageError(f"unknown engine {name!r}", remedy=f"Choose from {', '.join(sorted(entries))}")
+    try:
+        return entries[name].load()()
+    except Exception as error:
+        raise UsageError(
+            f"the engine {name!r} ({entries[name].value}) cannot be loaded: {error!r}"
+        ) from error
+
+
+def search(
+    engine: str,
+    problems: Sequence[Problem],
+    config: EngineConfig,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[EngineResult]:
+    """Formulas for each problem, found by ``engine`` in one child process.
+
+    The problems are made dimensionless before and scaled back after. The child is ended at the time limit, on
+    Ctrl-C and with this process; a problem that it had not finished has no candidates and says why.
+
+    Args:
+        progress: called with the number of problems done and of all.
+
+    Raises:
+        UsageError: no such engine.
+        EngineUnavailable: it cannot run on this machine.
+    """
+    from gnn_discovery.engines.process import run
+
+    get_engine(engine).available()
+    scaled = [_dimensionless(problem) for problem in problems]
+    results = run(engine, [problem for problem, _ in scaled], config, progress)
+    return [_scaled_back(result, scales) for result, (_, scales) in zip(results, scaled, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Scales:
+    inputs: Mapping[str, float]
+    target: float
+
+
+def _scale(values: Float[np.ndarray, " K"]) -> float:
+    """A power of two near the typical size, so that scaling costs no digit."""
+    size = np.abs(values[values != 0])
+    return float(2.0 ** np.round(np.median(np.log2(size)))) if size.size else 1.0
+
+
+def _dimensionless(problem: Problem) -> tuple[Problem, _Scales]:
+    scales = _Scales({name: _scale(x) for name, x in problem.inputs.items()}, _scale(problem.target))
+    weights = problem.weights
+    return Problem(
+        {name: np.asarray(x, float) / scales.inputs[name] for name, x in problem.inputs.items()},
+        np.asarray(problem.target, float) / scales.target,
+        None if weights is None else np.asarray(weights, float) / np.max(weights),
+    ), scales
+
+
+def _scaled_back(result: EngineResult, scales: _Scales) -> EngineResult:
+    by_name = {name: Expression.parse(f"{name}*{1 / scale!r}") for name, scale in scales.inputs.items()}
+
+    def back(candidate: Candidate) -> Candidate:
+        inner = candidate.expression.substitute(by_name)
+        outer = Expression.parse(f"{scales.target!r}*({inner.text})")
+        skeleton, values = outer.lift_constants("c_")
+        return replace(candidate, expression=skeleton.substitute(values))
+
+    return replace(result, candidates=tuple(map(back, result.candidates)))
