@@ -16,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 LawFile = Annotated[
@@ -59,7 +60,7 @@ def discover(
     steps: opt.Steps = None,
     engine: opt.Engine = "operon",
 ) -> None:
-    """Find the law of motion in SOURCE and say what it is: the main job."""
+    """Find the law of motion in SOURCE, and say what it is."""
     from gnn_discovery.cli import work
 
     config = opt.make_config(
@@ -92,7 +93,7 @@ def simulate(
     particles: opt.Particles = None,
     dim: opt.Dim = None,
 ) -> None:
-    """Make motion with a simulator and write it as a trajectory file."""
+    """Write the motion of a simulator to a trajectory file."""
     from gnn_discovery.cli import work
 
     work.simulate(source, out, seed=seed, runs=runs, frames=frames, particles=particles, dim=dim)
@@ -100,7 +101,7 @@ def simulate(
 
 @app.command()
 def inspect(source: opt.Source, seed: opt.Seed = 0, json: opt.Json = False, order: opt.Order = 2) -> None:
-    """Say what is in SOURCE: runs, frames, particles, properties, noise."""
+    """Say what motion SOURCE holds, and how noisy it is."""
     from gnn_discovery.cli import work
 
     found = work.inspect(source, opt.make_config(seed=seed, order=order))
@@ -124,7 +125,9 @@ def train(
     strategy: opt.Strategy = None,
     steps: opt.Steps = None,
 ) -> None:
-    """Train the graph network on SOURCE and stop there; `distill` or `resume` go on."""
+    """Train the graph network on SOURCE, and stop there.
+
+    `distill` or `resume` go on with the run directory."""
     from gnn_discovery.cli import work
 
     config = opt.make_config(
@@ -146,7 +149,9 @@ def train(
 
 @app.command()
 def distill(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.Quiet = False) -> None:
-    """Read the messages of the network of RUN, find candidate laws, and write the chosen one to law.json."""
+    """Find the law in the messages of a trained RUN.
+
+    It is refitted on the motion and written to law.json; `check` judges it."""
     from gnn_discovery.cli import work
 
     with work.go_on(ctx, run) as opened:
@@ -165,7 +170,7 @@ def check(
     seed: opt.Seed = 0,
     json: opt.Json = False,
 ) -> None:
-    """Judge a law on motion: does it explain it, and is it known physics?"""
+    """Judge a law: does it explain the motion, is it known?"""
     from gnn_discovery.cli import work
 
     found = work.check(law, source, seed)
@@ -174,7 +179,7 @@ def check(
 
 @app.command()
 def report(run: opt.Run, json: opt.Json = False) -> None:
-    """Show the result of a finished RUN again, and where its page lies."""
+    """Show the result of a finished RUN again."""
     from gnn_discovery.cli import work
 
     found = work.result(run)
@@ -183,7 +188,9 @@ def report(run: opt.Run, json: opt.Json = False) -> None:
 
 @app.command()
 def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.Quiet = False) -> None:
-    """Go on with RUN where it was stopped; a finished one is shown and left as it is."""
+    """Go on with a RUN that was stopped.
+
+    A finished one is shown and left as it is."""
     from gnn_discovery.cli import work
 
     with work.go_on(ctx, run) as opened:
@@ -197,7 +204,9 @@ def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.
 
 @app.command(name="list")
 def list_(json: opt.Json = False) -> None:
-    """List systems, file formats, engines and known laws, plug-ins included, broken ones with their error."""
+    """List systems, file formats, engines and known laws.
+
+    Plug-ins included; a broken one stands with its error."""
     from gnn_discovery.cli import inventory
 
     found = inventory.everything()
@@ -211,7 +220,7 @@ def doctor(
         bool, typer.Option("--install-julia", help="Install Julia and what PySR needs; this goes on line.")
     ] = False,
 ) -> None:
-    """Say whether everything runs here: versions, devices, engines."""
+    """Say what runs here: versions, devices, engines."""
     from gnn_discovery.cli import inventory
 
     if install_julia:

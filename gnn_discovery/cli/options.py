@@ -13,8 +13,6 @@ from gnn_discovery.errors import UsageError
 if TYPE_CHECKING:
     from gnn_discovery.pipeline import DiscoverConfig
 
-_MOTION, _NETWORK = "Motion", "Network and law"
-
 Source = Annotated[
     str,
     typer.Argument(
@@ -28,22 +26,19 @@ Out = Annotated[Path | None, typer.Option(help="Run directory, new or empty.", s
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors still show.")]
 
-Runs = Annotated[int | None, typer.Option(min=1, help="Runs to simulate.", rich_help_panel=_MOTION)]
-Frames = Annotated[int | None, typer.Option(min=2, help="Frames of each run.", rich_help_panel=_MOTION)]
-Particles = Annotated[int | None, typer.Option(min=1, help="Particles of each run.", rich_help_panel=_MOTION)]
-Dim = Annotated[int | None, typer.Option(min=1, max=3, help="Dimensions of space.", rich_help_panel=_MOTION)]
+Runs = Annotated[int | None, typer.Option(min=1, help="Runs to simulate.")]
+Frames = Annotated[int | None, typer.Option(min=2, help="Frames of each run.")]
+Particles = Annotated[int | None, typer.Option(min=1, help="Particles of each run.")]
+Dim = Annotated[int | None, typer.Option(min=1, max=3, help="Dimensions of space.")]
 Order = Annotated[
     int,
-    typer.Option(
-        min=1, max=2, help="Of the equation of motion: m a = F (2) or v = F (1).", rich_help_panel=_MOTION
-    ),
+    typer.Option(min=1, max=2, help="Of the equation of motion: m a = F (2) or v = F (1)."),
 ]
 Node = Annotated[
     str | None,
     typer.Option(
         help="Node function: fixed (m a = sum of messages) or mlp (the paper's).",
         show_default="fixed; mlp where a strategy is given",
-        rich_help_panel=_NETWORK,
     ),
 ]
 Strategy = Annotated[
@@ -51,18 +46,15 @@ Strategy = Annotated[
     typer.Option(
         help="What keeps messages few: standard, bottleneck, l1, kl or pruning.",
         show_default="bottleneck",
-        rich_help_panel=_NETWORK,
     ),
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(
-        min=20, help="Training steps.", show_default="by the node function", rich_help_panel=_NETWORK
-    ),
+    typer.Option(min=20, help="Training steps.", show_default="by the node function"),
 ]
 Engine = Annotated[
     str,
-    typer.Option(help="Symbolic regression: an engine of `gnn-discovery list`.", rich_help_panel=_NETWORK),
+    typer.Option(help="Symbolic regression: an engine of `gnn-discovery list`."),
 ]
 
 

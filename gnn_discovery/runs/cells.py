@@ -139,7 +139,7 @@ class _Child:
         self.start = time.monotonic()
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gnn_discovery.runs.worker", str(request), str(self.answer)],
+                [sys.executable, "-P", "-m", "gnn_discovery.runs.worker", str(request), str(self.answer)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
