@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
-from gnn_discovery.law.evaluate import force
+from gnn_discovery.law.evaluate import pair_force
 from gnn_discovery.law.record import Constant, ForceLaw, Term
 from gnn_discovery.report.record import Curve, Discovery, Evidence
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.table import MessageTable
 
 WORST = 0.1
 
@@ -93,35 +93,24 @@ def _reference(discovery: Discovery, reference: Mapping[str, Sequence[float]]) -
 
 
 def _pair_force(terms: Sequence[Term], law: ForceLaw, evidence: Evidence) -> np.ndarray | None:
-    """(K D) the true pair force of each message: K snapshots of two particles, the receiver first."""
+    """(K D) the true pair force of each message; None where a term asks for what is not given."""
     position, velocity = evidence.message_position, evidence.message_velocity
-    if position is None or velocity is None:
-        return None
-    rows = len(position)
-    bare = {name[:-2] for name in evidence.message_properties}
-    columns = {
-        name: np.stack(
-            [evidence.message_properties.get(f"{name}_{end}", np.zeros(rows)) for end in "ij"], axis=1
-        )
-        for name in sorted(bare)
-    }
-    pairs = Snapshots(
-        positions=np.stack([position, np.zeros_like(position)], axis=1),
-        velocities=np.stack([velocity, np.zeros_like(velocity)], axis=1),
-        target=np.zeros((rows, 2, position.shape[1])),
-        properties=columns,
-        present=np.ones((rows, 2), dtype=bool),
-        run=np.zeros(rows, dtype=int),
-        times=np.zeros(rows),
-        senders=np.array([1]),
-        receivers=np.array([0]),
-        order=law.order,
-    )
     known = {*evidence.message_properties, "r", "v", "v_r"}
-    pair_terms = tuple(term for term in terms if term.kind == "pair")
-    if any(term.expression.names - known - set(term.constants) for term in pair_terms):
+    asked = {name for t in terms if t.kind == "pair" for name in t.expression.names - set(t.constants)}
+    if position is None or velocity is None or asked - known:
         return None
-    return force(ForceLaw(pair_terms, law.order, law.divides_by_mass), pairs)[:, 0]
+    nobody = np.zeros(len(position), dtype=int)
+    table = MessageTable(
+        kind="pair",
+        position=position,
+        velocity=velocity,
+        properties=evidence.message_properties,
+        receiver=nobody,
+        sender=nobody,
+        contributions=evidence.message,
+        total=np.ones(len(position)),
+    )
+    return pair_force(ForceLaw(tuple(terms), law.order, law.divides_by_mass), table)
 
 
 def _curve(terms: Sequence[Term], curve: Curve) -> np.ndarray | None:
