@@ -20,7 +20,7 @@ Accelerations = Callable[
 TOLERANCE = 1e-7
 SMALLEST_STEP = 1e-10
 """Of the frame spacing: a step that has to be shorter has met a singularity, a jump, or no number."""
-MOST_STEPS = 100_000
+MOST_STEPS = 30_000
 """Of one run between its first frame and its last."""
 
 
@@ -93,7 +93,7 @@ class _Motion:
         out = np.empty((len(runs), self.frames, 3, *self.start.shape[2:]))
         y = self.start.copy()
         slope = self._slope(y, runs, frame)
-        self._require_finite(slope[:, 1], runs, frame)
+        self._require_finite(slope, runs, frame)
         out[:, 0, :2], out[:, 0, 2] = y, slope[:, 1]
         time: np.ndarray = np.zeros(len(runs))
         step: np.ndarray = np.full(len(runs), self.spacing / 4)
@@ -104,7 +104,7 @@ class _Motion:
             taken = np.where(reaches, left, step)
             end, end_slope, error = self._step(y, slope, taken, runs, frame)
             stuck = (error >= 1) & (taken < SMALLEST_STEP * self.spacing)
-            self._require_finite(end_slope[stuck, 1], runs[stuck], frame[stuck])
+            self._require_finite((end + end_slope)[stuck], runs[stuck], frame[stuck])
             accepted = (error < 1) | stuck
             framed = accepted & reaches
             factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(rejected, 1.0, 10.0))
@@ -173,16 +173,16 @@ class _Motion:
             )
         return np.stack([y[:, 1], accelerations], axis=1)
 
-    def _require_finite(self, accelerations: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> None:
-        wrong = ~np.isfinite(accelerations).all(-1)
+    def _require_finite(self, motion: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> None:
+        wrong = ~np.isfinite(motion).all((1, 3))
         if wrong.any():
             row, particle = np.argwhere(wrong)[0]
-            value, place = accelerations[row, particle].tolist(), self._place(runs[row], frame[row])
             raise DataError(
-                f"the acceleration of particle {particle} is {value} at {place}",
+                f"the acceleration of particle {particle} is no finite number at "
+                f"{self._place(runs[row], frame[row])}",
                 where=self.name,
                 remedy="A particle acts on itself (r = 0) in many such functions: leave the pair i = j out",
             )
 
-    def _place(self, run: int, frame: int) -> str:
+    def _place(self, run: np.integer, frame: np.integer) -> str:
         return f"run {run}, frame {frame}" if frame == 0 else f"run {run}, after frame {frame}"
