@@ -13,6 +13,9 @@ import numpy as np
 from gnn_discovery.snapshots import Snapshots
 
 
+Graph = jraph.GraphsTuple
+
+
 @dataclass(frozen=True)
 class GraphData:
     """Snapshots as float32 arrays on the device, S instants of N nodes and E edges each.

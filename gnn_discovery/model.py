@@ -13,8 +13,9 @@ output, along the line of centres: a * direction + b, where b is free, so a forc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -55,29 +56,39 @@ class NetworkConfig:
 class Scales:
     """What inputs and outputs are divided by, measured on the training runs; plain numbers.
 
+    ``force`` is the unit of messages; ``particle`` (N,) the typical force on each particle, below which an error counts
+    as absolute: one number for all, or each its own in a system of particular bodies, whose forces may span decades.
     ``log`` says of each property whether its logarithm is an input too (all values positive).
     """
 
     length: float
     velocity: float
     force: float
+    particle: tuple[float, ...]
     properties: tuple[float, ...]
     log: tuple[bool, ...]
     mass: int | None
 
 
-def measure_scales(train: Snapshots) -> Scales:
-    """Scales of the training runs: spreads of the inputs, and a force scale that rest and encounters leave alone."""
+def measure_scales(train: Snapshots, bodies: bool = False) -> Scales:
+    """Scales of the training runs: spreads of the inputs, and a force scale that rest and encounters leave alone.
+
+    Args:
+        bodies: whether the particles are particular bodies, each with a force scale of its own.
+    """
     names = sorted(train.properties)
     here = train.present
     columns = [train.properties[k][here] for k in names]
-    force = np.linalg.norm(train.force[here], axis=-1)
+    size = np.linalg.norm(train.force, axis=-1)
+    force = force_scale(size[here])
+    each = [force_scale(size[train.present[:, k], k]) if bodies else force for k in range(size.shape[1])]
     spread = lambda a: float(np.sqrt(np.mean(np.square(a))) or 1.0)  # noqa: E731
     centred = train.positions - np.mean(train.positions[here], axis=0)
     return Scales(
         length=spread(centred[here]),
         velocity=spread(train.velocities[here]),
-        force=force_scale(force),
+        force=force,
+        particle=tuple(each),
         properties=tuple(spread(c) for c in columns),
         log=tuple(bool(np.all(c > 0)) for c in columns),
         mass=names.index("m") if "m" in names else None,
@@ -174,9 +185,13 @@ class GraphNetwork(nnx.Module):
                 noise = jax.random.normal(key, message.shape)
                 message = message + noise * jnp.exp(0.5 * out["log_variance"])
         if self.strength is not None:
-            message = message * jnp.exp(self.strength[...][sender["particle"]])[:, None]
+            message = message * self.strengths()[sender["particle"]][:, None]
         keep = edges["present"][:, None] * self.mask[...]
         return {"message": message * keep, **out}
+
+    def strengths(self) -> jax.Array:
+        """(N,) source strength of each particle, all one where none is learnt; up to a common factor."""
+        return jnp.ones((self.particles,)) if self.strength is None else jnp.exp(10.0 * self.strength[...])
 
     def motion(self, nodes: dict, total: jax.Array) -> dict:
         """Predicted target (N D) from the sum of messages (N M)."""
@@ -216,6 +231,13 @@ class GraphNetwork(nnx.Module):
         columns = [p[:, k] / unit for k, unit in enumerate(s.properties)]
         logs = [jnp.log(jnp.maximum(p[:, k] / u, 1e-12)) for k, u in enumerate(s.properties) if s.log[k]]
         return jnp.stack(columns + logs, -1) if columns else p
+
+
+def jitted(network: GraphNetwork, function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function(network, *arrays)`` compiled, with the network's parameters as an argument and not as constants."""
+    definition, state = nnx.split(network)
+    compiled = jax.jit(lambda state, *arrays: function(nnx.merge(definition, state), *arrays))
+    return lambda *arrays: compiled(state, *arrays)
 
 
 def unit(vectors: jax.Array) -> jax.Array:

@@ -6,18 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import jraph
 import numpy as np
 import optax
 from flax import nnx
 
 from gnn_discovery.errors import NoResult
-from gnn_discovery.graph import GraphData, batch_graph, graph_data
-from gnn_discovery.model import GraphNetwork, NetworkConfig, Scales, measure_scales
+from gnn_discovery.graph import Graph, GraphData, batch_graph, graph_data
+from gnn_discovery.model import GraphNetwork, NetworkConfig, Scales, jitted, measure_scales
 from gnn_discovery.snapshots import Snapshots, Split
 
 CHUNKS = 20
@@ -32,6 +31,7 @@ class TrainingConfig:
         edges: about how many edges a batch holds.
         learning_rate: the peak of the one-cycle cosine schedule.
         l1: weight of the mean over edges of the L1 norm of a message, for "l1" and "pruning" (arXiv 2006.11287: 1e-2).
+        own: weight of the mean self force, in units of the typical force: what pairs can explain is left to pairs.
         kl: weight of the mean over edges of the divergence from N(0, 1), for "kl". The paper's 1 belongs to a loss
             in units of acceleration; here the loss is relative and at most about 1.
         patience: chunks (of 20 in all) without a better held-out error before training stops early.
@@ -42,6 +42,7 @@ class TrainingConfig:
     learning_rate: float = 3e-3
     l1: float = 1e-2
     kl: float = 1e-3
+    own: float = 2e-2
     patience: int = 6
 
 
@@ -57,6 +58,7 @@ class Progress:
     components: int
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """Where training keeps its state; called after each chunk, and once before the first."""
 
@@ -136,7 +138,7 @@ def train(
         NoResult: the held-out error was never finite.
     """
     particles = split.train.present.shape[1]
-    scales = measure_scales(split.train)
+    scales = measure_scales(split.train, bodies=network.latent)
     model = GraphNetwork(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed))
     graph, params, rest = nnx.split(model, nnx.Param, ...)
     data, held = graph_data(split.train, cutoff), graph_data(split.valid, cutoff)
@@ -241,16 +243,15 @@ class _Pruner:
         state.rest["mask"] = state.rest["mask"].replace(jnp.asarray(mask))
 
 
-def prediction_error(
-    net: GraphNetwork, out: jraph.GraphsTuple, data: GraphData, index: jax.Array
-) -> jax.Array:
-    """Mean over particles of |F - F_predicted| / (scale + |F|), F = m a."""
+def prediction_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array) -> jax.Array:
+    """Mean over particles of |F - F_predicted| / (scale + |F|), F = m a, with each particle's own scale."""
     target = data.target[index].reshape(-1, net.dim)
     mass = net.mass(data.properties[index].reshape(target.shape[0], -1))
     error = jnp.sqrt(jnp.sum(((out.nodes["target"] - target) * mass) ** 2, -1) + 1e-30)
     size = jnp.sqrt(jnp.sum((target * mass) ** 2, -1))
     here = data.present[index].reshape(-1)
-    return jnp.sum(here * error / (net.scales.force + size)) / jnp.sum(here)
+    scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
+    return jnp.sum(here * error / (scale + size)) / jnp.sum(here)
 
 
 def _loss(
@@ -264,6 +265,7 @@ def _loss(
     key: jax.Array,
 ) -> jax.Array:
     net = nnx.merge(graph, params, rest)
+    scales = net.scales
     out = net(batch_graph(data, index), key if network.strategy == "kl" else None)
     loss = prediction_error(net, out, data, index)
     message = out.edges["message"]
@@ -274,8 +276,13 @@ def _loss(
         divergence = 0.5 * (mean**2 + jnp.exp(log_variance) - log_variance - 1)
         loss += config.kl * jnp.mean(jnp.sum(divergence, -1))
     if network.node == "fixed":
-        own = out.nodes["self"] / net.scales.force
-        loss += 1e-3 * jnp.mean(jnp.sqrt(jnp.sum(own**2, -1) + 1e-12))
+        scale = jnp.tile(jnp.asarray(scales.particle), len(index))[:, None]
+        own = jnp.sqrt(jnp.sum((out.nodes["self"] / scale) ** 2, -1) + 1e-12)
+        loss += config.own * jnp.mean(own)
+    if network.latent:
+        scale = jnp.asarray(scales.particle)[data.receivers]
+        pull = jnp.linalg.norm(message * scales.force, axis=-1) / jnp.tile(scale, len(index))
+        loss += 0.1 * config.own * jnp.mean(pull)
     return loss
 
 
@@ -284,12 +291,11 @@ def predict(
 ) -> np.ndarray:
     """The network's target (S N D) in the units of the data."""
     data = graph_data(snapshots, cutoff)
-    graph, state = nnx.split(trained.network)
-    run = jax.jit(lambda s, d, i: nnx.merge(graph, s)(batch_graph(d, i)).nodes["target"])
+    run = jitted(trained.network, lambda net, data, index: net(batch_graph(data, index)).nodes["target"])
     count, rows = len(data), []
     for start in range(0, count, batch):
         index = jnp.minimum(jnp.arange(start, start + batch), count - 1)
-        out = np.asarray(run(state, data, index), float).reshape(batch, *snapshots.target.shape[1:])
+        out = np.asarray(run(data, index), float).reshape(batch, *snapshots.target.shape[1:])
         rows.append(out[: count - start])
     return np.concatenate(rows)
 

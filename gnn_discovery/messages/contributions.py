@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from gnn_discovery.graph import batch_graph, graph_data
+from gnn_discovery.graph import Graph, batch_graph, graph_data
+from gnn_discovery.model import GraphNetwork, jitted
 from gnn_discovery.snapshots import Snapshots
 from gnn_discovery.table import MessageTable
 from gnn_discovery.training import Trained
@@ -57,7 +57,7 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
     raw, readings, own = _readings(trained, sample)
     shape = (count, edges, sample.dim)
     size = np.linalg.norm(sample.force, axis=-1)
-    scale = trained.network.scales.force
+    scale = np.asarray(trained.network.scales.particle)
     sums = {k: _sum(v.reshape(shape), sample) for k, v in readings.items()}
     errors = {
         k: float(
@@ -74,7 +74,7 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
             else _predicted_force(trained, sample) - sums[best]
         )
     r, s = sample.receivers, sample.senders
-    total = size[:, r].reshape(-1) + scale
+    total = (size + scale)[:, r].reshape(-1)
     here = sample.pair_present().reshape(-1)
     strength = trained.network.strength
     properties = {
@@ -83,7 +83,7 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
         for end, e in (("i", r), ("j", s))
     }
     if strength is not None:
-        values = np.exp(np.asarray(strength[...], float))
+        values = np.asarray(trained.network.strengths(), float)
         properties["m_j"] = np.tile(values[s], count)
     pair = MessageTable(
         "pair",
@@ -105,7 +105,7 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
         np.nonzero(sample.present)[1],
         np.nonzero(sample.present)[1],
         flat(own),
-        size.reshape(-1)[alone] + scale,
+        (size + scale).reshape(-1)[alone],
     )
     variance = np.sort(np.var(raw[here], axis=0))[::-1]
     difference = {
@@ -140,11 +140,8 @@ def _readings(trained: Trained, sample: Snapshots) -> tuple[np.ndarray, dict[str
     """Raw messages (K M), contributions by each reading (K D), and the self force (S N D)."""
     network = trained.network
     graph = batch_graph(graph_data(sample), jnp.arange(len(sample.positions)))
-    definition, state = nnx.split(network)
 
-    @jax.jit
-    def read(state: nnx.State) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
-        net = nnx.merge(definition, state)
+    def read(net: GraphNetwork, graph: Graph) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
         out = net(graph)
         message, scale = out.edges["message"], net.scales.force
         if net.node is None:
@@ -169,7 +166,7 @@ def _readings(trained: Trained, sample: Snapshots) -> tuple[np.ndarray, dict[str
         }
         return message, readings, out.nodes["self"]
 
-    raw, readings, own = read(state)
+    raw, readings, own = jitted(network, read)(graph)
     return (
         np.asarray(raw, float),
         {k: np.asarray(v, float) for k, v in readings.items()},

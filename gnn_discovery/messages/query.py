@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gnn_discovery.graph import pair_graph
+from gnn_discovery.graph import Graph, pair_graph
+from gnn_discovery.model import GraphNetwork, jitted
 from gnn_discovery.snapshots import Snapshots
 from gnn_discovery.training import Trained
 
@@ -32,17 +36,22 @@ def sample_pairs(snapshots: Snapshots, rows: int, rng: np.random.Generator) -> t
     return (x, v, p, ends), np.linalg.norm(snapshots.force[s, ends[:, 0]], axis=-1)
 
 
-def pair_force(trained: Trained, pairs: Pairs) -> np.ndarray:
-    """Force (K D) on the first of each two particles, as the network sees them alone."""
-    x, v, p, k = pairs
-    f32 = lambda a: jnp.asarray(np.asarray(a, np.float32))  # noqa: E731
-    graph = pair_graph(f32(x), f32(v), f32(p), jnp.asarray(k))
-    net = trained.network
-    out = net(graph)
-    if net.node is None:
-        return np.asarray(out.edges["message"], float) * net.scales.force
-    force = out.nodes["target"] * net.mass(graph.nodes["properties"])
-    return np.asarray(force, float)[::2]
+def pair_force(trained: Trained) -> Callable[[Pairs], np.ndarray]:
+    """A function of pairs: the force (K D) on the first of each two particles, as the network sees them alone."""
+
+    def force(net: GraphNetwork, graph: Graph) -> jax.Array:
+        out = net(graph)
+        if net.node is None:
+            return out.edges["message"] * net.scales.force
+        return (out.nodes["target"] * net.mass(graph.nodes["properties"]))[::2]
+
+    compiled = jitted(trained.network, force)
+
+    def ask(pairs: Pairs) -> np.ndarray:
+        x, v, p = (jnp.asarray(np.asarray(a, np.float32)) for a in pairs[:3])
+        return np.asarray(compiled(pair_graph(x, v, p, jnp.asarray(pairs[3]))), float)
+
+    return ask
 
 
 def radial_profile(
@@ -67,7 +76,7 @@ def radial_profile(
     receiver = 0 if sender else 1
     held = np.broadcast_to(typical, (points, *typical.shape))
     ends = np.broadcast_to([receiver, sender], (points, 2))
-    force = pair_force(trained, (place, np.zeros_like(place), held, ends))
+    force = pair_force(trained)((place, np.zeros_like(place), held, ends))
     names = sorted(snapshots.properties)
     fixed = {f"{n}_{end}": float(typical[e, k]) for k, n in enumerate(names) for e, end in enumerate("ij")}
     return r, np.sum(force * direction, -1), fixed, sender

@@ -24,11 +24,12 @@ def measure_symmetry(
     pairs, size = sample_pairs(snapshots, rows, rng)
     names = sorted(snapshots.properties)
     x, v, p, k = pairs
-    force = pair_force(trained, pairs)
+    ask = pair_force(trained)
+    force = ask(pairs)
     norm = np.linalg.norm(force, axis=-1) + 0.1 * size
 
     def change(other: Pairs, back: Callable[[np.ndarray], np.ndarray] = lambda f: f) -> float:
-        return float(np.median(np.linalg.norm(back(pair_force(trained, other)) - force, axis=-1) / norm))
+        return float(np.median(np.linalg.norm(back(ask(other)) - force, axis=-1) / norm))
 
     turn = np.linalg.qr(rng.normal(size=(x.shape[-1],) * 2))[0]
     turn[:, 0] *= np.sign(np.linalg.det(turn))

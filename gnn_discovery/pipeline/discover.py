@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from gnn_discovery.law import ForceLaw
+from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics import JudgeContext, Verdict, judge, needs_seeds, same_law
 from gnn_discovery.pipeline import steps
 from gnn_discovery.pipeline.config import DiscoverConfig
@@ -22,8 +22,8 @@ from gnn_discovery.report.record import Discovery, Fit
 from gnn_discovery.runs.environment import versions
 from gnn_discovery.simulator import Simulator
 from gnn_discovery.snapshots import Split
-from gnn_discovery.trajectory import Trajectory, fingerprint
 from gnn_discovery.training import Progress
+from gnn_discovery.trajectory import Trajectory, fingerprint
 
 ASSUMED = (
     "Forces act between pairs, or on each particle alone, and add up.",
@@ -31,6 +31,7 @@ ASSUMED = (
 )
 
 
+@runtime_checkable
 class Monitor(Protocol):
     """Who is told how far it has come."""
 

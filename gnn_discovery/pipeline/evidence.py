@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gnn_discovery.law import Choice, ForceLaw
+from gnn_discovery.law.choose import Choice
 from gnn_discovery.law.evaluate import pair_force, predict
+from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.roll import roll
 from gnn_discovery.messages import Messages, radial_profile
 from gnn_discovery.physics.record import Check

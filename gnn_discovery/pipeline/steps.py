@@ -12,17 +12,18 @@ import numpy as np
 from gnn_discovery.distill import Distilled
 from gnn_discovery.distill import distill as distill_tables
 from gnn_discovery.errors import UsageError
-from gnn_discovery.law import Choice, ForceLaw
+from gnn_discovery.law.choose import Choice
 from gnn_discovery.law.choose import choose as choose_law
+from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.simulator import SimulationConfig, Simulator, resolve
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
 from gnn_discovery.symbolic import get_engine
-from gnn_discovery.trajectory import Trajectory, validate
 from gnn_discovery.training import Checkpoints, Progress, Trained
 from gnn_discovery.training import train as train_network
+from gnn_discovery.trajectory import Trajectory, validate
 
 FILES = (".npz", ".h5", ".hdf5")
 NOISE_ONLY = 0.8
@@ -80,8 +81,8 @@ def latent_properties(data: Snapshots) -> tuple[str, ...]:
     """The source strength ``m`` is inferred where one system of particles is seen and no mass or charge is given."""
     single = (
         data.names is not None
-        or len(np.unique(np.diff(data.run))) <= 2
-        and data.times.min() < data.times.max()
+        or (len(np.unique(np.diff(data.run))) <= 2
+        and data.times.min() < data.times.max())
     )
     same = single and np.all(np.diff(data.times) >= 0)
     return ("m",) if same and not data.properties and data.present.all() and data.present.shape[1] > 2 else ()
@@ -91,8 +92,8 @@ def still(data: Snapshots) -> bool:
     """Whether nothing but rest, or noise, is to be explained."""
     force = np.linalg.norm(data.force, axis=-1)[data.present]
     return bool(
-        np.median(force) <= natural_floor(data)
-        and np.max(force) <= 1e3 * natural_floor(data)
+        (np.median(force) <= natural_floor(data)
+        and np.max(force) <= 1e3 * natural_floor(data))
         or data.noise >= NOISE_ONLY
     )
 
