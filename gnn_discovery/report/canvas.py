@@ -89,7 +89,7 @@ class Drawing:
         return body
 
 
-def draw(name: str, paint: Callable[..., None], *, rows: Sequence[float] = (1,), height: float = 3.4) -> str:
+def draw(name: str, paint: Callable[..., None], *, rows: Sequence[int] = (1,), height: float = 3.4) -> str:
     """SVG of one figure, the same bytes each time.
 
     ``paint`` gets one axes a row, of relative heights ``rows``, sharing x.
