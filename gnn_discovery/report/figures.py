@@ -75,7 +75,7 @@ def draw_curve(curve: Curve, name: str) -> Drawing:
     )
 
     def paint(top: Axes, low: Axes) -> None:
-        points(top, f"{name}-points", x, sign * network, NETWORK, size=4, alpha=0.75, label="network")
+        points(top, f"{name}-points", x, sign * network, NETWORK, size=4.0, alpha=0.75, label="network")
         top.plot(x, sign * law, color=LAW, linewidth=1.8, label="law")
         if truth is not None:
             top.plot(x, sign * truth, color=TRUTH, linewidth=1.4, linestyle=(0, (2, 2)), label="truth")
@@ -89,7 +89,7 @@ def draw_curve(curve: Curve, name: str) -> Drawing:
         top.set_ylabel(f"− {label}" if sign < 0 else label)
         top.legend(loc="best")
         top.tick_params(axis="x", length=0)
-        points(low, f"{name}-gap", x, np.maximum(gap, 1e-12), NETWORK, size=3, alpha=0.75)
+        points(low, f"{name}-gap", x, np.maximum(gap, 1e-12), NETWORK, size=3.0, alpha=0.75)
         log_axis(low, "y", most=3)
         low.set_ylabel("gap")
         low.set_xlabel(curve.variable)
@@ -157,10 +157,11 @@ def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
     def paint(axes: Axes) -> None:
         index = np.arange(1, len(values) + 1)
         axes.vlines(index, 1e-13, values, color=GRID, linewidth=1.0)
-        points(axes, "spectrum-alive", index[:alive], values[:alive], NETWORK, size=7, alpha=1, label="alive")
+        live, dead = slice(None, alive), slice(alive, None)
+        points(axes, "spectrum-alive", index[live], values[live], NETWORK, size=7.0, alpha=1.0, label="alive")
         if alive < len(values):
             points(
-                axes, "spectrum-dead", index[alive:], values[alive:], MUTED, size=4, alpha=0.8, label="silent"
+                axes, "spectrum-dead", index[dead], values[dead], MUTED, size=4.0, alpha=0.8, label="silent"
             )
         axes.set_ylim(max(values.min() / 5, 1e-13), 2)
         axes.set_xlim(0.4, len(values) + 0.6)
@@ -190,7 +191,7 @@ def draw_front(evidence: Evidence) -> Drawing:
 
     def paint(axes: Axes) -> None:
         axes.step(complexity, best, where="post", color=MUTED, linewidth=1.0)
-        points(axes, "front-points", complexity, error, NETWORK, size=5, alpha=0.9, label="candidates")
+        points(axes, "front-points", complexity, error, NETWORK, size=5.0, alpha=0.9, label="candidates")
         if chosen:
             x, y = zip(*chosen, strict=True)
             axes.plot(
