@@ -158,7 +158,7 @@ def test_broken_plug_ins_are_listed_and_harm_nothing(entry_points):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "triple"}, "cannot have direction"),
+        ({"kind": "triple"}, "cannot have direction|not the record"),
         ({"direction": "sideways"}, "cannot have direction"),
         ({"expression": "-A*m_i*m_j/s**3"}, "unknown names"),
         ({"expression": "-A*m_i*m_j/r**r"}, "exponent"),

@@ -36,13 +36,13 @@ def check_explains(law_error: Errors, noise: float) -> Check:
     if inside is None or not np.isfinite(inside):
         return Check("explains the motion", False, None, "no error on held-out motion was measured")
     detail = f"{inside:.2g} of held-out motion is left unexplained, at most {limit:.2g} may be"
-    passed = inside <= limit
+    passed = bool(inside <= limit)
     if outside is not None and not outside <= _OUTSIDE * limit:
         passed, detail = (
             False,
             f"{detail}; {outside:.2g} outside the range of training, at most {_OUTSIDE * limit:.2g}",
         )
-    return Check("explains the motion", passed, inside, detail)
+    return Check("explains the motion", passed, float(inside), detail)
 
 
 def check_nothing_left(law_error: Errors, network_error: Errors, noise: float) -> Check:
@@ -52,7 +52,7 @@ def check_nothing_left(law_error: Errors, network_error: Errors, noise: float) -
         return Check("nothing left for the network", None, None, "no network to compare with")
     left = law > _NETWORK_BETTER * network and law > max(_VISIBLE, noise)
     detail = f"law {law:.2g}, network {network:.2g} of held-out motion unexplained"
-    return Check("nothing left for the network", not left, law / max(network, 1e-300), detail)
+    return Check("nothing left for the network", not left, float(law / max(network, 1e-300)), detail)
 
 
 def check_no_worse(law_error: Errors, network_error: Errors) -> Check:
@@ -63,7 +63,7 @@ def check_no_worse(law_error: Errors, network_error: Errors) -> Check:
         return Check(name, None, None, "not measured both on held-out data and outside the range of training")
     worst = max(law / max(network, _EXACT) for law, network in pairs)
     detail = "error of the law over that of the network, the worse of held-out and out of range"
-    return Check(name, worst <= _WORSE, worst, detail)
+    return Check(name, bool(worst <= _WORSE), float(worst), detail)
 
 
 def check_constants(law: ForceLaw) -> Check:
@@ -75,8 +75,10 @@ def check_constants(law: ForceLaw) -> Check:
         return Check("constants", None, None, "no standard errors were measured")
     ratios = {name: (c.std or 0.0) / abs(c.value) if c.value else np.inf for name, c in constants}
     worst = max(ratios, key=lambda name: ratios[name])
-    figure = ratios[worst] if np.isfinite(ratios[worst]) else None
-    return Check("constants", ratios[worst] < 0.5, figure, f"largest relative standard error, of {worst}")
+    figure = float(ratios[worst]) if np.isfinite(ratios[worst]) else None
+    return Check(
+        "constants", bool(ratios[worst] < 0.5), figure, f"largest relative standard error, of {worst}"
+    )
 
 
 def check_seeds(agree: bool | None) -> Check:
@@ -135,7 +137,7 @@ def check_better(rival: Rival | None) -> Check:
         return Check(name, True, None, "no known law has this kind and direction")
     ratio = rival.law_error / max(rival.error, 1e-300)
     detail = f"mean relative error {rival.law_error:.2g}; {rival.name}, refitted: {rival.error:.2g}"
-    return Check(name, ratio < _BETTER, ratio, detail)
+    return Check(name, bool(ratio < _BETTER), float(ratio), detail)
 
 
 def _terms(fit: Fit, key: Channel, centre: tuple[float, ...] | None) -> list[Term]:

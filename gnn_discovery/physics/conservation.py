@@ -17,8 +17,8 @@ from gnn_discovery.physics.record import Check
 from gnn_discovery.physics.rows import rows
 from gnn_discovery.snapshots import Snapshots
 
-_STEPS = 25
-_TOLERANCE = 1e-9
+_STEPS = 12
+_TOLERANCE = 1e-8
 _KEPT = 1e-4
 _RECIPROCAL = 1e-3
 _NODES = 48

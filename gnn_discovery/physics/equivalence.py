@@ -186,7 +186,7 @@ def _expression(terms: Sequence[Term]) -> Expression:
 
 
 def freedom(terms: Sequence[Term]) -> int:
-    """How many free constants the form of the terms has, when all that could be one is taken as one.
+    """How many free constants the form of the terms has, amplitudes of one included.
 
     A known sum with more of them is no reading of the law but a fit to it: sums of smooth functions can
     follow any other smooth function over a limited range.
@@ -194,15 +194,33 @@ def freedom(terms: Sequence[Term]) -> int:
     count = 0
     for term in terms:
         skeleton, values = _expression([term]).lift_constants()
-        tree = sympy.expand(skeleton.sympy)
-        inner: set[str] = set()
-        variables = [sympy.Symbol(name) for name in skeleton.names - set(values)]
-        summands = sympy.Add.make_args(tree)
-        for summand in summands:
-            _, dependent = summand.as_independent(*variables, as_Add=False)
-            inner |= {symbol.name for symbol in dependent.free_symbols} & set(values)
-        count += len(summands) + len(inner)
+        count += min(_multiplied_out(skeleton.sympy, set(values)), _as_written(skeleton.sympy, set(values)))
     return count
+
+
+def _multiplied_out(tree: sympy.Expr, constants: set[str]) -> int:
+    """One for each summand, and one for each constant that is no factor of a summand."""
+    variables = [symbol for symbol in tree.free_symbols if symbol.name not in constants]
+    summands = sympy.Add.make_args(sympy.expand(tree))
+    inner: set[str] = set()
+    for summand in summands:
+        _, dependent = summand.as_independent(*variables, as_Add=False)
+        inner |= {symbol.name for symbol in dependent.free_symbols} & constants
+    return len(summands) + len(inner)
+
+
+def _as_written(tree: sympy.Expr, constants: set[str]) -> int:
+    """One for each constant, and one for each summand without a constant before it."""
+
+    def bare(summand: sympy.Expr) -> bool:
+        return not any(f.is_Symbol and f.name in constants for f in sympy.Mul.make_args(summand))
+
+    count = len(constants)
+    for total in tree.atoms(sympy.Add):
+        varying = [s for s in total.args if {symbol.name for symbol in s.free_symbols} - constants]
+        if len(varying) > 1:
+            count += sum(map(bare, varying))
+    return count + (not tree.is_Add and bare(tree))
 
 
 def reads_same(terms: Sequence[Term], fit: Fit) -> bool:

@@ -20,6 +20,7 @@ _ITERATIONS = 40
 _HOPELESS, _PERFECT = 0.1**2, 1e-12**2
 _SCREEN_ROWS = 250
 _SUMS_REFINED = 12
+_MOST_CONSTANTS = 4
 _PARALLEL = 1e-6
 
 
@@ -88,7 +89,11 @@ class Fitter:
         own = np.diag(gram)
         for (a, one), (b, other) in combinations(enumerate(forms), 2):
             free = free_constants((one, other))
-            if free > most or one.related & other.related or not _same_softening(one, other):
+            if (
+                free > min(most, _MOST_CONSTANTS)
+                or one.related & other.related
+                or not _same_softening(one, other)
+            ):
                 continue
             i, j = np.flatnonzero(owner == a)[:, None], np.flatnonzero(owner == b)[None, :]
             determinant = own[i] * own[j] - gram[i, j] ** 2
@@ -217,7 +222,7 @@ class Fitter:
         amplitudes, columns = project(x)
         values = (columns * amplitudes).T * self.rows.scale
         allowed = np.isfinite(values).all() and all(
-            f.allows(a) for f, a in zip(forms, amplitudes, strict=True)
+            f.allows(np.asarray(a)) for f, a in zip(forms, amplitudes, strict=True)
         )
         constants = tuple(
             {form.law.amplitude: float(a), **dict(zip(form.shape, s, strict=True))}

@@ -58,12 +58,12 @@ class Form:
             expression = expression.substitute({"x": Expression.parse(direction)})
         return Term(kind, direction, expression, {k: Constant(v) for k, v in values.items()}, centre)
 
-    def allows(self, amplitude: np.ndarray | float) -> np.ndarray | bool:
+    def allows(self, amplitude: np.ndarray) -> np.ndarray:
         """Whether the sign of the amplitude is one that the law can have."""
         free = self.law.constants[self.law.amplitude]
         low = -np.inf if free.minimum is None else free.minimum
         high = np.inf if free.maximum is None else free.maximum
-        return (amplitude >= low) & (amplitude <= high)
+        return np.asarray((amplitude >= low) & (amplitude <= high))
 
 
 def form(law: KnownLaw, channel: Channel, names: frozenset[str], *, per_mass: bool) -> Form | None:
