@@ -67,7 +67,7 @@ class EngineConfig:
     evaluations: int = 60_000
     seed: int = 0
     max_complexity: int = 30
-    time_limit: float = 120.0
+    time_limit: float | int = 120.0
     operators: tuple[str, ...] = ("+", "-", "*", "/", "pow", "exp", "log")
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _wait(
     child: subprocess.Popen[bytes],
     folder: Path,
     count: int,
-    limit: float,
+    limit: float | int,
     progress: Callable[[int, int], None] | None,
 ) -> bool:
     """Waits for the child; True where the time limit came first."""
@@ -95,7 +96,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _results(
-    folder: Path, engine: str, count: int, timed_out: bool, limit: float, code: int
+    folder: Path, engine: str, count: int, timed_out: bool, limit: float | int, code: int
 ) -> list[EngineResult]:
     results = []
     errors = (folder / "errors.txt").read_text(errors="replace").strip().splitlines()
@@ -116,7 +117,7 @@ def _results(
 def write_problems(folder: Path, engine: str, problems: Sequence[Problem], config: EngineConfig) -> None:
     """``task.json`` and ``problem-K.npz``: all that the child is told."""
     for k, problem in enumerate(problems):
-        columns = {f"input-{j}": values for j, values in enumerate(problem.inputs.values())}
+        columns: dict[str, Any] = {f"input-{j}": values for j, values in enumerate(problem.inputs.values())}
         if problem.weights is not None:
             columns["weights"] = problem.weights
         np.savez(folder / f"problem-{k}.npz", target=problem.target, **columns)

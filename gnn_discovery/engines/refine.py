@@ -7,7 +7,7 @@ integer becomes it, two constants that agree become one, and each variable is tr
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,9 @@ WORTHWHILE = 0.95
 PRICE_OF_SIMPLICITY = 8.0
 """A simplification may raise the loss by this factor; the front keeps both."""
 LOSS_FLOOR = 1e-24
+
+Residual = Callable[[Float[np.ndarray, " n"]], np.ndarray]
+"""Constants (n,) to residuals (K,) whose squares sum to the loss."""
 
 _CONSTANT = "k_"
 _HUGE = 1e6
@@ -60,7 +63,7 @@ class Refiner:
         self.root_weights = np.sqrt(weights[keep] / norm)
         self.weights = weights
 
-    def residual(self, skeleton: Expression, names: Sequence[str]):
+    def residual(self, skeleton: Expression, names: Sequence[str]) -> Residual:
         """The function of the constants (n,) whose squares sum to the loss."""
         function = skeleton.numpy([*self.problem.names, *names])
 
@@ -91,7 +94,7 @@ class Refiner:
         return float(np.sum(self.weights * (value - self.problem.target) ** 2) / norm)
 
 
-def minimise(residual, start: Float[np.ndarray, " n"], calls: int) -> tuple[np.ndarray, float]:
+def minimise(residual: Residual, start: Float[np.ndarray, " n"], calls: int) -> tuple[np.ndarray, float]:
     """Levenberg-Marquardt (MINPACK): the best values and the sum of squares there."""
     before = float(np.sum(residual(start) ** 2))
     if start.size == 0:
@@ -135,9 +138,9 @@ def refine(raw: Iterable[Expression], problem: Problem, max_complexity: int, eng
             shifted = form.skeleton.substitute({name: Expression.parse(f"{name} + {_CONSTANT}shift")})
             moved = refiner.fit(shifted, {**form.values, f"{_CONSTANT}shift": 0.0})
             if moved.loss < WORTHWHILE * form.loss:
-                moved = _attempt(refiner, shifted.substitute(moved.values))
-                add(moved)
-                for simpler in simplified(refiner, moved) if moved else ():
+                tidy = _attempt(refiner, shifted.substitute(moved.values))
+                add(tidy)
+                for simpler in simplified(refiner, tidy) if tidy else ():
                     add(simpler)
     candidates = []
     for form in front(forms.values()):
@@ -262,7 +265,7 @@ def _constraint(move: _Move, values: np.ndarray) -> tuple[np.ndarray, float]:
     return direction, float(direction @ values)
 
 
-def _covariance(residual, values: np.ndarray) -> np.ndarray:
+def _covariance(residual: Residual, values: np.ndarray) -> np.ndarray:
     base, columns = residual(values), []
     for k in range(values.size):
         moved = values.copy()

@@ -77,7 +77,9 @@ def _shapes(exponentials: bool) -> Iterator[_Shape]:
 
 
 def _shape(factors: Sequence[str], columns: Sequence[str]) -> _Shape:
-    written, names, grids = [], [], []
+    written: list[str] = []
+    names: list[str] = []
+    grids: list[tuple[float, ...]] = []
     for factor in factors:
         exponents, offsets = _FACTORS[factor]
         own = [f"p{len(names) + k}" for k in range(2 if offsets else 1)]
@@ -102,7 +104,7 @@ class _Fit:
         self.functions = [column.numpy(["x", *shape.names]) for column in shape.columns]
         self.values, self.loss = np.array(shape.grid[0]), np.inf
 
-    def solve(self, values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, values: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The linear coefficients and the residuals at these constants."""
         matrix = np.stack([self.root * function(self.x, *values) for function in self.functions], axis=1)
         size = np.sqrt(np.sum(matrix**2, axis=0))

@@ -31,7 +31,12 @@ _RELATIONS = {
 }
 
 
-def number(value: float | sympy.Number) -> sympy.Number:
+def symbol(name: str) -> sympy.Symbol:
+    """A name; all stand for real numbers."""
+    return sympy.Symbol(name, real=True)
+
+
+def number(value: int | float | sympy.Number | sympy.NumberSymbol) -> sympy.Number:
     """A finite number: a fraction where it is short, else a Float with the bits of the float64."""
     if isinstance(value, sympy.Rational) and abs(value.p) < _EXACT and value.q < 2**20:
         return value
@@ -116,13 +121,16 @@ def function(name: str, argument: sympy.Expr) -> sympy.Expr:
         return power(argument, sympy.Rational(1, 2))
     if name == "Abs":
         coefficient, rest = argument.as_coeff_Mul()
-        return multiply(abs(coefficient), sympy.Abs(rest, evaluate=False))
+        return multiply(abs(coefficient), sympy.Abs(rest))
     return _SYMPY[name](argument)
 
 
 def relation(kind: type[Relational], left: sympy.Expr, right: sympy.Expr) -> sympy.Basic:
     """A comparison, with the number on the right."""
-    result = kind(left, right)
+    try:
+        result = kind(left, right)
+    except TypeError:  # SymPy has found that one side is not real
+        raise bad("it compares what has no real value") from None
     if isinstance(result, Relational) and result.lhs.is_Number:
         return result.reversed
     return result
@@ -148,7 +156,7 @@ def from_tree(node: ast.expr) -> sympy.Expr:
         case ast.Constant(value=value):
             return number(value)
         case ast.Name(id=name):
-            return sympy.Symbol(name)
+            return symbol(name)
         case ast.UnaryOp(op=op, operand=operand):
             inner = from_tree(operand)
             return multiply(sympy.S.NegativeOne, inner) if isinstance(op, ast.USub) else inner
@@ -193,7 +201,7 @@ def rebuild(node: sympy.Basic, replace: Mapping[str, sympy.Expr]) -> sympy.Basic
         return rebuild(part, replace)
 
     if isinstance(node, sympy.Symbol):
-        return replace[node.name] if node.name in replace else sympy.Symbol(node.name)
+        return replace[node.name] if node.name in replace else symbol(node.name)
     if isinstance(node, sympy.Number | sympy.NumberSymbol):
         return number(node)
     if isinstance(node, sympy.Add):
@@ -202,6 +210,8 @@ def rebuild(node: sympy.Basic, replace: Mapping[str, sympy.Expr]) -> sympy.Basic
         return multiply(*map(again, node.args))
     if isinstance(node, sympy.Pow):
         return power(again(node.base), again(node.exp))
+    if isinstance(node, sympy.re):  # SymPy makes it of Abs where it does not know that names are real
+        return again(node.args[0])
     if isinstance(node, sympy.sign):
         inner = again(node.args[0])
         return piecewise([(sympy.S.One, relation(sympy.Gt, inner, sympy.S.Zero)), (-sympy.S.One, sympy.true)])
@@ -216,6 +226,18 @@ def rebuild(node: sympy.Basic, replace: Mapping[str, sympy.Expr]) -> sympy.Basic
     if name := _NAMES.get(type(node)):
         return function(name, again(node.args[0]))
     raise bad(f"{type(node).__name__} is not allowed")
+
+
+def plain(node: sympy.Basic) -> sympy.Basic:
+    """The tree with symbols that carry no assumptions, nothing else changed."""
+    if isinstance(node, sympy.Symbol):
+        return sympy.Symbol(node.name)
+    if not node.args:
+        return node
+    args = [plain(part) for part in node.args]
+    if node.is_Mul or isinstance(node, sympy.Abs | sympy.Piecewise):
+        return node.func(*args, evaluate=False)
+    return node.func(*args)
 
 
 def check(tree: sympy.Expr) -> None:

@@ -8,7 +8,7 @@ import re
 import sympy
 from sympy.core.relational import Relational
 
-from gnn_discovery.expression.build import add, function, multiply, number, piecewise, power, relation
+from gnn_discovery.expression.build import add, function, multiply, number, piecewise, power, relation, symbol
 from gnn_discovery.expression.text import to_text
 
 _LARGEST_SHIFT = 50.0
@@ -24,7 +24,7 @@ def lift(tree: sympy.Expr, prefix: str, keep_integers: bool) -> tuple[sympy.Expr
     order = list(dict.fromkeys(re.findall(rf"\b{prefix}{_PROVISIONAL}\d+\b", to_text(skeleton))))
     free = (f"{prefix}{k}" for k in range(len(order) + len(taken)) if f"{prefix}{k}" not in taken)
     names = dict(zip(order, free, strict=False))
-    skeleton = skeleton.xreplace({sympy.Symbol(old): sympy.Symbol(new) for old, new in names.items()})
+    skeleton = skeleton.xreplace({symbol(old): symbol(new) for old, new in names.items()})
     return skeleton, {new: lifter.values[old] for old, new in names.items()}
 
 
@@ -91,7 +91,7 @@ class _Lifter:
         known = [name for name, old in self.values.items() if shared and old == float(value)]
         name = known[0] if known else f"{self.prefix}{len(self.values)}"
         self.values[name] = float(value)
-        return sympy.Symbol(name)
+        return symbol(name)
 
     def lift(self, node: sympy.Basic) -> sympy.Basic:
         if node.is_Number:

@@ -36,7 +36,7 @@ class _Tape:
             self.items.append(key)
         return self.registers[key]
 
-    def number(self, value: float) -> int:
+    def number(self, value: int | float) -> int:
         return self._register(("number", float(value)))
 
     def step(self, operation: str, *arguments: int) -> int:
@@ -45,13 +45,13 @@ class _Tape:
     def record(self, node: ast.expr) -> int:
         """The register that will hold the value of ``node``."""
         match node:
-            case ast.Constant(value=value):
+            case ast.Constant(value=int() | float() as value):
                 return self.number(value)
             case ast.Name(id=name):
                 if ("input", name) not in self.registers:
                     raise bad(f"the name {name!r} has no value")
                 return self.registers["input", name]
-            case ast.UnaryOp(op=op, operand=ast.Constant(value=value)):
+            case ast.UnaryOp(op=op, operand=ast.Constant(value=int() | float() as value)):
                 return self.number(-value if isinstance(op, ast.USub) else value)
             case ast.UnaryOp(op=op, operand=operand):
                 inner = self.record(operand)

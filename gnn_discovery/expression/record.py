@@ -58,11 +58,18 @@ class Expression:
         return read(self.text)
 
     @cached_property
-    def sympy(self) -> sympy.Expr:
-        """The SymPy tree; its symbols carry no assumptions."""
+    def _real(self) -> sympy.Expr:
+        """The SymPy tree of real symbols."""
         from gnn_discovery.expression.build import from_tree
 
         return from_tree(self._tree)
+
+    @cached_property
+    def sympy(self) -> sympy.Expr:
+        """The SymPy tree; its symbols carry no assumptions."""
+        from gnn_discovery.expression.build import plain
+
+        return plain(self._real)
 
     @cached_property
     def latex(self) -> str:
@@ -103,15 +110,15 @@ class Expression:
         """The derivative with respect to ``name``; a jump in a Piecewise counts as nothing."""
         return _derivative(self, name)
 
-    def substitute(self, values: Mapping[str, float | Expression]) -> Expression:
+    def substitute(self, values: Mapping[str, int | float | Expression]) -> Expression:
         """The expression with numbers or other expressions in the place of names, all at once."""
         from gnn_discovery.expression.build import number, rebuild
 
         trees = {
-            name: value.sympy if isinstance(value, Expression) else number(value)
+            name: value._real if isinstance(value, Expression) else number(value)
             for name, value in values.items()
         }
-        return _canonical(rebuild(self.sympy, trees))
+        return _canonical(rebuild(self._real, trees))
 
     def lift_constants(
         self, prefix: str = "c", keep_integers_exponent: bool = True
@@ -128,7 +135,7 @@ class Expression:
         """
         from gnn_discovery.expression.constants import lift
 
-        skeleton, values = lift(self.sympy, prefix, keep_integers_exponent)
+        skeleton, values = lift(self._real, prefix, keep_integers_exponent)
         return _canonical(skeleton), values
 
     def __str__(self) -> str:
@@ -159,9 +166,6 @@ def _parsed(text: str) -> Expression:
 
 @lru_cache(maxsize=4096)
 def _derivative(expression: Expression, name: str) -> Expression:
-    import sympy
+    from gnn_discovery.expression.build import symbol
 
-    # With complex symbols SymPy cannot differentiate Abs.
-    real = {symbol: sympy.Symbol(symbol.name, real=True) for symbol in expression.sympy.free_symbols}
-    tree = expression.sympy.xreplace(real)
-    return Expression.from_sympy(tree.diff(sympy.Symbol(name, real=True)))
+    return Expression.from_sympy(expression._real.diff(symbol(name)))

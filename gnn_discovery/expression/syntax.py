@@ -40,7 +40,8 @@ def read(text: str) -> ast.expr:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise bad(f"{text[:60]!r} cannot be read ({type(error).__name__})") from None
-    level, nodes, depth = [tree], 0, 0
+    level: list[ast.AST] = [tree]
+    nodes = depth = 0
     while level:
         nodes, depth = nodes + len(level), depth + 1
         if nodes > MAX_NODES or depth > MAX_DEPTH:
