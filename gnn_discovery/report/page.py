@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from gnn_discovery.physics.record import Check
 from gnn_discovery.report.canvas import Drawing
 from gnn_discovery.report.digits import interval, measured, plain, r_squared, share
 from gnn_discovery.report.formula import pieces, scalar_latex, svg
@@ -59,7 +60,8 @@ def render(discovery: Discovery, drawings: Sequence[Drawing]) -> str:
         reason=sentence(verdict.reason),
         tiles=list(_tiles(discovery)),
         fit=list(_fit(discovery)),
-        checks=[(check, _figure(check.figure)) for check in verdict.checks],
+        checks=[(check, *_outcome(check), _figure(check.figure)) for check in verdict.checks],
+        tested=list(_tested(verdict.checks)),
         constants=list(_constants(discovery)),
         latent={name: list(_latent(discovery, name)) for name in law.latent},
         found=found_rows(discovery.messages),
@@ -93,6 +95,25 @@ def _fit(discovery: Discovery) -> Iterator[tuple[str, str, str]]:
     yield "R² of the law, worst tenth left out", r_squared(fit.r2_trimmed[0]), r_squared(fit.r2_trimmed[1])
     yield "Relative error of the law", share(fit.law_error[0]), share(fit.law_error[1])
     yield "Relative error of the network", share(fit.network_error[0]), share(fit.network_error[1])
+
+
+def _outcome(check: Check) -> tuple[str, str]:
+    """The outcome of a check in a word, and the tone of it."""
+    if check.passed is None:
+        return ("– open", "open") if check.figure is None else ("– figure", "open")
+    return ("✓ passed", "pass") if check.passed else ("✕ failed", "fail")
+
+
+def _tested(checks: Sequence[Check]) -> Iterator[tuple[str, str, list[str]]]:
+    """The names of the checks by outcome, each name once."""
+    for passed, word, tone in (
+        (True, "Holds", "pass"),
+        (False, "Fails", "fail"),
+        (None, "Left open", "open"),
+    ):
+        names = [check.name for check in checks if check.passed is passed]
+        if names:
+            yield word, tone, list(dict.fromkeys(names))
 
 
 def _figure(figure: float | None) -> str:
