@@ -20,9 +20,9 @@ from gnn_discovery.law import ForceLaw
 from gnn_discovery.law.text import from_dict, to_dict
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.report import read_json as read_discovery
-from gnn_discovery.report import summary, to_json
+from gnn_discovery.report import summary
 from gnn_discovery.runs import RunDirectory, next_directory
-from gnn_discovery.runs.files import dumps, read_json
+from gnn_discovery.runs.files import read_json
 from gnn_discovery.simulator import SimulationConfig
 
 RESULT = "discovery.json"
@@ -66,7 +66,7 @@ def discover(run: RunDirectory, *, json: bool, quiet: bool) -> None:
             source, config, directory=run.path, monitor=progress, command=run.config["command"]
         )
     if json:
-        typer.echo(dumps(to_json(found)))
+        typer.echo((run.path / RESULT).read_text(encoding="utf-8"), nl=False)
     elif not quiet:
         typer.echo(summary(found, run.path / PAGE))
 

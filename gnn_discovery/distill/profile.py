@@ -84,7 +84,7 @@ def find_jump(profile: Profile) -> int | None:
     if len(profile.value) < 8 * span:
         return None
     index = np.arange(2 * span, len(profile.value) - 2 * span)
-    step, change = np.array([_step(profile, k, span) for k in index]).T
+    step, change = np.array([_step(profile, k, span) for k in index.tolist()]).T
     size = np.abs(step) * profile.weight[index]
     clear = (size > 0.1) & (size > 10 * np.median(size)) & (np.abs(step) > change)
     return int(index[np.argmax(size * clear)]) if clear.any() else None
