@@ -1,0 +1,186 @@
+"""A search in a child process: units, failure, time, and the end of either side."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from gnn_discovery.errors import DataError, EngineUnavailable, UsageError
+from gnn_discovery.expression import Expression
+from gnn_discovery.symbolic import EngineConfig, Problem, engine_entries, get_engine, search
+
+STAND_INS = '''
+"""Engines that misbehave."""
+import os, subprocess, sys, time
+from pathlib import Path
+from gnn_discovery.errors import EngineUnavailable
+from gnn_discovery.expression import Expression
+from gnn_discovery.symbolic import Candidate
+
+class Base:
+    def available(self): pass
+    def fit(self, problem, config): return []
+
+class Linear(Base):
+    name = "linear"
+    def fit(self, problem, config):
+        return [Candidate(Expression.parse("1.5*x + 2"), 0.0, 5, self.name)]
+
+class Failing(Base):
+    name = "failing"
+    def fit(self, problem, config):
+        if len(problem.target) == 3:
+            raise ArithmeticError("three rows")
+        return []
+
+class Crashing(Base):
+    name = "crashing"
+    def fit(self, problem, config):
+        os.abort()
+
+class Sleeping(Base):
+    name = "sleeping"
+    def fit(self, problem, config):
+        grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        Path(os.environ["SLEEPING_PIDS"]).write_text(f"{os.getpid()} {grandchild.pid}")
+        time.sleep(60)
+
+class Absent(Base):
+    name = "absent"
+    def available(self): raise EngineUnavailable("no absent program", remedy="Install it")
+'''
+
+
+@pytest.fixture
+def stand_ins(tmp_path, monkeypatch):
+    """The engines above, registered like anyone's plug-in."""
+    names = ["linear", "failing", "crashing", "sleeping", "absent"]
+    (tmp_path / "stand_ins.py").write_text(STAND_INS)
+    info = tmp_path / "stand_ins-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stand-ins\nVersion: 1.0\n")
+    entries = [f"{name} = stand_ins:{name.capitalize()}" for name in names] + ["broken = stand_ins:Missing"]
+    (info / "entry_points.txt").write_text("[gnn_discovery.engines]\n" + "\n".join(entries) + "\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("SLEEPING_PIDS", str(tmp_path / "pids"))
+    return tmp_path
+
+
+def problem(rows=5):
+    x = np.linspace(1.0, 2.0, rows)
+    return Problem({"x": x}, 3 * x)
+
+
+def gone(pid):
+    """Whether a process has ended (a zombie has)."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_for(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_laws_in_si_units_come_back_in_si_units():
+    r = np.geomspace(1e9, 6e12, 400)
+    gm, softening = 1.327e20, 3e9
+    target = -gm / (r + softening) ** 2
+    weights = target**-2.0
+    (result,) = search("operon", [Problem({"r": r}, target, weights)], EngineConfig(seed=2))
+    best = min(result.candidates, key=lambda candidate: candidate.loss)
+    skeleton, constants = best.expression.lift_constants()
+    assert skeleton == Expression.parse("c0/(r + c1)**2")
+    np.testing.assert_allclose(list(constants.values()), [-gm, softening], rtol=1e-8)
+    assert result.outcome == f"operon found {len(result.candidates)} formulas"
+
+
+def test_scaling_costs_no_digit(stand_ins):
+    x = 1e9 * np.linspace(0.7, 1.4, 9)
+    (result,) = search("linear", [Problem({"x": x}, 4e-30 * x)], EngineConfig())
+    # the engine answers 1.5 x + 2 in units of the problem's own powers of two
+    ux, uy = 2.0**30, 2.0 ** np.round(np.log2(np.median(4e-30 * x)))
+    np.testing.assert_allclose(
+        result.candidates[0].expression.numpy(["x"])(x), uy * (1.5 * x / ux + 2), rtol=1e-15
+    )
+
+
+def test_a_failure_is_told_and_harms_no_other_problem(stand_ins):
+    seen = []
+    results = search(
+        "failing", [problem(3), problem(4)], EngineConfig(), progress=lambda *done: seen.append(done)
+    )
+    assert results[0].outcome == "failing failed: ArithmeticError: three rows"
+    assert results[1].outcome == "failing found no formula"
+    assert seen[-1] == (2, 2)
+
+
+def test_a_crash_is_an_outcome(stand_ins):
+    (result,) = search("crashing", [problem()], EngineConfig())
+    assert result.candidates == () and result.outcome == "crashing was ended by SIGABRT"
+
+
+def test_the_time_limit_ends_the_child_and_its_children(stand_ins):
+    pids = stand_ins / "pids"
+    (result,) = search("sleeping", [problem()], EngineConfig(time_limit=6.0))
+    assert result.outcome == "sleeping was stopped at the time limit of 6 s"
+    wait_for(lambda: all(gone(pid) for pid in pids.read_text().split()))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_the_child_ends_with_its_parent(stand_ins, end):
+    code = (
+        "import numpy as np\nfrom gnn_discovery.symbolic import *\nx = np.arange(1.0, 6.0)\n"
+        "search('sleeping', [Problem({'x': x}, x)], EngineConfig())"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    pids = stand_ins / "pids"
+    wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+    os.kill(parent.pid, end)
+    started = time.monotonic()
+    _, errors = parent.communicate(timeout=20)
+    assert time.monotonic() - started < 5
+    if end == signal.SIGINT:
+        assert "KeyboardInterrupt" in errors
+        wait_for(lambda: all(gone(pid) for pid in pids.read_text().split()))
+    else:
+        wait_for(lambda: gone(pids.read_text().split()[0]))
+        os.kill(int(pids.read_text().split()[1]), signal.SIGKILL)
+
+
+def test_unknown_broken_and_absent_engines_are_named(stand_ins):
+    assert {"operon", "pysr", "linear"} <= set(engine_entries())
+    with pytest.raises(UsageError, match=r"unknown engine 'operum'.*operon, pysr"):
+        get_engine("operum")
+    with pytest.raises(UsageError, match=r"'broken' .stand_ins:Missing. cannot be loaded"):
+        get_engine("broken")
+    with pytest.raises(EngineUnavailable, match=r"no absent program\. Install it"):
+        search("absent", [problem()], EngineConfig())
+
+
+def test_bad_problems_and_settings_are_refused():
+    x = np.ones(4)
+    for inputs, target, weights in [
+        ({}, x, None),
+        ({"x": x}, np.array([1.0, np.nan, 1, 1]), None),
+        ({"x": np.array([1.0, 2, 3, np.inf])}, x, None),
+        ({"x": x}, x, -x),
+        ({"x": x}, x, 0 * x),
+    ]:
+        with pytest.raises(DataError):
+            Problem(inputs, target, weights)
+    with pytest.raises(UsageError, match="unknown operators"):
+        EngineConfig(operators=("+", "max"))
+    with pytest.raises(UsageError, match="time_limit"):
+        EngineConfig(time_limit=0.0)
