@@ -42,7 +42,7 @@ class TrainingConfig:
     learning_rate: float = 3e-3
     l1: float = 1e-2
     kl: float = 1e-3
-    own: float = 2e-2
+    own: float = 5e-2
     patience: int = 6
 
 

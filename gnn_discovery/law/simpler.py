@@ -72,7 +72,21 @@ def _with_value(term: Term, name: str, value: float) -> Term | None:
     except DataError:
         return None
     kept = {n: c for n, c in term.constants.items() if n in expression.names}
-    return replace(term, expression=expression, constants=kept) if expression.names else None
+    return _merged(replace(term, expression=expression, constants=kept)) if expression.names else None
+
+
+def _merged(term: Term) -> Term:
+    """The term with exponents of one base made into one: ``r**a/r**7`` is a power of r."""
+    free = exponents(term.expression) & set(term.constants)
+    if not free:
+        return term
+    joined = term.expression.substitute({name: term.constants[name].value for name in free})
+    if joined.complexity >= term.expression.complexity:
+        return term
+    expression, values = joined.lift_constants(f"{min(free)}_")
+    kept = {name: c for name, c in term.constants.items() if name in expression.names}
+    fresh = {name: Constant(v) for name, v in values.items()}
+    return replace(term, expression=expression, constants={**kept, **fresh})
 
 
 def _softened(term: Term) -> Term | None:
