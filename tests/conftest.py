@@ -14,7 +14,7 @@ _BOUNDARY = {"__init__", "cli", "trajectory", "readers", "simulator"}
 
 # before any of them is imported
 _hook = install_import_hook(
-    [f"gnn_discovery.{p.stem}" for p in _CORE.iterdir() if p.stem not in _BOUNDARY], "beartype.beartype"
+    [f"gnn_discovery.{p.stem}" for p in _CORE.iterdir() if p.stem not in _BOUNDARY], "typed.checked"
 )
 
 

@@ -143,7 +143,7 @@ def train(
     )
     with work.begin(ctx, source, config, out) as run:
         found = work.train(run, quiet=quiet)
-    if not quiet:
+    if json or not quiet:
         say(found, json, work.lines(found))
 
 
@@ -156,7 +156,7 @@ def distill(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt
 
     with work.go_on(ctx, run) as opened:
         found = work.distill(opened, quiet=quiet)
-    if not quiet:
+    if json or not quiet:
         say(found, json, found["text"])
 
 
@@ -198,7 +198,7 @@ def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.
             work.discover(opened, json=json, quiet=quiet)
             return
     found = work.result(run)
-    if not quiet:
+    if json or not quiet:
         say(found, json, work.result_lines(found, run))
 
 

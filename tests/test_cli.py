@@ -1,0 +1,162 @@
+"""The command line: what is printed, what is written, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gnn_discovery import pipeline
+from gnn_discovery.cli import app
+from gnn_discovery.errors import NoResult
+from gnn_discovery.readers import read
+from gnn_discovery.runs.directory import RunDirectory
+
+FREE = ("discover", "free", "--runs", "20", "--frames", "20")
+"""Straight lines: nothing is to be learnt, so that this is over in a moment."""
+
+
+def run(*arguments: str, code: int = 0):
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_help_names_every_strategy():
+    from gnn_discovery.model import Strategy
+
+    text = run("discover", "--help").stdout
+    assert all(name in text for name in get_args(Strategy))
+
+
+def test_free_motion_is_no_interaction_and_exit_code_0(in_tmp):
+    result = run(*FREE, "--json")
+    found = json.loads(result.stdout)
+    assert found["law"]["terms"] == []
+    assert found["verdict"]["status"] == "inconclusive"
+    assert found["verdict"]["match"] == "no interaction"
+    assert found == json.loads(Path("runs/free-1/discovery.json").read_text())
+    assert Path("runs/free-1/report.html").stat().st_size > 0
+
+
+def test_every_discovery_has_a_directory_of_its_own(in_tmp):
+    run(*FREE, "--quiet")
+    first = Path("runs/free-1/discovery.json").read_bytes()
+    run(*FREE, "--quiet", "--seed", "1")
+    assert Path("runs/free-1/discovery.json").read_bytes() == first
+    assert json.loads(Path("runs/free-2/discovery.json").read_text())["seed"] == 1
+
+
+def test_quiet_says_nothing(in_tmp):
+    assert run(*FREE, "--quiet").output == ""
+
+
+def test_the_same_seed_gives_the_same_result(in_tmp):
+    one, two = (json.loads(run(*FREE, "--json", "--out", name).stdout) for name in ("one", "two"))
+    for result in (one, two):
+        del result["seconds"], result["command"]
+    assert one == two
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(in_tmp):
+    plan = json.loads(run(*FREE, "--dry-run", "--json").stdout)
+    assert (plan["runs"], plan["frames"], plan["particles"]) == (20, 20, 4)
+    assert plan["would_write"] == "runs/free-1" and plan["engine"] == "operon"
+    assert not list(in_tmp.iterdir())
+
+
+@pytest.mark.parametrize("name", ["motion.npz", "motion.h5"])
+def test_simulated_motion_comes_back_from_its_file(in_tmp, name):
+    run("simulate", "gravity", "--out", name, "--runs", "3", "--frames", "12", "--seed", "4", "--dim", "3")
+    source = pipeline.load("gravity", pipeline.DiscoverConfig().simulation.__class__(3, 12, None, 3, 4))
+    for kept, made in zip(read(name), source.trajectories, strict=True):
+        np.testing.assert_array_equal(kept.positions, made.positions)
+        np.testing.assert_array_equal(kept.properties["m"], made.properties["m"])
+    found = json.loads(run("inspect", name, "--json").stdout)
+    assert (found["runs"], found["frames"], found["particles"], found["dimensions"]) == (3, 12, 4, 3)
+    assert found["properties"] == ["m"] and found["accelerations"] == "given"
+
+
+def law_file(expression: str) -> str:
+    term = {"kind": "pair", "direction": "radial", "expression": expression, "constants": {}}
+    Path("law.json").write_text(json.dumps({"terms": [term], "order": 2, "divides_by_mass": True}))
+    return "law.json"
+
+
+def test_a_law_written_by_hand_is_judged(in_tmp):
+    found = json.loads(run("check", law_file("-2*(r - 0.99)"), "spring", "--json").stdout)
+    assert found["status"] == "known" and "Hooke" in found["match"]
+    assert found["error"] < 1e-6
+    found = json.loads(run("check", law_file("-2*(r - 0.9)"), "spring", "--json").stdout)
+    assert found["status"] == "inconclusive" and found["error"] > 0.01
+
+
+def test_the_list_holds_all_that_is_built_in():
+    found = json.loads(run("list", "--json").stdout)
+    systems = {"charge", "damped", "discontinuous", "free", "gravity", "log-gravity"}
+    assert systems | {"solar-system", "spring", "string", "superposition"} <= set(found["systems"])
+    assert {"npz", "hdf5"} <= set(found["formats"])
+    assert found["engines"]["operon"] == "ready" and "pysr" in found["engines"]
+    assert len(found["known_laws"]) >= 10
+    assert "broken" not in json.dumps(found)
+
+
+def test_the_doctor_sees_a_device_and_the_default_engine():
+    found = json.loads(run("doctor", "--json").stdout)
+    assert found["devices"] and found["engines"]["operon"] == "ready"
+
+
+def test_an_interrupted_run_is_gone_on_with(in_tmp, monkeypatch):
+    whole = pipeline.discover
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "discover", interrupted)
+    result = run(*FREE, "--seed", "7", code=130)
+    assert "gnn-discovery resume runs/free-1" in result.stderr
+    monkeypatch.setattr(pipeline, "discover", whole)
+    run("report", "runs/free-1", code=3)
+    found = json.loads(run("resume", "runs/free-1", "--json").stdout)
+    assert found["seed"] == 7 and found["verdict"]["match"] == "no interaction"
+
+
+def test_a_finished_run_is_shown_and_left_as_it_is(in_tmp):
+    run(*FREE, "--quiet")
+    before = Path("runs/free-1/discovery.json").read_bytes()
+    shown = run("resume", "runs/free-1").stdout
+    assert "no interaction" in shown or "no force" in shown
+    assert shown == run("report", "runs/free-1").stdout
+    assert Path("runs/free-1/discovery.json").read_bytes() == before
+
+
+def test_no_law_is_exit_code_5_and_leaves_the_run(in_tmp, monkeypatch):
+    def diverged(*_, **__):
+        raise NoResult("training diverged", remedy="Try another --seed")
+
+    monkeypatch.setattr(pipeline, "discover", diverged)
+    result = run(*FREE, code=5)
+    assert "training diverged. Try another --seed" in result.stderr
+    assert RunDirectory(Path("runs/free-1")).config["source"] == "free"
+
+
+@pytest.mark.slow
+def test_step_by_step_comes_to_the_law_of_the_spring(in_tmp):
+    motion = ("--runs", "200", "--frames", "50")
+    trained = json.loads(run("train", "spring", *motion, "--steps", "1500", "--out", "run", "--json").stdout)
+    assert trained["best"] < 0.1
+    law = json.loads(run("distill", "run", "--json").stdout)
+    (term,) = law["terms"]
+    values = sorted(abs(c["value"]) for c in term["constants"].values())
+    assert values == pytest.approx([0.99, 2.0], rel=1e-4)
+    judged = json.loads(run("check", "run", "--json").stdout)
+    assert judged["status"] == "known" and "Hooke" in judged["match"]
+    whole = json.loads(run("resume", "run", "--json").stdout)
+    assert whole["verdict"]["status"] == "known"
+    assert whole["law"]["text"] == law["text"]

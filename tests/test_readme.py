@@ -1,0 +1,47 @@
+"""What the README shows runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gnn_discovery.cli import app
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def block(mark: str) -> str:
+    found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert found, mark
+    return found[1]
+
+
+def test_both_commands_make_their_own_environment_from_wheels():
+    for name in ("main", "tests"):
+        command = block(f"command: {name}")
+        assert command.startswith("python3 -m venv .venv")
+        assert "--only-binary :all:" in command
+
+
+def test_every_command_that_is_shown_exists():
+    shown = set(re.findall(r"gnn-discovery ([a-z]+)", README))
+    assert {"discover", "list", "resume", "inspect", "doctor"} <= shown
+    for name in shown:
+        assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0, name
+
+
+@pytest.mark.slow
+def test_the_steps_in_python_find_the_spring(capsys):
+    code = block("python: steps")
+    assert len(code.splitlines()) <= 15
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["verdict"].status == "known" and "Hooke" in names["verdict"].match
+    (term,) = names["law"].terms
+    values = sorted(abs(constant.value) for constant in term.constants.values())
+    assert values == pytest.approx([0.99, 2.0], rel=1e-5)
+    assert names["fit"].law_error[0] < 1e-6
+    assert "r_hat" in capsys.readouterr().out
