@@ -54,7 +54,7 @@ class FreeConstant:
     maximum: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KnownLaw:
     """One law of the literature, as a force on particle i in data that give masses.
 

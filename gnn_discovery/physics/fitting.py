@@ -175,60 +175,83 @@ class Fitter:
         return min(fits, key=lambda fit: fit.deviation, default=nothing)
 
     def _refine(self, forms: tuple[Form, ...], start: np.ndarray) -> Fit:
-        """Least squares over the constants beside the amplitudes, which follow linearly (projected)."""
+        """Least squares over the constants beside the amplitudes, which follow linearly (projected out)."""
         names = [(k, name) for k, form in enumerate(forms) for name in form.shape]
+        kinds = [name for _, name in names]
         # a softening length is shared
-        tied = [
-            next(m for m, (_, n) in enumerate(names) if n == name) if name == "c" else k
-            for k, (_, name) in enumerate(names)
-        ]
+        tied = [kinds.index(name) if name == "c" else k for k, name in enumerate(kinds)]
         free = sorted(set(tied))
         bounds = [self._bounds(forms[names[k][0]], names[k][1]) for k in free]
         logarithmic = np.array([low > 0 for low, _ in bounds], dtype=bool)
-        low, high = (np.array([b[side] for b in bounds], dtype=float) for side in (0, 1))
-        low[logarithmic], high[logarithmic] = np.log(low[logarithmic]), np.log(high[logarithmic])
-        target = self.rows.total / self.rows.scale
-
-        def shapes(x: np.ndarray) -> list[list[float]]:
-            value = dict(
-                zip(free, np.where(logarithmic, np.exp(np.where(logarithmic, x, 0)), x), strict=True)
-            )
-            result: list[list[float]] = [[] for _ in forms]
-            for k, (owner, _) in enumerate(names):
-                result[owner].append(float(value[tied[k]]))
-            return result
-
-        def project(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            parts = [form.unit(self.rows.inputs, s) for form, s in zip(forms, shapes(x), strict=True)]
-            with np.errstate(all="ignore"):
-                columns = np.stack(
-                    [np.broadcast_to(p / self.rows.scale, target.shape) for p in parts], axis=1
-                )
-                size = np.sqrt(np.mean(columns**2, axis=0))
-            if not np.isfinite(size).all():
-                return np.zeros(len(forms)), np.full_like(columns, np.nan)
-            size[size == 0] = 1.0
-            return np.linalg.lstsq(columns / size, target, rcond=None)[0] / size, columns
-
-        def residual(x: np.ndarray) -> np.ndarray:
-            amplitudes, columns = project(x)
-            with np.errstate(all="ignore"):
-                left = columns @ amplitudes - target
-            return left if np.isfinite(left).all() else 1e3 * np.abs(target) + 1e3
-
+        projection = _Projection(forms, self.rows, tuple(free.index(k) for k in tied), logarithmic)
         x = start[free].astype(float)
-        x[logarithmic] = np.log(x[logarithmic])
-        x = descend(residual, x, low, high) if len(x) else x
-        amplitudes, columns = project(x)
+        if len(x):
+            low, high, x = (
+                projection.coordinates(np.array(v, dtype=float)) for v in (*zip(*bounds, strict=True), x)
+            )
+            x = descend(projection.residual, x, low, high)
+        amplitudes, columns = projection.project(x)
         values = (columns * amplitudes).T * self.rows.scale
         allowed = np.isfinite(values).all() and all(
-            f.allows(np.asarray(a)) for f, a in zip(forms, amplitudes, strict=True)
+            form.allows(np.asarray(a)) for form, a in zip(forms, amplitudes, strict=True)
         )
         constants = tuple(
-            {form.law.amplitude: float(a), **dict(zip(form.shape, s, strict=True))}
-            for form, a, s in zip(forms, amplitudes, shapes(x), strict=True)
+            {form.law.amplitude: float(a), **dict(zip(form.shape, map(float, s), strict=True))}
+            for form, a, s in zip(forms, amplitudes, projection.shapes(x), strict=True)
         )
         return Fit(forms, constants, values, self.rows.deviation(values.sum(axis=0)) if allowed else np.inf)
+
+
+@dataclass(frozen=True)
+class _Projection:
+    """The residual of forms as a function of the free shape constants alone.
+
+    Attributes:
+        place: for each shape constant of each form in turn, which of the free ones it is.
+        logarithmic: which of the free ones are searched in logarithms.
+    """
+
+    forms: tuple[Form, ...]
+    rows: Rows
+    place: tuple[int, ...]
+    logarithmic: np.ndarray
+
+    @cached_property
+    def target(self) -> np.ndarray:
+        return self.rows.total / self.rows.scale
+
+    def coordinates(self, values: np.ndarray) -> np.ndarray:
+        """Where the search has ``values`` of the free constants."""
+        x = values.copy()
+        x[self.logarithmic] = np.log(x[self.logarithmic])
+        return x
+
+    def shapes(self, x: np.ndarray) -> list[np.ndarray]:
+        """The shape constants of each form."""
+        values = x.copy()
+        values[self.logarithmic] = np.exp(x[self.logarithmic])
+        ends = np.cumsum([len(form.shape) for form in self.forms])[:-1]
+        return np.split(values[list(self.place)], ends)
+
+    def project(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The best amplitudes (F), and the columns (K F) that they multiply; nan if they are not finite."""
+        parts = [f.unit(self.rows.inputs, list(s)) for f, s in zip(self.forms, self.shapes(x), strict=True)]
+        with np.errstate(all="ignore"):
+            columns = np.stack(
+                [np.broadcast_to(p / self.rows.scale, self.target.shape) for p in parts], axis=1
+            )
+            size = np.sqrt(np.mean(columns**2, axis=0))
+        if not np.isfinite(size).all():
+            return np.zeros(len(self.forms)), np.full_like(columns, np.nan)
+        size[size == 0] = 1.0
+        return np.linalg.lstsq(columns / size, self.target, rcond=None)[0] / size, columns
+
+    def residual(self, x: np.ndarray) -> np.ndarray:
+        """(K,) what is left; large where nothing is finite."""
+        amplitudes, columns = self.project(x)
+        with np.errstate(all="ignore"):
+            left = columns @ amplitudes - self.target
+        return left if np.isfinite(left).all() else 1e3 * np.abs(self.target) + 1e3
 
 
 def free_constants(forms: Sequence[Form]) -> int:

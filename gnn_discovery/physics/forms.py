@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -66,6 +66,7 @@ class Form:
         return np.asarray((amplitude >= low) & (amplitude <= high))
 
 
+@lru_cache(maxsize=4096)
 def form(law: KnownLaw, channel: Channel, names: frozenset[str], *, per_mass: bool) -> Form | None:
     """``law`` with the variables ``names`` of the data, or None where it is of another kind or direction.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics.checks import (
     Errors,
+    Rival,
     best_known,
     check_better,
     check_constants,
@@ -44,6 +45,18 @@ class JudgeContext:
     force_limit: float | None = None
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What law and data say by themselves, whatever else is known of the run.
+
+    ``rival`` is the best known law in the place of what is unknown; None where nothing is, or none could be.
+    """
+
+    comparison: Comparison
+    soundness: tuple[Check, ...]
+    rival: Rival | None
+
+
 def judge(law: ForceLaw, data: Snapshots, context: JudgeContext) -> Verdict:
     """The verdict on ``law`` over the range of ``data``.
 
@@ -52,16 +65,7 @@ def judge(law: ForceLaw, data: Snapshots, context: JudgeContext) -> Verdict:
     no units), stable over seeds, no worse than the network on held-out data and outside the range of
     training, and better than every known law. Else ``inconclusive``.
     """
-    if not law.terms:
-        return _no_interaction(context)
-    comparison = compare(law, data)
-    checks = _common_checks(law, data, context, comparison)
-    if failed := _refusals(checks):
-        reason = f"the law does not account for the motion: {failed}. Of the law: {comparison.nearest}"
-        return Verdict("inconclusive", None, (), reason, checks)
-    if comparison.matched:
-        return _known_or_not(comparison, checks)
-    return _candidate_or_not(law, data, context, comparison, checks)
+    return decide(investigate(law, data), context) if law.terms else _no_interaction(context)
 
 
 def needs_seeds(law: ForceLaw, data: Snapshots, context: JudgeContext) -> bool:
@@ -71,25 +75,37 @@ def needs_seeds(law: ForceLaw, data: Snapshots, context: JudgeContext) -> bool:
     return judge(law, data, replace(context, seeds_agree=True)).status == "candidate"
 
 
+def investigate(law: ForceLaw, data: Snapshots) -> Findings:
+    """Compares a law of at least one term with the catalogue, and tests it."""
+    comparison = compare(law, data)
+    soundness = (check_dimensions(law, data), check_constants(law), *check_conservation(law, data))
+    rival = None if comparison.matched else best_known(law, comparison, data)
+    return Findings(comparison, soundness, rival)
+
+
+def decide(findings: Findings, context: JudgeContext) -> Verdict:
+    """The verdict on what was found; see `judge`."""
+    comparison = findings.comparison
+    checks = (
+        check_explains(context.law_error, context.noise),
+        check_nothing_left(context.law_error, context.network_error, context.noise),
+        *_likeness(comparison),
+        *findings.soundness,
+        *context.symmetry,
+    )
+    if failed := _refusals(checks):
+        reason = f"the law does not account for the motion: {failed}. Of the law: {comparison.nearest}"
+        return Verdict("inconclusive", None, (), reason, checks)
+    if comparison.matched:
+        return _known_or_not(comparison, checks)
+    return _candidate_or_not(findings, context, checks)
+
+
 def _no_interaction(context: JudgeContext) -> Verdict:
     limit = context.force_limit
     bound = "no upper limit on it was measured" if limit is None else f"it is smaller than {limit:.2g} (95%)"
     reason = f"no force between the particles is seen; {bound}"
     return Verdict("inconclusive", NO_INTERACTION, (), reason, context.symmetry)
-
-
-def _common_checks(
-    law: ForceLaw, data: Snapshots, context: JudgeContext, comparison: Comparison
-) -> tuple[Check, ...]:
-    return (
-        check_explains(context.law_error, context.noise),
-        check_nothing_left(context.law_error, context.network_error, context.noise),
-        *_likeness(comparison),
-        check_dimensions(law, data),
-        check_constants(law),
-        *check_conservation(law, data),
-        *context.symmetry,
-    )
 
 
 def _likeness(comparison: Comparison) -> tuple[Check, ...]:
@@ -129,13 +145,11 @@ def _known_or_not(comparison: Comparison, checks: tuple[Check, ...]) -> Verdict:
     return Verdict("known", match, comparison.alternatives, f"{reason} (allowed: {allowed:.1g})", checks)
 
 
-def _candidate_or_not(
-    law: ForceLaw, data: Snapshots, context: JudgeContext, comparison: Comparison, checks: tuple[Check, ...]
-) -> Verdict:
-    rival = best_known(law, comparison, data)
+def _candidate_or_not(findings: Findings, context: JudgeContext, checks: tuple[Check, ...]) -> Verdict:
+    comparison = findings.comparison
     tests = (
         check_no_worse(context.law_error, context.network_error),
-        check_better(rival),
+        check_better(findings.rival),
         check_seeds(context.seeds_agree),
     )
     checks = (*checks, *tests)
