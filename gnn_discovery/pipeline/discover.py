@@ -77,7 +77,7 @@ def discover(
             versions=versions(),
             data_sha256=fingerprint(source.trajectories),
             command=command,
-            seconds=clock.seconds,
+            seconds=dict(clock.seconds),
             **found,
         )
         discovery = _reveal(discovery, source, config)
@@ -98,6 +98,7 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
         distilled = steps.distill(reading, data, config)
     with clock("refit"):
         choice = steps.choose(distilled.laws, data, config)
+        keep.candidates(distilled.laws, choice)
     with clock("verdict"):
         fit = measure_fit(choice.law, trained, data)
         context = JudgeContext(

@@ -1,14 +1,16 @@
-"""What a run keeps of its networks, so that a run that was stopped goes on where it was."""
+"""What a run keeps of its networks and candidates, so that one that was stopped goes on where it was."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gnn_discovery.errors import DataError
+from gnn_discovery.law import Choice, ForceLaw
+from gnn_discovery.law.text import to_dict
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.training import Checkpoints, Trained
 
@@ -30,6 +32,18 @@ class Keep:
             lambda trained: run.save_arrays(name, *trained.pack()),
             lambda: Trained.unpack(*run.load_arrays(name)),
         )
+
+    def candidates(self, from_messages: Sequence[ForceLaw], choice: Choice) -> None:
+        """candidates.json: the laws that the messages alone gave, and all that were refitted, simplest first."""
+        if self.run is None:
+            return
+        tried = [{"complexity": s.complexity, "error": s.error, **_plain(s.law)} for s in choice.scoreboard]
+        messages = [_plain(law) for law in from_messages]
+        self.run.write_json("candidates.json", {"from_messages": messages, "refitted": tried})
+
+
+def _plain(law: ForceLaw) -> dict[str, Any]:
+    return {**to_dict(law), "text": str(law)}
 
 
 class _Chunks:
