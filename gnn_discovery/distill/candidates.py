@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gnn_discovery.distill.channel import Channel
 from gnn_discovery.distill.profile import Profile, find_jump, read_profiles
-from gnn_discovery.distill.structure import Channel, Structure, find_structures
+from gnn_discovery.distill.structure import Structure, find_structures
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.record import Constant, ForceLaw, Term
 from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, search

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gnn_discovery.distill.structure import Channel, Fit, Structure
+from gnn_discovery.distill.channel import Channel
+from gnn_discovery.distill.fit import Fit
+from gnn_discovery.distill.structure import Structure
 from gnn_discovery.table import MessageTable
 
 BINS = 300

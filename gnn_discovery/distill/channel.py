@@ -1,0 +1,66 @@
+"""Channel: one part of a force, monomial(properties) x profile(variable) x direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnn_discovery.table import MessageTable
+from gnn_discovery.types import Direction
+
+
+@dataclass(frozen=True)
+class Channel:
+    """``monomial`` x profile(``variable``) along ``direction``.
+
+    Attributes:
+        monomial: powers of the properties and of ``v_r``, by name; zero powers are left out.
+        variable: what the profile depends on; None where it is one number.
+    """
+
+    direction: Direction
+    monomial: tuple[tuple[str, float], ...]
+    variable: str | None
+
+    def factor(self, table: MessageTable) -> np.ndarray:
+        """Value of the monomial (K,)."""
+        out = np.ones(len(table))
+        for name, power in self.monomial:
+            column = radial_speed(table) if name == "v_r" else table.properties[name]
+            out = out * (
+                column
+                if power == 1
+                else np.sign(column) * np.abs(column) ** power
+                if power % 2
+                else np.abs(column) ** power
+            )
+        return out
+
+    def values(self, table: MessageTable) -> np.ndarray | None:
+        """The variable of the profile (K,)."""
+        if self.variable is None:
+            return None
+        if self.variable in "xyz":
+            return table.position[:, "xyz".index(self.variable)]
+        return table.distance if self.variable == "r" else table.speed
+
+    def vectors(self, table: MessageTable) -> np.ndarray:
+        """The direction (K D): unit vectors, but for ``velocity`` and a self ``transverse``, which have length v."""
+        if self.direction in ("x", "y", "z"):
+            return np.eye(table.position.shape[-1])["xyz".index(self.direction)] * np.ones((len(table), 1))
+        if self.direction == "velocity":
+            return table.velocity
+        if self.direction == "transverse" and table.kind == "self":
+            return turned(table.velocity)
+        radial = table.position / np.maximum(table.distance, 1e-300)[:, None]
+        return radial if self.direction == "radial" else turned(radial)
+
+
+def turned(vectors: np.ndarray) -> np.ndarray:
+    """z x vectors, in two dimensions."""
+    return np.stack([-vectors[:, 1], vectors[:, 0]], -1)
+
+
+def radial_speed(table: MessageTable) -> np.ndarray:
+    return np.sum(table.position * table.velocity, -1) / np.maximum(table.distance, 1e-300)
