@@ -1,0 +1,140 @@
+"""One cell each: what is measured of one discovery. Called in a process of its own by the runner of cells."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from exact import Score, score
+
+from gnn_discovery import pipeline
+from gnn_discovery.distill import distill, tables_without_network
+from gnn_discovery.errors import GnnDiscoveryError
+from gnn_discovery.expression import Expression
+from gnn_discovery.law import Constant, ForceLaw, Term, refit
+from gnn_discovery.law.text import from_dict
+from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.simulator import SimulationConfig, resolve
+
+Terms = Sequence[Mapping[str, Any]]
+
+
+def law(system: str, dim: int, seed: int, network: Mapping[str, Any], baseline: bool = False) -> dict[str, Any]:
+    """One discovery of a built-in system with default settings but for ``network``, held against the true law.
+
+    Args:
+        baseline: also regress on the observed accelerations, with no network.
+    """
+    config = DiscoverConfig(seed=seed, simulation=SimulationConfig(dim=dim, seed=seed))
+    config = replace(config, network=replace(config.network, **network))
+    truth = resolve(system).true_law(config.simulation)  # type: ignore[attr-defined]  # built-in systems have one
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        found = pipeline.discover(system, config, directory=Path(name))
+        seconds = time.perf_counter() - start
+        kept = json.loads((Path(name) / "candidates.json").read_text())
+    own = score(found.law, truth)
+    messages = dict(found.messages)
+    return {
+        "exact": own.exact,
+        "constants_error": own.error,
+        "force_error": own.force_error,
+        "from_messages": score(from_dict(kept["from_messages"][0]), truth).exact,
+        "without_network": without_network(system, config, truth).exact if baseline else None,
+        "direct_r2_trimmed": messages.get("direct_r2_trimmed"),
+        "direct_r2_all": messages.get("direct_r2_all"),
+        "components": messages.get("components_alive"),
+        "status": found.verdict.status,
+        "match": found.verdict.match,
+        "law": str(found.law),
+        "law_error": found.fit.law_error,
+        "network_error": found.fit.network_error,
+        "seconds": seconds,
+        "steps": found.seconds,
+    }
+
+
+def without_network(system: str, config: DiscoverConfig, truth: Terms) -> Score:
+    """The same regression, choice and refit on contributions made from the accelerations alone."""
+    data = pipeline.observe(pipeline.load(system, config.simulation), config)
+    try:
+        candidates = distill(
+            tables_without_network(data.train, config.seed),
+            config.engine,
+            replace(config.regression, seed=config.seed),
+            order=config.order,
+            divides_by_mass=data.train.has_mass,
+        )
+        return score(pipeline.choose(candidates.laws, data, config).law, truth)
+    except GnnDiscoveryError:
+        return Score(False, None, None)
+
+
+def solar_system(seed: int) -> dict[str, Any]:
+    """The exponent of r and the source strengths from the ephemeris, against the accepted ones, linearly."""
+    config = DiscoverConfig(seed=seed)
+    start = time.perf_counter()
+    found = pipeline.discover("solar-system", config)
+    seconds = time.perf_counter() - start
+    accepted = np.asarray(found.reference["m"], float)
+    strengths = found.law.latent["m"]
+    errors = np.abs(np.asarray(strengths.values) / accepted - 1)
+    sure = np.asarray(strengths.determined, bool)
+    names = list(found.particles)
+    sun, jupiter = names.index("Sun"), names.index("Jupiter")
+    ratio = strengths.values[jupiter] / strengths.values[sun] / (accepted[jupiter] / accepted[sun])
+    exponent, std = free_exponent(config)
+    return {
+        "law": str(found.law),
+        "status": found.verdict.status,
+        "match": found.verdict.match,
+        "exponent": exponent,
+        "exponent_std": std,
+        "exponent_error": abs(exponent + 2) / 2,
+        "jupiter_to_sun_error": abs(ratio - 1),
+        "determined": int(sure.sum()),
+        "worst_determined_error": float(errors[sure].max()) if sure.any() else None,
+        "errors": dict(zip(names, errors.tolist(), strict=True)),
+        "determined_bodies": [name for name, is_sure in zip(names, sure, strict=True) if is_sure],
+        "seconds": seconds,
+        "steps": found.seconds,
+    }
+
+
+def free_exponent(config: DiscoverConfig) -> tuple[float, float | None]:
+    """The exponent p of -m_j r**p where it is left free, fitted together with all source strengths."""
+    data = pipeline.observe(pipeline.load("solar-system", config.simulation), config)
+    power = Term("pair", "radial", Expression.parse("-m_j*r**p"), {"p": Constant(-2.1)})
+    fitted = refit(ForceLaw((power,)), data.train, latent=("m",)).law.terms[0].constants["p"]
+    return fitted.value, fitted.std
+
+
+def command(arguments: Sequence[str], repeats: int = 1) -> dict[str, Any]:
+    """Wall time of a command as a whole process, from a cold start each time."""
+    seconds = []
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-P", *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            seconds.append(time.perf_counter() - start)
+    return {"seconds": statistics.median(seconds), "all": seconds}
+
+
+def full_set(system: str) -> dict[str, Any]:
+    """The paper's set of one system: 10,000 runs of 500 steps, four particles in 2D; time, and energy kept."""
+    simulator: Any = resolve(system)
+    start = time.perf_counter()
+    runs = simulator.simulate(SimulationConfig(runs=10_000, frames=100))
+    seconds = time.perf_counter() - start
+    energy = [simulator.energy(run.positions, run.velocities, run.properties) for run in runs]
+    change = [np.max(np.abs(e / e[0] - 1)) for e in energy]
+    return {"seconds": seconds, "energy_change": float(np.median(change))}

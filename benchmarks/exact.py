@@ -1,0 +1,130 @@
+"""Whether a law has the exact form of the true one, and how far its constants are off: after the fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from gnn_discovery.expression import Expression
+from gnn_discovery.law import ForceLaw, Term
+from gnn_discovery.law.model import threshold_constants
+
+SAMPLES = 400
+SAME = 1e-9
+"""Relative residual below which a form, its constants fitted to the truth, is the true one."""
+
+Channel = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How near a law comes to the true one.
+
+    Attributes:
+        exact: with the right constants it is the true one, and none of its constants is superfluous.
+        error: the largest relative error of a constant, None where the form is not exact.
+        force_error: relative difference of the forces (median over samples), None where a channel is missing
+            or superfluous.
+    """
+
+    exact: bool
+    error: float | None
+    force_error: float | None
+
+
+def score(found: ForceLaw, truth: Sequence[Mapping[str, Any]]) -> Score:
+    """Compare channel by channel (kind and direction), modulo q**2 = 1 (charges are sampled as -1 and +1)."""
+    true = _sums((t["kind"], t["direction"], _with_numbers(t)) for t in truth)
+    own = _channels(found.terms)
+    if set(true) != set(own):
+        return Score(False, None, None)
+    parts = [_channel(own[channel], true[channel], seed) for seed, channel in enumerate(sorted(true))]
+    differences = [p.force_error for p in parts if p.force_error is not None]
+    exact = all(p.exact for p in parts)
+    errors = [p.error for p in parts if p.error is not None]
+    return Score(exact, max(errors, default=0.0) if exact else None, max(differences, default=0.0))
+
+
+def _with_numbers(record: Mapping[str, Any]) -> Expression:
+    return Expression.parse(record["expression"]).substitute(dict(record.get("constants", {})))
+
+
+def _sums(terms: Any) -> dict[Channel, Expression]:
+    sums: dict[Channel, Expression] = {}
+    for kind, direction, expression in terms:
+        key = (kind, direction)
+        text = f"{sums[key].text} + ({expression.text})" if key in sums else expression.text
+        sums[key] = Expression.parse(text)
+    return sums
+
+
+def _channels(terms: Sequence[Term]) -> dict[Channel, tuple[Expression, dict[str, float]]]:
+    """The sum of the terms of each channel, and its constants, named anew as two terms may share a name."""
+    own: dict[Channel, tuple[list[str], dict[str, float]]] = {}
+    for number, term in enumerate(terms):
+        names = {name: f"c_{number}_{name}" for name in term.constants}
+        renamed = term.expression.substitute({old: Expression.parse(new) for old, new in names.items()})
+        texts, values = own.setdefault((term.kind, term.direction), ([], {}))
+        texts.append(f"({renamed.text})")
+        values.update({names[name]: constant.value for name, constant in term.constants.items()})
+    return {key: (Expression.parse(" + ".join(texts)), values) for key, (texts, values) in own.items()}
+
+
+def _channel(found: tuple[Expression, dict[str, float]], truth: Expression, seed: int) -> Score:
+    expression, start = found
+    jumps = threshold_constants(expression, frozenset(start))
+    threshold = _only_number_in_conditions(truth)
+    names = sorted((expression.names | truth.names) - set(start))
+    points = _sample(names, threshold, [start[name] for name in jumps], seed)
+    given = [points[name] for name in names]
+    target = np.broadcast_to(truth.numpy(names)(*given), (SAMPLES,)).astype(float)
+    free = [name for name in start if name not in jumps]
+    order = [*names, *free, *jumps]
+    compiled = expression.numpy(order)
+    size = np.abs(target) + 1e-3 * np.mean(np.abs(target))
+
+    def residual(theta: np.ndarray) -> np.ndarray:
+        said = np.broadcast_to(compiled(*given, *theta, *(start[name] for name in jumps)), (SAMPLES,))
+        return np.nan_to_num((said - target) / size, nan=1e6, posinf=1e6, neginf=-1e6)
+
+    first = np.array([start[name] for name in free])
+    best = first
+    if len(free):
+        fit = least_squares(residual, first, x_scale=np.abs(first) + 1e-3, xtol=1e-15, ftol=1e-15, gtol=1e-15)
+        best = fit.x
+    pairs = [*zip(first, best, strict=True), *((start[name], threshold) for name in jumps)]
+    exact = bool(np.max(np.abs(residual(best))) < SAME) and bool(jumps) == (threshold is not None)
+    exact = exact and len(jumps) <= 1 and not any(abs(true) < SAME for _, true in pairs)
+    error = max((abs(own - true) / abs(true) for own, true in pairs), default=0.0) if exact else None
+    return Score(exact, error, float(np.median(np.abs(residual(first)))))
+
+
+def _only_number_in_conditions(truth: Expression) -> float | None:
+    lifted, values = truth.lift_constants()
+    jumps = threshold_constants(lifted, frozenset(values))
+    return values[next(iter(jumps))] if jumps else None
+
+
+def _sample(names: Sequence[str], threshold: float | None, own: Sequence[float], seed: int) -> dict[str, np.ndarray]:
+    """Values as the built-in systems have them; r stays off the thresholds, which are compared by themselves."""
+    rng = np.random.default_rng(seed)
+    points = {}
+    for name in names:
+        if name in ("r", "v"):
+            values = np.exp(rng.uniform(np.log(0.05), np.log(6.0), SAMPLES))
+            if threshold is not None:
+                edges = [threshold, *own]
+                low, high = 0.98 * min(edges), 1.02 * max(edges)
+                values = np.where((values > low) & (values < high), 1.5 * high, values)
+        elif name.startswith("q_"):
+            values = rng.choice([-1.0, 1.0], SAMPLES)
+        elif name in ("x", "y", "z", "v_r"):
+            values = rng.normal(size=SAMPLES)
+        else:
+            values = rng.lognormal(size=SAMPLES)
+        points[name] = values
+    return points

@@ -1,0 +1,101 @@
+"""The table of laws recovered: ``python benchmarks/laws.py``. Cells that are done are kept and never run again.
+
+Each cell is one discovery in a process of its own; its figures stand in ``results/laws/NAME.json``. The table in
+``results/laws.md`` is made of whatever is there, so that it can be filled over several sittings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from table import write_table
+
+from gnn_discovery.runs import Cell, CellResult, run_cells
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "laws"
+STRATEGIES = ("l1", "bottleneck", "kl", "pruning")
+
+
+def groups() -> dict[str, list[Cell]]:
+    """All cells, by the group that ``--only`` names."""
+    return {
+        "laws": [
+            _law("laws", system, dim, seed, baseline=True)
+            for seed in range(5)
+            for system in ("spring", "log-gravity", "gravity", "charge")
+            for dim in (2, 3)
+        ],
+        "sums": [
+            _law("sums", system, 2, seed, baseline=True)
+            for seed in range(5)
+            for system in ("damped", "discontinuous", "superposition")
+        ],
+        "strategies": [
+            _law("strategies", system, 2, seed, {"node": "mlp", "strategy": strategy})
+            for seed in range(3)
+            for strategy in STRATEGIES
+            for system in ("gravity", "spring")
+        ],
+        "solar-system": [Cell("solar-system", "cells:solar_system", {"seed": 0})],
+        "timing": [
+            *(
+                _timed(f"timing_discover-gravity_s{seed}", ["discover", "gravity", "--seed", str(seed), "--quiet"])
+                for seed in range(5)
+            ),
+            _timed("timing_help", ["--help"], 10),
+            Cell("timing_import", "cells:command", {"arguments": ["-c", "import gnn_discovery"], "repeats": 10}),
+            Cell("timing_full-set", "cells:full_set", {"system": "gravity"}),
+        ],
+    }
+
+
+def _law(
+    group: str, system: str, dim: int, seed: int, network: dict[str, str] | None = None, baseline: bool = False
+) -> Cell:
+    asked = {"system": system, "dim": dim, "seed": seed, "network": network or {}, "baseline": baseline}
+    what = f"-{network['strategy']}" if network else ""
+    return Cell(f"{group}_{system}-{dim}d{what}_s{seed}", "cells:law", asked)
+
+
+def _timed(name: str, arguments: Sequence[str], repeats: int = 1) -> Cell:
+    code = "from gnn_discovery.cli import main; main()"
+    return Cell(name, "cells:command", {"arguments": ["-c", code, *arguments], "repeats": repeats})
+
+
+def main() -> None:
+    everything = groups()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=2, help="cells side by side; timing always runs alone")
+    parser.add_argument("--only", nargs="+", choices=everything, default=list(everything), help="groups to run")
+    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
+    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
+    asked = parser.parse_args()
+    cores = os.cpu_count() or 1
+    try:
+        for name in [] if asked.table else asked.only:
+            workers = 1 if name == "timing" else asked.workers
+            threads = None if workers == 1 else max(1, cores // workers)
+            run_cells(
+                everything[name],
+                RESULTS,
+                workers,
+                threads=threads,
+                search=[HERE],
+                retry=asked.retry,
+                report=say,
+            )
+    finally:
+        print(write_table(everything, RESULTS, HERE / "results" / "laws.md"))
+
+
+def say(result: CellResult) -> None:
+    """One line for each cell as it comes in."""
+    print(f"{result.seconds:7.1f} s  {result.name}: {result.outcome}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""From the kept cells to a table in Markdown: counts, medians and spread, with date, versions and machine."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gnn_discovery.runs import Cell
+from gnn_discovery.runs.files import read_json, write_bytes
+
+Record = Mapping[str, Any]
+
+
+def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) -> str:
+    """Write the table to ``out``; what is said about it, in a line."""
+    kept = {name: [_read(results, cell) for cell in cells] for name, cells in groups.items()}
+    records = [record for group in kept.values() for record in group if record is not None]
+    total = sum(map(len, groups.values()))
+    parts = [
+        "# Laws recovered",
+        "Made by `python benchmarks/laws.py` from the cells in `laws/`. A law counts as exact where, with the right "
+        "constants, it is the true one and none of its constants is superfluous; no part of the software sees the true "
+        "law before. Figures are medians over seeds, with the range in brackets.",
+        _made_with(records, total),
+        *_laws("Four laws in 2D and 3D", kept["laws"]),
+        *_laws("Sums and thresholds", kept["sums"]),
+        *_laws("Message strategies of the paper, MLP node function", kept["strategies"]),
+        *_solar_system(kept["solar-system"]),
+        *_timing(kept["timing"]),
+    ]
+    write_bytes(out, ("\n\n".join(parts) + "\n").encode())
+    return f"{out}: {len(records)} of {total} cells"
+
+
+def _read(results: Path, cell: Cell) -> Record | None:
+    path = results / f"{cell.name}.json"
+    return read_json(path) if path.exists() else None
+
+
+def _made_with(records: Sequence[Record], total: int) -> str:
+    if not records:
+        return f"0 of {total} cells are done."
+    dates = sorted(r["date"][:10] for r in records)
+    versions = {f"{name} {v}" for r in records for name, v in r["versions"].items()}
+    rows = [
+        f"{len(records)} of {total} cells are done, {sum(r['outcome'] != 'done' for r in records)} of them failed.",
+        f"- dates: {dates[0]} to {dates[-1]}",
+        f"- machine: {'; '.join(sorted({r['machine'] for r in records}))}",
+        f"- versions: {', '.join(sorted(versions))}",
+    ]
+    return "\n".join(rows)
+
+
+def _laws(title: str, records: Sequence[Record | None]) -> list[str]:
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        if record is not None:
+            asked = record["arguments"]
+            what = f"{asked['system']} {asked['dim']}D {asked['network'].get('strategy', '')}".strip()
+            rows.setdefault(what, []).append(record)
+    if not rows:
+        return []
+    heads = (
+        *("system", "seeds", "exact", "from messages alone", "with no network", "error of constants"),
+        *("R² trimmed", "R² all", "verdict", "seconds"),
+    )
+    table = [_law_row(what, cells) for what, cells in rows.items()]
+    if len(rows) > 1:
+        table.append(_law_row("all", [cell for cells in rows.values() for cell in cells]))
+    failures = [f"- {r['name']}: {r['outcome']}" for cells in rows.values() for r in cells if r["outcome"] != "done"]
+    return [f"## {title}", _markdown(heads, table), *(["\n".join(["Failed:", *failures])] if failures else [])]
+
+
+def _law_row(what: str, records: Sequence[Record]) -> list[str]:
+    done = [r["value"] for r in records if r["outcome"] == "done"]
+    verdicts = [v["status"] for v in done]
+    count = len(records)
+    return [
+        what,
+        str(count),
+        _count(done, "exact", count),
+        _count(done, "from_messages", count),
+        _count(done, "without_network", count),
+        _spread(_values(done, "constants_error"), "{:.1e}".format),
+        _spread(_values(done, "direct_r2_trimmed"), "{:.5f}".format),
+        _spread(_values(done, "direct_r2_all"), "{:.4f}".format),
+        ", ".join(f"{verdicts.count(s)} {s}" for s in sorted(set(verdicts))),
+        _spread(_values(done, "seconds"), "{:.0f}".format),
+    ]
+
+
+def _solar_system(records: Sequence[Record | None]) -> list[str]:
+    found = [r["value"] for r in records if r is not None and r["outcome"] == "done"]
+    if not found:
+        return []
+    value = found[0]
+    percent = "{:.3%}".format
+    rows = [
+        ["exponent of r", f"{value['exponent']:.6f}, error {percent(value['exponent_error'])}"],
+        ["Jupiter's source strength to the Sun's", f"error {percent(value['jupiter_to_sun_error'])}"],
+        ["bodies determined", f"{value['determined']} of {len(value['errors'])}"],
+        ["worst of them", "-" if value["worst_determined_error"] is None else percent(value["worst_determined_error"])],
+        *([f"error of {name}", percent(error)] for name, error in value["errors"].items()),
+        ["law", f"`{value['law']}`"],
+        ["verdict", f"{value['status']}, {value['match']}"],
+        ["seconds", f"{value['seconds']:.0f}"],
+    ]
+    return ["## Solar System", _markdown(("what", "figure"), rows)]
+
+
+def _timing(records: Sequence[Record | None]) -> list[str]:
+    done = [r for r in records if r is not None and r["outcome"] == "done"]
+    if not done:
+        return []
+    rows = []
+    whole = [r["value"]["seconds"] for r in done if r["name"].startswith("timing_discover")]
+    if whole:
+        rows.append(["`discover gravity`, whole command", _spread(whole, "{:.1f} s".format)])
+    for record in done:
+        value = record["value"]
+        if record["name"] in ("timing_help", "timing_import"):
+            rows.append([record["name"].removeprefix("timing_"), _spread(value["all"], "{:.2f} s".format)])
+        if record["name"] == "timing_full-set":
+            kept = f"{value['seconds']:.1f} s, median energy change {value['energy_change']:.1e}"
+            rows.append(["gravity, 10,000 runs of 500 steps, n = 4", kept])
+    return ["## Time", _markdown(("what", "figure"), rows)]
+
+
+def _values(done: Iterable[Record], name: str) -> list[float]:
+    return [v[name] for v in done if v.get(name) is not None]
+
+
+def _count(done: Sequence[Record], name: str, count: int) -> str:
+    if all(v.get(name) is None for v in done):
+        return "-"
+    return f"{sum(bool(v[name]) for v in done)} of {count}"
+
+
+def _spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
+    if not values:
+        return "-"
+    middle = shown(statistics.median(values))
+    return middle if len(values) == 1 else f"{middle} [{shown(min(values))}, {shown(max(values))}]"
+
+
+def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
