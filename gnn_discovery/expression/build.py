@@ -9,6 +9,7 @@ import ast
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 
 import sympy
 from sympy.core.relational import Relational
@@ -196,10 +197,7 @@ def _condition(node: ast.expr) -> sympy.Basic:
 
 def rebuild(node: sympy.Basic, replace: Mapping[str, sympy.Expr]) -> sympy.Basic:
     """The canonical form of a SymPy tree, with trees in the place of some names."""
-
-    def again(part: sympy.Basic) -> sympy.Basic:
-        return rebuild(part, replace)
-
+    again = partial(rebuild, replace=replace)
     if isinstance(node, sympy.Symbol):
         return replace[node.name] if node.name in replace else symbol(node.name)
     if isinstance(node, sympy.Number | sympy.NumberSymbol):

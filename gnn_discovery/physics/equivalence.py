@@ -211,16 +211,17 @@ def _multiplied_out(tree: sympy.Expr, constants: set[str]) -> int:
 
 def _as_written(tree: sympy.Expr, constants: set[str]) -> int:
     """One for each constant, and one for each summand without a constant before it."""
-
-    def bare(summand: sympy.Expr) -> bool:
-        return not any(f.is_Symbol and f.name in constants for f in sympy.Mul.make_args(summand))
-
     count = len(constants)
     for total in tree.atoms(sympy.Add):
         varying = [s for s in total.args if {symbol.name for symbol in s.free_symbols} - constants]
         if len(varying) > 1:
-            count += sum(map(bare, varying))
-    return count + (not tree.is_Add and bare(tree))
+            count += sum(_bare(summand, constants) for summand in varying)
+    return count + (not tree.is_Add and _bare(tree, constants))
+
+
+def _bare(summand: sympy.Expr, constants: set[str]) -> bool:
+    """Whether no constant stands before the summand."""
+    return not any(f.is_Symbol and f.name in constants for f in sympy.Mul.make_args(summand))
 
 
 def reads_same(terms: Sequence[Term], fit: Fit) -> bool:
