@@ -12,7 +12,6 @@ import numpy as np
 
 from gnn_discovery.snapshots import Snapshots
 
-
 Graph = jraph.GraphsTuple
 
 

@@ -13,6 +13,7 @@ output, along the line of centres: a * direction + b, where b is free, so a forc
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -96,9 +97,10 @@ def measure_scales(train: Snapshots, bodies: bool = False) -> Scales:
 
 
 def force_scale(force: np.ndarray) -> float:
-    """A typical size of the force: the larger of its median and a fifth of its root mean square over the lower nine tenths.
+    """A typical size of the force: its median, or a fifth of its root mean square over the lower nine tenths.
 
-    The median alone fails where most particles have come to rest; a plain mean belongs to close encounters.
+    The larger of them: the median alone fails where most particles have come to rest, and a plain mean belongs to
+    close encounters.
     """
     if force.size == 0 or not np.any(force > 0):
         return 1.0
@@ -112,7 +114,7 @@ class MLP(nnx.Module):
     def __init__(self, sizes: list[int], rngs: nnx.Rngs, last: float = 1.0):
         init = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
         final = nnx.initializers.variance_scaling(last, "fan_in", "truncated_normal")
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        pairs = list(itertools.pairwise(sizes))
         self.layers = nnx.List(
             nnx.Linear(a, b, kernel_init=final if k == len(pairs) - 1 else init, rngs=rngs)
             for k, (a, b) in enumerate(pairs)

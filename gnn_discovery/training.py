@@ -85,7 +85,8 @@ class Trained:
 
     @staticmethod
     def unpack(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Trained:
-        scales = Scales(**{k: tuple(v) if isinstance(v, list) else v for k, v in meta["scales"].items()})
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["scales"].items()}
+        scales = Scales(**plain)
         config = NetworkConfig(**meta["config"])
         net = GraphNetwork(config, scales, meta["dim"], meta["particles"], rngs=nnx.Rngs(0))
         nnx.update(net, _unflatten(nnx.state(net), arrays, "state"))
@@ -140,7 +141,7 @@ def train(
     particles = split.train.present.shape[1]
     scales = measure_scales(split.train, bodies=network.latent)
     model = GraphNetwork(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed))
-    graph, params, rest = nnx.split(model, nnx.Param, ...)
+    graph, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     data, held = graph_data(split.train, cutoff), graph_data(split.valid, cutoff)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
     steps = config.steps or (6000 if network.node == "fixed" else 16000)
@@ -320,6 +321,5 @@ def _restore(state: _State, checkpoints: Checkpoints | None) -> _State:
         return state
     arrays, meta = kept
     trees = {name: _unflatten(tree, arrays, name) for name, tree in state.trees().items()}
-    return _State(
-        **trees, history=[tuple(map(float, row)) for row in arrays["history"]], since=int(meta["since"])
-    )  # type: ignore[misc]
+    history = [(float(step), float(loss), float(valid)) for step, loss, valid in arrays["history"]]
+    return _State(**trees, history=history, since=int(meta["since"]))

@@ -176,7 +176,7 @@ def _joined(profile: Profile, left: Profile, inner: Expression, outer: Expressio
 
 
 def _side(piece: Profile, profile: Profile, candidates: Sequence[Candidate]) -> list[Expression]:
-    """What may stand on one side of a jump: nothing, where the profile is next to nothing there; else three formulas."""
+    """What may stand on one side of a jump: nothing where the profile is next to nothing, else three formulas."""
     size = np.sqrt(np.mean((piece.value * piece.weight) ** 2))
     if size < 0.1 * np.sqrt(np.mean((profile.value * profile.weight) ** 2)):
         return [Expression.parse("0")]

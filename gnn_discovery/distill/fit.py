@@ -107,7 +107,7 @@ def _least_squares(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def spline_basis(values: np.ndarray) -> np.ndarray:
-    """Cubic B-splines in log(values) where all are positive, else in values; knots half by count, half by range (K B)."""
+    """Cubic B-splines (K B) in log(values) where all are positive, else in values; knots by count and by range."""
     x = np.log(values) if np.all(values > 0) else values
     if np.ptp(x) < 1e-9 * max(1.0, float(np.max(np.abs(x)))):
         return np.ones((len(x), 1))

@@ -66,21 +66,21 @@ def discover(
     steps.check_engine(config)
     clock, keep = _Clock(monitor), Keep(directory)
     with clock("motion"):
-        source = steps.load(source, config.simulation)
-        data = steps.observe(source, config)
+        given = steps.load(source, config.simulation)
+        data = steps.observe(given, config)
     found = _nothing(data) if steps.still(data.train) else _learn(data, config, clock, keep)
     with clock("report"):
         discovery = Discovery(
-            source=source.label,
+            source=given.label,
             particles=data.train.names or (),
             seed=config.seed,
             versions=versions(),
-            data_sha256=fingerprint(source.trajectories),
+            data_sha256=fingerprint(given.trajectories),
             command=command,
             seconds=dict(clock.seconds),
             **found,
         )
-        discovery = _reveal(discovery, source, config)
+        discovery = _reveal(discovery, given, config)
         if directory is not None:
             write_report(discovery, directory)
     return discovery

@@ -18,7 +18,7 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
 from gnn_discovery.pipeline.config import DiscoverConfig
-from gnn_discovery.simulator import SimulationConfig, Simulator, resolve
+from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, resolve
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
 from gnn_discovery.symbolic import get_engine
 from gnn_discovery.training import Checkpoints, Progress, Trained
@@ -48,7 +48,7 @@ class Reading:
 
 
 def load(source: str | Path | Simulator | Sequence[Trajectory], config: SimulationConfig) -> Source:
-    """Motion from a registered system, ``module:Name``, ``file.py:name``, a trajectory file, an object or a list.
+    """Motion from a registered system, ``module:Name``, ``file.py:name``, a file, an object, a function or runs.
 
     Raises:
         UsageError: an unknown system.
@@ -61,8 +61,9 @@ def load(source: str | Path | Simulator | Sequence[Trajectory], config: Simulati
 
             return Source(label, tuple(read(Path(label))))
         simulator = resolve(label)
-    elif hasattr(source, "simulate"):
-        label, simulator = type(source).__name__, source
+    elif callable(source) or hasattr(source, "simulate"):
+        label = getattr(source, "__name__", type(source).__name__)
+        simulator = as_simulator(source, label)
     else:
         runs = tuple(validate(run, f"run {k}") for k, run in enumerate(source))
         if not runs:
@@ -78,24 +79,17 @@ def observe(source: Source, config: DiscoverConfig) -> Split:
 
 
 def latent_properties(data: Snapshots) -> tuple[str, ...]:
-    """The source strength ``m`` is inferred where one system of particles is seen and no mass or charge is given."""
-    single = (
-        data.names is not None
-        or (len(np.unique(np.diff(data.run))) <= 2
-        and data.times.min() < data.times.max())
-    )
-    same = single and np.all(np.diff(data.times) >= 0)
+    """The source strength ``m`` is inferred where the data give no property, and show the same bodies all along:
+    they have names, or there is one run only, whose times never turn back."""
+    same = data.names is not None or bool(np.all(np.diff(data.times) > 0))
     return ("m",) if same and not data.properties and data.present.all() and data.present.shape[1] > 2 else ()
 
 
 def still(data: Snapshots) -> bool:
     """Whether nothing but rest, or noise, is to be explained."""
     force = np.linalg.norm(data.force, axis=-1)[data.present]
-    return bool(
-        (np.median(force) <= natural_floor(data)
-        and np.max(force) <= 1e3 * natural_floor(data))
-        or data.noise >= NOISE_ONLY
-    )
+    floor = natural_floor(data)
+    return bool(np.median(force) <= floor and np.max(force) <= 1e3 * floor) or data.noise >= NOISE_ONLY
 
 
 def train(
@@ -158,7 +152,7 @@ def assumptions(data: Snapshots, config: DiscoverConfig) -> tuple[str, ...]:
         )
     if not data.has_mass and config.order == 2:
         said.append(
-            "No masses are given: the law is that of accelerations, and how it depends on the receiver's mass is undetermined."
+            "No masses are given: the law is that of accelerations; how the receiver's mass enters is undetermined."
         )
     if latent_properties(data):
         said.append("Each particle has one source strength, m, and it does not change.")
