@@ -159,12 +159,9 @@ class GraphNetwork(nnx.Module):
         self.spread = MLP([pair, config.width, self.size], rngs, last=0.1) if heads == 2 else None
         self.mask = nnx.Variable(jnp.ones((self.size,)))
         own = 2 * dim + 1 + props
-        if config.node == "fixed":
-            self.own = Gated(own, dim, 32, 2, config.gate, rngs)
-            self.node = None
-        else:
-            self.own = None
-            self.node = MLP([self.size + own, *[config.width] * config.depth, dim], rngs)
+        fixed = config.node == "fixed"
+        self.own = Gated(own, dim, 32, 2, config.gate, rngs) if fixed else None
+        self.node = None if fixed else MLP([self.size + own, *[config.width] * config.depth, dim], rngs)
         self.strength = nnx.Param(jnp.zeros((particles,))) if config.latent else None
 
     def __call__(self, graph: jraph.GraphsTuple, key: jax.Array | None = None) -> jraph.GraphsTuple:
@@ -201,6 +198,7 @@ class GraphNetwork(nnx.Module):
         if self.node is not None:
             target = self.node(jnp.concatenate([total, features], -1)) * self.scales.force
             return {"target": target, "self": jnp.zeros_like(target)}
+        assert self.own is not None
         own = self.own(features) * self.scales.force
         return {"target": (total * self.scales.force + own) / self.mass(nodes["properties"]), "self": own}
 

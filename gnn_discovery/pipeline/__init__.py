@@ -2,7 +2,7 @@
 
 from gnn_discovery.pipeline.check import check as check
 from gnn_discovery.pipeline.config import DiscoverConfig as DiscoverConfig
-from gnn_discovery.pipeline.discover import discover as discover
+from gnn_discovery.pipeline.story import discover as discover
 from gnn_discovery.pipeline.keep import Keep as Keep
 from gnn_discovery.pipeline.steps import Reading as Reading
 from gnn_discovery.pipeline.steps import Source as Source
