@@ -1,4 +1,14 @@
-"""Whether a law has the exact form of the true one, and how far its constants are off: after the fact."""
+"""Whether a law has the exact form of the true one, and how far its constants are off: after the fact.
+
+A law has the exact form where, in each channel (pair, self or external, and a direction),
+
+* it has a term where the true law has one, and none where it has none;
+* there are values of its constants for which it is the true law at every distance, mass, charge and speed (to 1e-9);
+* it has no more constants than the true law has independent numbers, and none of them is nothing: a law with an
+  exponent left free, or with a further term of next to no size, is not exact.
+
+The error of a constant is its distance from the value that makes the law the true one. A threshold is a constant.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +27,9 @@ SAMPLES = 400
 SAME = 1e-9
 """Relative residual below which a form, its constants fitted to the truth, is the true one."""
 
+POINTS = np.linspace(0.5, 3.0, 7)
+"""Values of every variable at which a true term is seen to be nothing, or not."""
+
 Channel = tuple[str, str]
 
 
@@ -29,11 +42,13 @@ class Score:
         error: the largest relative error of a constant, None where the form is not exact.
         force_error: relative difference of the forces (median over samples), None where a channel is missing
             or superfluous.
+        why: what keeps the form from being exact, in words.
     """
 
     exact: bool
     error: float | None
     force_error: float | None
+    why: str = ""
 
 
 def score(found: ForceLaw, truth: Sequence[Mapping[str, Any]]) -> Score:
@@ -41,12 +56,41 @@ def score(found: ForceLaw, truth: Sequence[Mapping[str, Any]]) -> Score:
     true = _sums((t["kind"], t["direction"], _with_numbers(t)) for t in truth)
     own = _channels(found.terms)
     if set(true) != set(own):
-        return Score(False, None, None)
+        missing = [f"no {' '.join(c)} term" for c in sorted(set(true) - set(own))]
+        further = [f"a {' '.join(c)} term too many" for c in sorted(set(own) - set(true))]
+        return Score(False, None, None, ", ".join(missing + further))
     parts = [_channel(own[channel], true[channel], seed) for seed, channel in enumerate(sorted(true))]
+    parts += [_count(found, truth, channel) for channel in sorted(true)]
     differences = [p.force_error for p in parts if p.force_error is not None]
     exact = all(p.exact for p in parts)
     errors = [p.error for p in parts if p.error is not None]
-    return Score(exact, max(errors, default=0.0) if exact else None, max(differences, default=0.0))
+    why = "; ".join(dict.fromkeys(p.why for p in parts if p.why))
+    return Score(exact, max(errors, default=0.0) if exact else None, max(differences, default=0.0), why)
+
+
+def _count(found: ForceLaw, truth: Sequence[Mapping[str, Any]], channel: Channel) -> Score:
+    """Whether the law has no more independent numbers in a channel than the true one."""
+    has = sum(_constants(t) for t in found.terms if (t.kind, t.direction) == channel)
+    true = [_with_numbers(t) for t in truth if (t["kind"], t["direction"]) == channel]
+    needs = sum(map(_independent_numbers, true))
+    return Score(has <= needs, None, None, "" if has <= needs else f"{has} constants, {needs} are enough")
+
+
+def _constants(term: Term) -> int:
+    """The constants of a term, two that only scale each other as one: whatever their values, so at odd ones."""
+    odd = {name: 1.0123 * c.value + 0.0077 * (k + 1) for k, (name, c) in enumerate(term.constants.items())}
+    return len(term.expression.substitute(odd).lift_constants()[1])
+
+
+def _independent_numbers(truth: Expression) -> int:
+    """The numbers of a term, its amplitude among them even where it is one."""
+    lifted, values = truth.lift_constants()
+    names = sorted(lifted.names)
+    given = {name: np.full(1, value) for name, value in values.items()}
+    amplitude = any(
+        not np.any(lifted.numpy(names)(*({**given, own: np.zeros(1)}.get(n, POINTS) for n in names))) for own in values
+    )
+    return len(values) + (not amplitude)
 
 
 def _with_numbers(record: Mapping[str, Any]) -> Expression:
@@ -97,10 +141,21 @@ def _channel(found: tuple[Expression, dict[str, float]], truth: Expression, seed
         fit = least_squares(residual, first, x_scale=np.abs(first) + 1e-3, xtol=1e-15, ftol=1e-15, gtol=1e-15)
         best = fit.x
     pairs = [*zip(first, best, strict=True), *((start[name], threshold) for name in jumps)]
-    exact = bool(np.max(np.abs(residual(best))) < SAME) and bool(jumps) == (threshold is not None)
-    exact = exact and len(jumps) <= 1 and not any(abs(true) < SAME for _, true in pairs)
-    error = max((abs(own - true) / abs(true) for own, true in pairs), default=0.0) if exact else None
-    return Score(exact, error, float(np.median(np.abs(residual(first)))))
+    left = float(np.max(np.abs(residual(best))))
+    why = _why_not(left, len(jumps), threshold, [true for _, true in pairs])
+    error = None if why else max((abs(own - true) / abs(true) for own, true in pairs), default=0.0)
+    return Score(not why, error, float(np.median(np.abs(residual(first)))), why)
+
+
+def _why_not(left: float, jumps: int, threshold: float | None, constants: Sequence[float]) -> str:
+    """What keeps the fitted form from being the true one; nothing where it is."""
+    if jumps != (threshold is not None):
+        return f"{jumps} thresholds, there are {int(threshold is not None)}"
+    if left >= SAME:
+        return f"no constants make it the true law (up to {left:.1e} is left)"
+    if any(abs(true) < SAME for true in constants):
+        return "a constant too many"
+    return ""
 
 
 def _only_number_in_conditions(truth: Expression) -> float | None:

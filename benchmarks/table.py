@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gnn_discovery.report.digits import r_squared
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import read_json, write_bytes
 
@@ -84,8 +85,8 @@ def _law_row(what: str, records: Sequence[Record]) -> list[str]:
         _count(done, "from_messages", count),
         _count(done, "without_network", count),
         _spread(_values(done, "constants_error"), "{:.1e}".format),
-        _spread(_values(done, "direct_r2_trimmed"), "{:.5f}".format),
-        _spread(_values(done, "direct_r2_all"), "{:.4f}".format),
+        _spread(_values(done, "direct_r2_trimmed"), r_squared),
+        _spread(_values(done, "direct_r2_all"), r_squared),
         ", ".join(f"{verdicts.count(s)} {s}" for s in sorted(set(verdicts))),
         _spread(_values(done, "seconds"), "{:.0f}".format),
     ]
