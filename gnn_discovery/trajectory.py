@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gnn_discovery.errors import DataError
-from gnn_discovery.types import Edges, Properties, Times, Vectors
+from gnn_discovery.types import Box, Edges, Properties, Times, Vectors
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Trajectory:
     accelerations: Vectors | None = None
     properties: Properties = field(default_factory=dict)
     edges: Edges | None = None
-    box: Times | None = None
+    box: Box | None = None
     names: tuple[str, ...] | None = None
     units: Mapping[str, str] = field(default_factory=dict)
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 Vectors = Float[np.ndarray, "T N D"]
 Times = Float[np.ndarray, " T"]
+Box = Float[np.ndarray, " D"]
 Edges = Int[np.ndarray, "E 2"]
 Properties = Mapping[str, Float[np.ndarray, " N"]]
 Mask = Bool[np.ndarray, "..."]

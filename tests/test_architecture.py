@@ -161,7 +161,7 @@ def test_nothing_before_the_report_sees_the_truth(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     truths = {"true_law", "reference_properties"} & seen
-    if path == CORE / "pipeline" / "discover.py":
+    if path == CORE / "pipeline" / "story.py":
         readers = [
             f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and "true_law" in ast.unparse(f)
         ]

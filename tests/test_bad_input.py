@@ -217,7 +217,7 @@ CASES = (
         "a force that is NaN",
         simulator("def simulate(positions, velocities, properties): return positions * np.nan\n"),
         3,
-        ("mine.py", "nan", "run 0", "frame 0", "particle 0"),
+        ("mine.py", "no finite number", "run 0", "frame 0", "particle 0"),
     ),
     Bad("an occupied directory", occupied, 6, ("here", "--out")),
     Bad("a directory under a file", under_a_file, 6, ("file/run", "--out")),

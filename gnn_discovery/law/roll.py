@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from gnn_discovery.law.evaluate import acceleration
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.types import Edges, Times
+from gnn_discovery.types import Box, Edges, Times
 
 
 def roll(
@@ -21,7 +21,7 @@ def roll(
     times: Times,
     *,
     edges: Edges | None = None,
-    box: Times | None = None,
+    box: Box | None = None,
     tolerance: float = 1e-8,
     evaluations: int = 20_000,
 ) -> Float[np.ndarray, "t N D"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from gnn_discovery.errors import DataError
 from gnn_discovery.motion.derivative import Estimate, differentiate, noise_level
 from gnn_discovery.trajectory import Trajectory
-from gnn_discovery.types import Order, Times
+from gnn_discovery.types import Box, Order
 
 FEWEST_FRAMES = 5
 """Frames that are needed where a derivative has to be taken."""
@@ -84,7 +84,7 @@ def complete_all(
     return [motions[index] for index in range(len(trajectories))]
 
 
-def unwrap(positions: Float[np.ndarray, "T N D"], box: Times | None) -> Float[np.ndarray, "T N D"]:
+def unwrap(positions: Float[np.ndarray, "T N D"], box: Box | None) -> Float[np.ndarray, "T N D"]:
     """Positions without the jumps at the walls of a periodic box: each step is the shortest one."""
     if box is None:
         return positions

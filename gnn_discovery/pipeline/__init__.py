@@ -2,7 +2,6 @@
 
 from gnn_discovery.pipeline.check import check as check
 from gnn_discovery.pipeline.config import DiscoverConfig as DiscoverConfig
-from gnn_discovery.pipeline.story import discover as discover
 from gnn_discovery.pipeline.keep import Keep as Keep
 from gnn_discovery.pipeline.steps import Reading as Reading
 from gnn_discovery.pipeline.steps import Source as Source
@@ -13,3 +12,4 @@ from gnn_discovery.pipeline.steps import load as load
 from gnn_discovery.pipeline.steps import observe as observe
 from gnn_discovery.pipeline.steps import read as read
 from gnn_discovery.pipeline.steps import train as train
+from gnn_discovery.pipeline.story import discover as discover
