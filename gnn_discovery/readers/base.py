@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.trajectory import Trajectory
@@ -14,6 +14,7 @@ from gnn_discovery.trajectory import Trajectory
 GROUP = "gnn_discovery.readers"
 
 
+@runtime_checkable
 class Reader(Protocol):
     """One file format. Made without arguments, and asked once for each file that a user names."""
 
