@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -18,10 +19,10 @@ from exact import Score, score
 
 from gnn_discovery import pipeline
 from gnn_discovery.distill import distill, tables_without_network
-from gnn_discovery.errors import GnnDiscoveryError
+from gnn_discovery.errors import GnnDiscoveryError, NoResult
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term, refit
-from gnn_discovery.law.text import from_dict
+from gnn_discovery.law.text import from_dict, to_dict
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.simulator import SimulationConfig, resolve
 
@@ -37,35 +38,43 @@ def law(system: str, dim: int, seed: int, network: Mapping[str, Any], baseline: 
     config = DiscoverConfig(seed=seed, simulation=SimulationConfig(dim=dim, seed=seed))
     config = replace(config, network=replace(config.network, **network))
     truth = resolve(system).true_law(config.simulation)  # type: ignore[attr-defined]  # built-in systems have one
-    start = time.perf_counter()
+    given, start = circumstances(), time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         found = pipeline.discover(system, config, directory=Path(name))
         seconds = time.perf_counter() - start
-        kept = json.loads((Path(name) / "candidates.json").read_text())
+        kept = Path(name) / "candidates.json"
+        read = json.loads(kept.read_text())["from_messages"] if kept.exists() else []
     own = score(found.law, truth)
+    first = score(from_dict(read[0]), truth) if read else None
     messages = dict(found.messages)
     return {
         "exact": own.exact,
+        "why": own.why,
         "constants_error": own.error,
         "force_error": own.force_error,
-        "from_messages": score(from_dict(kept["from_messages"][0]), truth).exact,
-        "without_network": without_network(system, config, truth).exact if baseline else None,
+        "from_messages": first.exact if first else None,
+        "from_messages_why": first.why if first else None,
+        "from_messages_law": messages.get("law_from_messages_alone"),
+        **(without_network(system, config, truth) if baseline else {}),
         "direct_r2_trimmed": messages.get("direct_r2_trimmed"),
         "direct_r2_all": messages.get("direct_r2_all"),
         "components": messages.get("components_alive"),
         "status": found.verdict.status,
         "match": found.verdict.match,
         "law": str(found.law),
+        "terms": to_dict(found.law)["terms"],
         "law_error": found.fit.law_error,
         "network_error": found.fit.network_error,
         "seconds": seconds,
         "steps": found.seconds,
+        **given,
     }
 
 
-def without_network(system: str, config: DiscoverConfig, truth: Terms) -> Score:
+def without_network(system: str, config: DiscoverConfig, truth: Terms) -> dict[str, Any]:
     """The same regression, choice and refit on contributions made from the accelerations alone."""
     data = pipeline.observe(pipeline.load(system, config.simulation), config)
+    law, first = "", None
     try:
         candidates = distill(
             tables_without_network(data.train, config.seed),
@@ -74,17 +83,27 @@ def without_network(system: str, config: DiscoverConfig, truth: Terms) -> Score:
             order=config.order,
             divides_by_mass=data.train.has_mass,
         )
-        return score(pipeline.choose(candidates.laws, data, config).law, truth)
-    except GnnDiscoveryError:
-        return Score(False, None, None)
+        first = score(candidates.laws[0], truth)
+        chosen = pipeline.choose(candidates.laws, data, config).law
+        own, law = score(chosen, truth), str(chosen)
+    except (GnnDiscoveryError, np.linalg.LinAlgError) as error:
+        own = Score(False, None, None, str(error))
+    return {
+        "without_network": own.exact,
+        "without_network_why": own.why,
+        "without_network_law": law,
+        "without_network_or_refit": bool(first and first.exact),
+    }
 
 
 def solar_system(seed: int) -> dict[str, Any]:
     """The exponent of r and the source strengths from the ephemeris, against the accepted ones, linearly."""
     config = DiscoverConfig(seed=seed)
-    start = time.perf_counter()
+    given, start = circumstances(), time.perf_counter()
     found = pipeline.discover("solar-system", config)
     seconds = time.perf_counter() - start
+    if "m" not in found.law.latent:
+        raise NoResult(f"no source strengths were inferred: {found.law}")
     accepted = np.asarray(found.reference["m"], float)
     strengths = found.law.latent["m"]
     errors = np.abs(np.asarray(strengths.values) / accepted - 1)
@@ -107,6 +126,7 @@ def solar_system(seed: int) -> dict[str, Any]:
         "determined_bodies": [name for name, is_sure in zip(names, sure, strict=True) if is_sure],
         "seconds": seconds,
         "steps": found.seconds,
+        **given,
     }
 
 
@@ -120,21 +140,35 @@ def free_exponent(config: DiscoverConfig) -> tuple[float, float | None]:
 
 def command(arguments: Sequence[str], repeats: int = 1) -> dict[str, Any]:
     """Wall time of a command as a whole process, from a cold start each time."""
-    seconds = []
+    given, seconds = circumstances(), []
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
             subprocess.run([sys.executable, "-P", *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
             seconds.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(seconds), "all": seconds}
+    return {"seconds": statistics.median(seconds), "all": seconds, **given}
 
 
 def full_set(system: str) -> dict[str, Any]:
     """The paper's set of one system: 10,000 runs of 500 steps, four particles in 2D; time, and energy kept."""
     simulator: Any = resolve(system)
-    start = time.perf_counter()
+    given, start = circumstances(), time.perf_counter()
     runs = simulator.simulate(SimulationConfig(runs=10_000, frames=100))
     seconds = time.perf_counter() - start
     energy = [simulator.energy(run.positions, run.velocities, run.properties) for run in runs]
     change = [np.max(np.abs(e / e[0] - 1)) for e in energy]
-    return {"seconds": seconds, "energy_change": float(np.median(change))}
+    return {"seconds": seconds, "energy_change": float(np.median(change)), **given}
+
+
+def circumstances() -> dict[str, Any]:
+    """The commit, a ``+`` after it where the code was changed since, and how many processes wanted to run."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        where = Path(__file__).parents[1]
+        return subprocess.run(["git", *arguments], cwd=where, check=False, capture_output=True, text=True)
+
+    changed = git("diff", "--quiet", "HEAD", "--", "gnn_discovery", "simulations").returncode
+    return {
+        "commit": git("rev-parse", "--short", "HEAD").stdout.strip() + "+" * bool(changed),
+        "load": round(os.getloadavg()[0], 1),
+    }

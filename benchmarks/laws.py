@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from table import write_table
@@ -40,7 +41,9 @@ def groups() -> dict[str, list[Cell]]:
             for strategy in STRATEGIES
             for system in ("gravity", "spring")
         ],
-        "solar-system": [Cell("solar-system", "cells:solar_system", {"seed": 0})],
+        "string": [_law("string", "string", 2, seed) for seed in range(2)],
+        "free": [_law("free", "free", 2, seed) for seed in range(2)],
+        "solar-system": [Cell(f"solar-system_s{seed}", "cells:solar_system", {"seed": seed}) for seed in range(3)],
         "timing": [
             *(
                 _timed(f"timing_discover-gravity_s{seed}", ["discover", "gravity", "--seed", str(seed), "--quiet"])
@@ -70,31 +73,44 @@ def main() -> None:
     everything = groups()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=2, help="cells side by side; timing always runs alone")
-    parser.add_argument("--only", nargs="+", choices=everything, default=list(everything), help="groups to run")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="PATTERN",
+        default=["*"],
+        help=f"groups ({', '.join(everything)}) or cells by name, such as 'laws_gravity-*'",
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="of each system, at most so many")
     parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
     parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
     cores = os.cpu_count() or 1
+    chosen = {name: _chosen(name, cells, asked.only, asked.seeds) for name, cells in everything.items()}
+    if not any(chosen.values()):
+        parser.error(f"no cell is called {' or '.join(asked.only)}")
     try:
-        for name in [] if asked.table else asked.only:
+        for name, cells in [] if asked.table else chosen.items():
             workers = 1 if name == "timing" else asked.workers
             threads = None if workers == 1 else max(1, cores // workers)
-            run_cells(
-                everything[name],
-                RESULTS,
-                workers,
-                threads=threads,
-                search=[HERE],
-                retry=asked.retry,
-                report=say,
-            )
+            run_cells(cells, RESULTS, workers, threads=threads, search=[HERE], retry=asked.retry, report=say)
     finally:
         print(write_table(everything, RESULTS, HERE / "results" / "laws.md"))
 
 
+def _chosen(group: str, cells: Sequence[Cell], patterns: Sequence[str], seeds: int) -> list[Cell]:
+    return [
+        cell
+        for cell in cells
+        if any(pattern == group or fnmatch(cell.name, pattern) for pattern in patterns)
+        and cell.arguments.get("seed", 0) < seeds
+    ]
+
+
 def say(result: CellResult) -> None:
     """One line for each cell as it comes in."""
-    print(f"{result.seconds:7.1f} s  {result.name}: {result.outcome}", flush=True)
+    value = result.value or {}
+    said = "" if "exact" not in value else "exact" if value["exact"] else f"not exact: {value['why']}"
+    print(f"{result.seconds:7.1f} s  {result.name}: {result.outcome}  {said}", flush=True)
 
 
 if __name__ == "__main__":

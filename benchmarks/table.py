@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from summary import summary
+
 from gnn_discovery.report.digits import r_squared
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import read_json, write_bytes
@@ -25,11 +27,14 @@ def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) 
         "constants, it is the true one and none of its constants is superfluous; no part of the software sees the true "
         "law before. Figures are medians over seeds, with the range in brackets.",
         _made_with(records, total),
+        _markdown(("what", "at least", "aim", "found"), summary(kept)),
         *_laws("Four laws in 2D and 3D", kept["laws"]),
         *_laws("Sums and thresholds", kept["sums"]),
         *_laws("Message strategies of the paper, MLP node function", kept["strategies"]),
+        *_laws("String and free motion", [*kept["string"], *kept["free"]]),
         *_solar_system(kept["solar-system"]),
         *_timing(kept["timing"]),
+        *_every_law(records),
     ]
     write_bytes(out, ("\n\n".join(parts) + "\n").encode())
     return f"{out}: {len(records)} of {total} cells"
@@ -44,10 +49,13 @@ def _made_with(records: Sequence[Record], total: int) -> str:
     if not records:
         return f"0 of {total} cells are done."
     dates = sorted(r["date"][:10] for r in records)
+    done = [r["value"] for r in records if r["outcome"] == "done"]
     versions = {f"{name} {v}" for r in records for name, v in r["versions"].items()}
     rows = [
         f"{len(records)} of {total} cells are done, {sum(r['outcome'] != 'done' for r in records)} of them failed.",
         f"- dates: {dates[0]} to {dates[-1]}",
+        f"- commits: {', '.join(sorted({v['commit'] for v in done}))} (+: with changes that are in none)",
+        f"- processes that wanted to run when a cell began: {_spread([v['load'] for v in done], '{:.1f}'.format)}",
         f"- machine: {'; '.join(sorted({r['machine'] for r in records}))}",
         f"- versions: {', '.join(sorted(versions))}",
     ]
@@ -70,8 +78,7 @@ def _laws(title: str, records: Sequence[Record | None]) -> list[str]:
     table = [_law_row(what, cells) for what, cells in rows.items()]
     if len(rows) > 1:
         table.append(_law_row("all", [cell for cells in rows.values() for cell in cells]))
-    failures = [f"- {r['name']}: {r['outcome']}" for cells in rows.values() for r in cells if r["outcome"] != "done"]
-    return [f"## {title}", _markdown(heads, table), *(["\n".join(["Failed:", *failures])] if failures else [])]
+    return [f"## {title}", _markdown(heads, table)]
 
 
 def _law_row(what: str, records: Sequence[Record]) -> list[str]:
@@ -96,19 +103,38 @@ def _solar_system(records: Sequence[Record | None]) -> list[str]:
     found = [r["value"] for r in records if r is not None and r["outcome"] == "done"]
     if not found:
         return []
-    value = found[0]
-    percent = "{:.3%}".format
+    percent = "{:.4%}".format
     rows = [
-        ["exponent of r", f"{value['exponent']:.6f}, error {percent(value['exponent_error'])}"],
-        ["Jupiter's source strength to the Sun's", f"error {percent(value['jupiter_to_sun_error'])}"],
-        ["bodies determined", f"{value['determined']} of {len(value['errors'])}"],
-        ["worst of them", "-" if value["worst_determined_error"] is None else percent(value["worst_determined_error"])],
-        *([f"error of {name}", percent(error)] for name, error in value["errors"].items()),
-        ["law", f"`{value['law']}`"],
-        ["verdict", f"{value['status']}, {value['match']}"],
-        ["seconds", f"{value['seconds']:.0f}"],
+        ["exponent of r", _spread(_values(found, "exponent"), "{:.6f}".format)],
+        ["its error", _spread(_values(found, "exponent_error"), percent)],
+        ["Jupiter's source strength to the Sun's, error", _spread(_values(found, "jupiter_to_sun_error"), percent)],
+        ["bodies determined", _spread(_values(found, "determined"), "{:.0f}".format)],
+        ["worst of them, error", _spread(_values(found, "worst_determined_error"), percent)],
+        *(_body(found, name) for name in found[0]["errors"]),
+        ["verdict", "; ".join(sorted({f"{v['status']}, {v['match']}" for v in found}))],
+        ["seconds", _spread(_values(found, "seconds"), "{:.0f}".format)],
     ]
     return ["## Solar System", _markdown(("what", "figure"), rows)]
+
+
+def _body(found: Sequence[Record], name: str) -> list[str]:
+    sure = sum(name in v["determined_bodies"] for v in found)
+    error = _spread([v["errors"][name] for v in found], "{:.4%}".format)
+    return [f"source strength of {name}, error", f"{error}; determined in {sure} of {len(found)}"]
+
+
+def _every_law(records: Sequence[Record]) -> list[str]:
+    """What each cell found, and the reason of each that failed."""
+    rows = []
+    for record in records:
+        value = record["value"] or {}
+        if record["outcome"] != "done":
+            rows.append([record["name"], f"failed: {record['outcome']}", "", ""])
+        elif "law" in value:
+            exact = "" if "exact" not in value else "exact" if value["exact"] else f"not exact: {value['why']}"
+            verdict = value["status"] + (f", {value['match']}" if value["match"] else "")
+            rows.append([record["name"], exact, f"`{value['law']}`", verdict])
+    return ["## Every cell", _markdown(("cell", "outcome", "law", "verdict"), rows)] if rows else []
 
 
 def _timing(records: Sequence[Record | None]) -> list[str]:
@@ -136,7 +162,7 @@ def _values(done: Iterable[Record], name: str) -> list[float]:
 def _count(done: Sequence[Record], name: str, count: int) -> str:
     if all(v.get(name) is None for v in done):
         return "-"
-    return f"{sum(bool(v[name]) for v in done)} of {count}"
+    return f"{sum(bool(v.get(name)) for v in done)} of {count}"
 
 
 def _spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
@@ -148,4 +174,4 @@ def _spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -10,6 +10,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from exact import score
+from laws import groups
+from summary import summary
 
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term
@@ -102,3 +104,52 @@ def test_two_terms_of_one_channel_add_up():
         ("pair", "radial", "a0*m_i*m_j/(r + a1)**2", {"a0": -1.0, "a1": 0.01}),
     )
     assert score(found, truth).error == pytest.approx(0, abs=1e-9)
+
+
+def cell(system: str = "gravity", dim: int = 2, **value: object) -> dict[str, object]:
+    usual = {
+        "exact": True,
+        "constants_error": 1e-6,
+        "from_messages": False,
+        "without_network": False,
+        "without_network_or_refit": False,
+        "direct_r2_trimmed": 0.99995,
+        "direct_r2_all": 0.99,
+    }
+    return {
+        "name": f"laws_{system}",
+        "outcome": "done",
+        "arguments": {"system": system, "dim": dim, "network": {}},
+        "value": {**usual, **value},
+    }
+
+
+def found(**kept: list) -> dict[str, str]:
+    everything = {name: kept.get(name.replace("-", "_"), []) for name in groups()}
+    return {row[0]: row[3] for row in summary(everything)}
+
+
+def test_a_law_is_recovered_when_its_form_and_its_constants_are_right():
+    failed = {**cell(), "outcome": "ended with status 1", "value": None}
+    wrong = [cell(exact=False, constants_error=None), cell(constants_error=2e-3), failed]
+    rows = found(laws=[cell(), *wrong, None])
+    assert rows["four laws in 2D and 3D: exact, constants within .1%"] == "1 of 4 (1 not yet run)"
+    assert rows["their constants: largest error"] == "2.0e-03, median 1.0e-03"
+
+
+def test_the_system_with_the_lowest_median_is_shown():
+    cells = [cell(dim=d, direct_r2_all=r2) for d, r2 in [(2, 0.5), (2, 0.98), (2, 0.99), (3, 0.97), (3, 0.96)]]
+    assert found(laws=cells)["the same, all kept"] == "0.965 (gravity 3D)"
+
+
+def test_free_motion_is_right_only_without_any_term():
+    cells = [cell(terms=[], match="no interaction"), cell(terms=[{}], match="no interaction")]
+    assert found(free=cells)["free motion: no interaction"] == "1 of 2"
+
+
+def test_the_table_holds_all_that_was_asked():
+    cells = groups()
+    assert [len(cells[name]) for name in ("laws", "sums", "strategies")] == [40, 15, 24]
+    every = [c for group in cells.values() for c in group]
+    assert len({c.name for c in every}) == len(every)
+    assert {c.name.split("_")[0] for c in every} == set(cells)
