@@ -283,8 +283,8 @@ def test_candidate_needs_every_proof():
     verdict = decide(findings, agreed)
     assert verdict.status == "candidate"
     assert "without units" in verdict.reason
-    assert needs_seeds(found, data, EXACT)
-    assert not needs_seeds(found, data, agreed)
+    assert needs_seeds(findings, EXACT)
+    assert not needs_seeds(findings, agreed)
     for lacking in (
         replace(agreed, seeds_agree=None),
         replace(agreed, seeds_agree=False),
@@ -297,7 +297,7 @@ def test_candidate_needs_every_proof():
 
 
 def test_known_law_needs_no_other_seed():
-    assert not needs_seeds(law(GRAVITY), moved(law(GRAVITY), DATA), EXACT)
+    assert not needs_seeds(investigate(law(GRAVITY), moved(law(GRAVITY), DATA)), EXACT)
 
 
 def test_not_better_than_a_known_law_is_no_candidate():
@@ -362,3 +362,10 @@ def test_dimensions(text, passed):
     units = replace(DATA, units={"length": "AU", "time": "day", "m": "kg"})
     assert check_dimensions(law(text), units).passed is passed
     assert check_dimensions(law(text), DATA).passed is None
+
+
+def test_a_law_that_was_not_found_is_no_absence_of_force():
+    seen = judge(ForceLaw(()), DATA, JudgeContext((1.0, 1.0), network_error=(0.02, 0.1)))
+    assert seen.status == "inconclusive" and seen.match is None
+    unseen = judge(ForceLaw(()), DATA, JudgeContext((1.0, 1.0), network_error=(1.0, 1.0), force_limit=1e-3))
+    assert unseen.match == NO_INTERACTION and "0.001" in unseen.reason

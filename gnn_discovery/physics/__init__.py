@@ -2,6 +2,8 @@
 
 from gnn_discovery.physics.equivalence import same_law as same_law
 from gnn_discovery.physics.judge import JudgeContext as JudgeContext
+from gnn_discovery.physics.judge import decide as decide
+from gnn_discovery.physics.judge import investigate as investigate
 from gnn_discovery.physics.judge import judge as judge
 from gnn_discovery.physics.judge import needs_seeds as needs_seeds
 from gnn_discovery.physics.record import Check as Check

@@ -23,6 +23,8 @@ from gnn_discovery.physics.record import Check, Verdict
 from gnn_discovery.snapshots import Snapshots
 
 NO_INTERACTION = "no interaction"
+UNSEEN = 0.9
+"""Share of held-out motion that a network leaves unexplained where there is no force to be learnt."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +67,30 @@ def judge(law: ForceLaw, data: Snapshots, context: JudgeContext) -> Verdict:
     no units), stable over seeds, no worse than the network on held-out data and outside the range of
     training, and better than every known law. Else ``inconclusive``.
     """
-    return decide(investigate(law, data), context) if law.terms else _no_interaction(context)
+    return decide(investigate(law, data), context)
 
 
-def needs_seeds(law: ForceLaw, data: Snapshots, context: JudgeContext) -> bool:
-    """Whether agreement over seeds is all that ``law`` lacks for a ``candidate``."""
+def needs_seeds(findings: Findings | None, context: JudgeContext) -> bool:
+    """Whether agreement over seeds is all that a law lacks for a ``candidate``."""
     if context.seeds_agree is not None:
         return False
-    return judge(law, data, replace(context, seeds_agree=True)).status == "candidate"
+    return decide(findings, replace(context, seeds_agree=True)).status == "candidate"
 
 
-def investigate(law: ForceLaw, data: Snapshots) -> Findings:
-    """Compares a law of at least one term with the catalogue, and tests it."""
+def investigate(law: ForceLaw, data: Snapshots) -> Findings | None:
+    """Compares a law with the catalogue, and tests it; None where it has no term."""
+    if not law.terms:
+        return None
     comparison = compare(law, data)
     soundness = (check_dimensions(law, data), check_constants(law), *check_conservation(law, data))
     rival = None if comparison.matched else best_known(law, comparison, data)
     return Findings(comparison, soundness, rival)
 
 
-def decide(findings: Findings, context: JudgeContext) -> Verdict:
+def decide(findings: Findings | None, context: JudgeContext) -> Verdict:
     """The verdict on what was found; see `judge`."""
+    if findings is None:
+        return _no_interaction(context)
     comparison = findings.comparison
     checks = (
         check_explains(context.law_error, context.noise),
@@ -102,6 +108,11 @@ def decide(findings: Findings, context: JudgeContext) -> Verdict:
 
 
 def _no_interaction(context: JudgeContext) -> Verdict:
+    """Nothing is seen where the network sees nothing either; else a law is there that was not found."""
+    network = context.network_error[0]
+    if network is not None and network < UNSEEN:
+        reason = f"no law was found, but the network leaves only {network:.2g} of held-out motion unexplained"
+        return Verdict("inconclusive", None, (), reason, context.symmetry)
     limit = context.force_limit
     bound = "no upper limit on it was measured" if limit is None else f"it is smaller than {limit:.2g} (95%)"
     reason = f"no force between the particles is seen; {bound}"

@@ -92,6 +92,11 @@ def still(data: Snapshots) -> bool:
     return bool(np.median(force) <= floor and np.max(force) <= 1e3 * floor) or data.noise >= NOISE_ONLY
 
 
+def force_limit(data: Snapshots) -> float:
+    """What 95% of the observed forces stay below: nothing larger can hide in them."""
+    return float(np.quantile(np.linalg.norm(data.force, axis=-1)[data.present], 0.95))
+
+
 def train(
     data: Split,
     config: DiscoverConfig,

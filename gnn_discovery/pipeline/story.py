@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.physics import JudgeContext, Verdict, judge, needs_seeds, same_law
+from gnn_discovery.physics import JudgeContext, decide, investigate, judge, needs_seeds, same_law
 from gnn_discovery.pipeline import steps
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.evidence import draw_from, measure_fit, symmetry_checks
@@ -102,14 +100,17 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
     with clock("verdict"):
         fit = measure_fit(choice.law, trained, data)
         context = JudgeContext(
-            fit.law_error, fit.network_error, symmetry_checks(reading), noise=data.train.noise
+            fit.law_error,
+            fit.network_error,
+            symmetry_checks(reading),
+            noise=data.train.noise,
+            force_limit=steps.force_limit(data.train),
         )
-        again = needs_seeds(choice.law, data.train, context)
-    others = [_once_more(data, config, k, clock, keep) for k in range(1, config.seeds)] if again else []
-    with clock("verdict"):
-        if others:
-            context = replace(context, seeds_agree=all(same_law(o, choice.law, data.train) for o in others))
-        verdict = judge(choice.law, data.train, context)
+        findings = investigate(choice.law, data.train)
+    if needs_seeds(findings, context):
+        others = [_once_more(data, config, k, clock, keep) for k in range(1, config.seeds)]
+        context = replace(context, seeds_agree=all(same_law(o, choice.law, data.train) for o in others))
+    verdict = decide(findings, context)
     with clock("evidence"):
         held_out = steps.read_messages(trained, data.test, seed=config.seed)
         evidence = draw_from(choice.law, choice, trained, held_out, data)
@@ -147,12 +148,11 @@ def _nothing(data: Split) -> dict[str, Any]:
     """Motion in which no force can be seen: the law without terms."""
     train = data.train
     law = ForceLaw((), order=train.order, divides_by_mass=train.has_mass)
-    limit = 3 * float(np.sqrt(np.mean(np.sum(train.force[train.present] ** 2, -1))))
-    verdict: Verdict = judge(law, train, JudgeContext((None, None), noise=train.noise, force_limit=limit))
+    context = JudgeContext((None, None), noise=train.noise, force_limit=steps.force_limit(train))
     nothing = (None, None)
     return {
         "law": law,
-        "verdict": verdict,
+        "verdict": judge(law, train, context),
         "fit": Fit(nothing, nothing, nothing, nothing),
         "messages": {},
         "assumptions": ASSUMED,
