@@ -144,8 +144,8 @@ class Gated(nnx.Module):
 class GraphNetwork(nnx.Module):
     """Edge function, sum over neighbours, node function, over a ``jraph.GraphsTuple``.
 
-    Called on a graph it returns one whose edges hold ``message`` (E M), with ``log_variance`` (E M) for the KL
-    strategy, and whose nodes hold the predicted ``target`` (N D) and ``self`` (N D), in the units of the data.
+    Called on a graph it returns one whose edges hold ``message`` (E M), with ``mean`` and ``log_variance`` (E M) for the
+    KL strategy and ``across`` (E D), the free part b of a message that has one along the line of centres; and whose nodes hold the predicted ``target`` (N D) and ``self`` (N D), in the units of the data.
     """
 
     def __init__(self, config: NetworkConfig, scales: Scales, dim: int, particles: int, *, rngs: nnx.Rngs):
@@ -176,6 +176,7 @@ class GraphNetwork(nnx.Module):
         x = self.pair_features(edges["separation"], sender, receiver)
         message, out = self.edge(x), {}
         if self.radial:
+            out["across"] = message[:, 1:] * edges["present"][:, None]
             message = message[:, :1] * unit(edges["separation"]) + message[:, 1:]
         if self.spread is not None:
             out["log_variance"] = jnp.clip(self.spread(x), -12.0, 4.0)

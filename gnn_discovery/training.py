@@ -31,7 +31,7 @@ class TrainingConfig:
         edges: about how many edges a batch holds.
         learning_rate: the peak of the one-cycle cosine schedule.
         l1: weight of the mean over edges of the L1 norm of a message, for "l1" and "pruning" (arXiv 2006.11287: 1e-2).
-        own: weight of the mean self force, in units of the typical force: what pairs can explain is left to pairs.
+        own: weight of what a fixed node function pays for forces that are not central, see `_plainness`.
         kl: weight of the mean over edges of the divergence from N(0, 1), for "kl". The paper's 1 belongs to a loss
             in units of acceleration; here the loss is relative and at most about 1.
         patience: chunks (of 20 in all) without a better held-out error before training stops early.
@@ -266,7 +266,6 @@ def _loss(
     key: jax.Array,
 ) -> jax.Array:
     net = nnx.merge(graph, params, rest)
-    scales = net.scales
     out = net(batch_graph(data, index), key if network.strategy == "kl" else None)
     loss = prediction_error(net, out, data, index)
     message = out.edges["message"]
@@ -277,14 +276,27 @@ def _loss(
         divergence = 0.5 * (mean**2 + jnp.exp(log_variance) - log_variance - 1)
         loss += config.kl * jnp.mean(jnp.sum(divergence, -1))
     if network.node == "fixed":
-        scale = jnp.tile(jnp.asarray(scales.particle), len(index))[:, None]
-        own = jnp.sqrt(jnp.sum((out.nodes["self"] / scale) ** 2, -1) + 1e-12)
-        loss += config.own * jnp.mean(own)
-    if network.latent:
-        scale = jnp.asarray(scales.particle)[data.receivers]
-        pull = jnp.linalg.norm(message * scales.force, axis=-1) / jnp.tile(scale, len(index))
-        loss += 0.1 * config.own * jnp.mean(pull)
+        loss += config.own * _plainness(net, out, data, index)
     return loss
+
+
+def _plainness(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array) -> jax.Array:
+    """Mean over particles of the self force, twice the pair forces off the line of centres, and for particular bodies
+    a tenth of the whole pair forces, in units of the typical force: of the sums that explain the motion alike, the
+    plain one. A field is left to the particles, what is central to the pairs, and no body pulls that need not."""
+    scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
+    here = data.present[index].reshape(-1)
+    gather = lambda lengths: jax.ops.segment_sum(lengths, out.receivers, len(scale)) * net.scales.force  # noqa: E731
+    total = here * _length(out.nodes["self"])
+    if "across" in out.edges:
+        total += 2.0 * gather(_length(out.edges["across"]))
+    if net.strength is not None:
+        total += 0.1 * gather(_length(out.edges["message"]))
+    return jnp.sum(total / scale) / jnp.sum(here)
+
+
+def _length(vectors: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.sum(vectors**2, -1) + 1e-24)
 
 
 def predict(

@@ -47,7 +47,8 @@ def weights(data: Snapshots, scale: Scale) -> Float[np.ndarray, "S N"]:
 
 def relative_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> Float[np.ndarray, "S N"]:
     """|F_law - F| / (scale + |F|), at most 1, zero for absent particles; 1 where the law is not finite."""
-    miss = np.linalg.norm(force(law, data) - data.force, axis=-1) * weights(data, scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        miss = np.linalg.norm(force(law, data) - data.force, axis=-1) * weights(data, scale)
     return np.where(data.present, np.minimum(np.nan_to_num(miss, nan=1.0, posinf=1.0), 1.0), 0.0)
 
 
