@@ -1,0 +1,71 @@
+"""Tiny networks for the tests, compiled once each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from worlds import halves, spring, world
+
+from gnn_discovery.graph import Graph, batch_graph, graph_data
+from gnn_discovery.model import GraphNetwork, NetworkConfig, jitted, measure_scales
+from gnn_discovery.snapshots import Snapshots, Split
+from gnn_discovery.training import Trained, TrainingConfig, train
+
+# the same program is compiled once for all tests
+COMPILED = tempfile.TemporaryDirectory(prefix="compiled-", ignore_cleanup_errors=True)
+jax.config.update("jax_compilation_cache_dir", COMPILED.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+SMALL = TrainingConfig(steps=400, edges=384, learning_rate=1e-2)
+
+
+def tiny(data: Snapshots, seed: int = 0, **config: object) -> GraphNetwork:
+    """An untrained network of width 8 for ``data``, its parameters at random."""
+    shape = NetworkConfig(**{"width": 8, "depth": 2, **config})  # type: ignore[arg-type]
+    particles = data.positions.shape[1]
+    return GraphNetwork(shape, measure_scales(data), data.dim, particles, rngs=nnx.Rngs(seed))
+
+
+def whole(data: Snapshots, cutoff: float | None = None) -> Graph:
+    """One graph of all instants."""
+    return batch_graph(graph_data(data, cutoff), jnp.arange(len(data.positions)))
+
+
+def answer(network: GraphNetwork, graph: Graph, key: jax.Array | None = None) -> Graph:
+    """What the network makes of the graph."""
+    return _compiled(network)(graph, key)
+
+
+@cache
+def _compiled(network: GraphNetwork) -> Callable[..., Graph]:
+    return jitted(network, lambda net, graph, key: net(graph, key))
+
+
+def targets(network: GraphNetwork, data: Snapshots, cutoff: float | None = None) -> np.ndarray:
+    """The predicted target (S N D)."""
+    return np.asarray(answer(network, whole(data, cutoff)).nodes["target"], float).reshape(data.target.shape)
+
+
+def spring_world() -> Split:
+    """Springs of rest length 0.99 between four particles of log-normal masses."""
+    return halves(world(spring, count=600))
+
+
+@cache
+def trained_spring() -> Trained:
+    """A small network that knows the spring to a percent; trained once for all tests."""
+    return train(spring_world(), NetworkConfig(width=16, depth=2), SMALL, seed=0)
+
+
+@cache
+def trained_pruning() -> Trained:
+    """Twelve message components and an MLP for a node function, on the same motion; pruned."""
+    config = NetworkConfig(node="mlp", strategy="pruning", message=12, width=16, depth=2)
+    return train(spring_world(), config, TrainingConfig(steps=1200, edges=384, learning_rate=1e-2), seed=0)

@@ -1,0 +1,211 @@
+"""The networks before any training: what holds by construction, whatever the parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from networks import answer, targets, tiny, whole
+from worlds import size, spring, world
+
+from gnn_discovery.model import NetworkConfig, force_scale, measure_scales, message_size
+
+DATA = world(spring, count=12)
+RNG = np.random.default_rng(5)
+SHIFT = np.array([0.7, -1.3])
+
+
+def summed(network, data, graph=None):
+    """Messages summed over neighbours, and the self force, in the units of the data (S N D)."""
+    graph = graph or whole(data)
+    out = answer(network, graph)
+    force = np.zeros((data.target.shape[0] * data.target.shape[1], data.dim))
+    np.add.at(force, np.asarray(graph.receivers), np.asarray(out.edges["message"], float) * network.scales.force)
+    own = np.asarray(out.nodes["self"], float).reshape(data.target.shape)
+    return force.reshape(data.target.shape), own
+
+
+@pytest.fixture(scope="module")
+def fixed():
+    return tiny(DATA)
+
+
+@pytest.fixture(scope="module")
+def absolute():
+    return tiny(DATA, inputs="absolute")
+
+
+def test_with_a_fixed_node_function_messages_and_self_force_add_up_to_m_a(fixed):
+    """m_i a_i = sum_j F_ij + F_i (Han et al., arXiv 2202.00299)."""
+    pair, own = summed(fixed, DATA)
+    force = targets(fixed, DATA) * DATA.properties["m"][..., None]
+    np.testing.assert_allclose(force, pair + own, rtol=1e-4, atol=1e-4)
+    assert np.median(size(pair)) > 10 * np.median(size(own - own.mean())) or np.median(size(own)) > 0
+
+
+def test_where_no_mass_is_given_they_add_up_to_the_acceleration():
+    data = world(spring, count=12, mass=False)
+    network = tiny(data)
+    pair, own = summed(network, data)
+    np.testing.assert_allclose(targets(network, data), pair + own, rtol=1e-4, atol=1e-4)
+
+
+def test_a_message_knows_nothing_of_third_particles(fixed):
+    """The message from 1 to 0 stays where particles 2 and 3 go elsewhere."""
+    moved = replace(DATA, positions=DATA.positions.copy(), velocities=DATA.velocities.copy())
+    moved.positions[:, 2:] += RNG.normal(size=(12, 2, 2))
+    moved.velocities[:, 2:] += 1.0
+    graph = whole(DATA)
+    edge = (np.asarray(graph.receivers) % 4 == 0) & (np.asarray(graph.senders) % 4 == 1)
+    here, there = (np.asarray(answer(fixed, whole(d)).edges["message"]) for d in (DATA, moved))
+    np.testing.assert_allclose(here[edge], there[edge], rtol=1e-5, atol=1e-6)
+    assert np.abs(here[~edge] - there[~edge]).max() > 0.01
+
+
+@pytest.mark.parametrize("field", ["positions", "velocities"])
+def test_messages_of_relative_inputs_bear_a_shift_and_a_boost(fixed, field):
+    """Translation and Galilean invariance, by construction."""
+    moved = replace(DATA, **{field: getattr(DATA, field) + SHIFT})
+    np.testing.assert_allclose(summed(fixed, moved)[0], summed(fixed, DATA)[0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("field", ["positions", "velocities"])
+def test_messages_of_absolute_inputs_need_not(absolute, field):
+    """As in the paper: what is not built in has to be learnt."""
+    moved = replace(DATA, **{field: getattr(DATA, field) + SHIFT})
+    here, there = summed(absolute, DATA)[0], summed(absolute, moved)[0]
+    assert np.median(size(there - here)) > 0.01 * np.median(size(here))
+
+
+@pytest.mark.parametrize("node", ["fixed", "mlp"])
+def test_absent_particles_do_not_act(node):
+    data = replace(DATA, present=DATA.present.copy())
+    data.present[:, 3] = False
+    network = tiny(data, node=node)
+    elsewhere = replace(data, positions=data.positions.copy(), velocities=data.velocities.copy())
+    elsewhere.positions[:, 3] += RNG.normal(size=(12, 2))
+    elsewhere.velocities[:, 3] -= 2.0
+    np.testing.assert_array_equal(targets(network, elsewhere)[:, :3], targets(network, data)[:, :3])
+    three = replace(
+        data,
+        positions=data.positions[:, :3],
+        velocities=data.velocities[:, :3],
+        target=data.target[:, :3],
+        properties={"m": data.properties["m"][:, :3]},
+        present=data.present[:, :3],
+        **dict(zip(("senders", "receivers"), np.array([[1, 2, 0, 2, 0, 1], [0, 0, 1, 1, 2, 2]]), strict=True)),
+    )
+    np.testing.assert_allclose(targets(network, three), targets(network, data)[:, :3], rtol=1e-4, atol=1e-5)
+
+
+def test_pairs_beyond_the_cutoff_do_not_act(fixed):
+    far = np.linalg.norm(DATA.separation(), axis=-1).ravel() >= 1.2
+    message = np.asarray(answer(fixed, whole(DATA, 1.2)).edges["message"])
+    assert np.all(message[far] == 0) and np.all(np.abs(message[~far]).max(-1) > 0)
+
+
+def test_kl_messages_are_noisy_only_with_a_key():
+    """Training draws from N(mean, exp(log_variance)); reading takes the mean."""
+    network = tiny(DATA, node="mlp", strategy="kl", message=4)
+    graph = whole(DATA)
+    still, again = answer(network, graph), answer(network, graph)
+    np.testing.assert_array_equal(still.edges["message"], again.edges["message"])
+    np.testing.assert_array_equal(still.edges["message"], still.edges["mean"])
+    draws = [answer(network, graph, jax.random.key(k)).edges for k in range(40)]
+    np.testing.assert_allclose(draws[0]["mean"], still.edges["mean"], rtol=1e-5, atol=1e-6)
+    noise = np.array([d["message"] - d["mean"] for d in draws]) / np.exp(0.5 * np.asarray(still.edges["log_variance"]))
+    assert abs(noise.mean()) < 0.02 and noise.std() == pytest.approx(1, abs=0.02)
+    repeated = answer(network, graph, jax.random.key(7)).edges["message"]
+    np.testing.assert_array_equal(repeated, draws[7]["message"])
+
+
+@pytest.mark.parametrize(
+    ("config", "dim", "expected"),
+    [
+        ({}, 2, 2),
+        ({}, 3, 3),
+        ({"message": 9}, 3, 3),
+        ({"strategy": "l1"}, 2, 2),
+        ({"node": "mlp"}, 3, 3),
+        ({"node": "mlp", "strategy": "standard"}, 2, 32),
+        ({"node": "mlp", "strategy": "pruning", "message": 6}, 2, 6),
+        ({"node": "mlp", "strategy": "bottleneck", "message": 1}, 2, 1),
+    ],
+)
+def test_message_sizes(config, dim, expected):
+    """A fixed node function has D by construction, a bottleneck D, and the others what is asked, or 32."""
+    assert message_size(NetworkConfig(**config), dim) == expected
+
+
+def test_masked_components_carry_nothing():
+    network = tiny(DATA, node="mlp", strategy="pruning", message=4)
+    network.mask[...] = jnp.array([1.0, 0.0, 1.0, 0.0])
+    message = np.asarray(answer(network, whole(DATA)).edges["message"])
+    assert np.all(message[:, [1, 3]] == 0) and np.all(np.std(message[:, [0, 2]], axis=0) > 0)
+
+
+def test_source_strengths_multiply_the_messages_of_their_particle():
+    data = world(spring, count=12, mass=False)
+    network = tiny(data, latent=True)
+    before = np.asarray(answer(network, whole(data)).edges["message"])
+    np.testing.assert_array_equal(network.strengths(), np.ones(4))
+    stronger = tiny(data, latent=True)
+    stronger.strength[...] = jnp.log(jnp.array([1.0, 2.0, 0.5, 1.0])) / 10
+    factor = np.array([1.0, 2.0, 0.5, 1.0])[np.asarray(whole(data).senders) % 4]
+    after = np.asarray(answer(stronger, whole(data)).edges["message"])
+    np.testing.assert_allclose(after, before * factor[:, None], rtol=1e-5)
+
+
+def test_inside_it_is_float32_and_the_global_precision_stays(fixed):
+    out = answer(fixed, whole(DATA))
+    assert out.nodes["target"].dtype == out.edges["message"].dtype == jnp.float32
+    assert not jax.config.jax_enable_x64
+
+
+def test_the_scale_of_forces_is_typical_and_no_encounter_moves_it():
+    force = np.abs(np.random.default_rng(0).normal(size=10_000))
+    assert force_scale(force) == pytest.approx(np.median(force))
+    rare = force.copy()
+    rare[:50] *= 1e5
+    assert force_scale(rare) == pytest.approx(force_scale(force), rel=0.02)
+
+
+def test_the_scale_of_motion_that_has_come_to_rest_is_that_of_the_motion():
+    """Damped springs: most of the run is at rest, and the median says nothing."""
+    force = np.exp(-np.linspace(0, 15, 3000))
+    assert np.median(force) < 6e-4
+    assert 0.005 < force_scale(force) < 1
+    assert force_scale(np.zeros(5)) == 1.0 and force_scale(np.array([])) == 1.0
+    mostly_rest = np.zeros(100)
+    mostly_rest[:5] = 2.0
+    assert force_scale(mostly_rest) == pytest.approx(0.1)
+
+
+def test_scales_do_not_know_units_nor_where_the_origin_is():
+    """In other units of length, mass and time everything that is divided is divided by the same more."""
+    moved = replace(
+        DATA,
+        positions=1e11 * (DATA.positions + 40.0),
+        velocities=1e3 * DATA.velocities,
+        target=1e-5 * DATA.target,
+        properties={"m": 1e24 * DATA.properties["m"]},
+    )
+    here, there = measure_scales(DATA), measure_scales(moved)
+    assert there.length == pytest.approx(1e11 * here.length, rel=1e-9)
+    assert there.velocity == pytest.approx(1e3 * here.velocity, rel=1e-9)
+    assert there.force == pytest.approx(1e19 * here.force, rel=1e-9)
+    assert there.properties[0] == pytest.approx(1e24 * here.properties[0], rel=1e-9)
+    assert here.mass == there.mass == 0 and here.log == (True,)
+    assert set(here.particle) == {here.force}
+
+
+def test_bodies_have_a_scale_each():
+    data = world(spring, count=200, mass=False)
+    data.target[:, 2] *= 1e-4
+    scales = measure_scales(data, bodies=True)
+    typical = np.median(size(data.target)[..., 0], axis=0)
+    np.testing.assert_allclose(scales.particle, typical, rtol=1e-12)
+    assert scales.particle[2] < 1e-3 * scales.particle[0]

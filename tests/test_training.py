@@ -1,0 +1,154 @@
+"""Training: it finds the force, it repeats, it goes on where it was stopped, and it says when it failed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import optax
+import pytest
+from networks import SMALL, answer, spring_world, targets, tiny, trained_pruning, trained_spring, whole
+from worlds import halves, relative_error, size, spring, world
+
+from gnn_discovery.errors import NoResult
+from gnn_discovery.model import NetworkConfig
+from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, predict, train
+
+SPLIT = spring_world()
+NETWORK = NetworkConfig(width=16, depth=2)
+
+
+class Memory:
+    """Checkpoints that are kept as they were when they were saved."""
+
+    def __init__(self):
+        self.kept = None
+
+    def save(self, arrays, meta):
+        self.kept = {k: np.array(v) for k, v in arrays.items()}, json.loads(json.dumps(meta))
+
+    def load(self):
+        return self.kept
+
+
+def stop_after(chunks):
+    def report(progress):
+        if progress.step * CHUNKS == chunks * progress.steps:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def weighed_error(trained, data):
+    """Mean over particles of |F - F'| / (scale + |F|), F = m a: what training lowers and stops by."""
+    miss = size(targets(trained.network, data) - data.target)[..., 0] * data.properties["m"]
+    return float(np.mean(miss / (trained.network.scales.force + size(data.force)[..., 0])))
+
+
+@pytest.mark.slow
+def test_the_error_falls_to_a_percent_on_a_spring():
+    trained = trained_spring()
+    steps, loss, valid = trained.history.T
+    np.testing.assert_allclose(steps, SMALL.steps * np.arange(1, CHUNKS + 1) / CHUNKS)
+    assert valid[0] > 0.2 and valid.min() < 0.02
+    assert loss[-1] < 0.03 * loss[0]
+    assert relative_error(predict(trained, SPLIT.test), SPLIT.test.target) < 0.02
+
+
+@pytest.mark.slow
+def test_what_is_kept_is_the_network_that_predicts_the_held_out_runs_best():
+    trained = trained_spring()
+    assert weighed_error(trained, SPLIT.valid) == pytest.approx(trained.history[:, 2].min(), rel=1e-3)
+
+
+@pytest.mark.slow
+def test_prediction_in_batches_is_prediction():
+    trained = trained_spring()
+    expected = targets(trained.network, SPLIT.test)
+    assert len(SPLIT.test.run) % 50, "the last batch is not full"
+    np.testing.assert_allclose(predict(trained, SPLIT.test, batch=50), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_to_the_network_of_one_that_was_not():
+    """Bit for bit; which says as well that a seed gives the same network again."""
+    memory, uninterrupted = Memory(), trained_spring()
+    with pytest.raises(KeyboardInterrupt):
+        train(SPLIT, NETWORK, SMALL, seed=0, report=stop_after(7), checkpoints=memory)
+    arrays, _ = memory.kept
+    np.testing.assert_array_equal(arrays["history"], uninterrupted.history[:7])
+    told = []
+    resumed = train(SPLIT, NETWORK, SMALL, seed=0, report=told.append, checkpoints=memory)
+    assert [p.step for p in told] == [SMALL.steps // CHUNKS * k for k in range(8, CHUNKS + 1)]
+    here, there = resumed.pack()[0], uninterrupted.pack()[0]
+    assert here.keys() == there.keys()
+    for name in here:
+        np.testing.assert_array_equal(here[name], there[name], err_msg=name)
+    done = train(SPLIT, NETWORK, SMALL, seed=0, report=stop_after(1), checkpoints=memory)
+    np.testing.assert_array_equal(done.history, uninterrupted.history)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", [trained_spring, trained_pruning])
+def test_a_packed_network_says_the_same(made):
+    """Also the components that were taken away stay away."""
+    trained = made()
+    arrays, meta = trained.pack()
+    again = Trained.unpack(arrays, json.loads(json.dumps(meta)))
+    assert again.config == trained.config and again.names == trained.names == ("m",)
+    assert again.network.scales == trained.network.scales
+    np.testing.assert_array_equal(again.history, trained.history)
+    np.testing.assert_array_equal(targets(again.network, SPLIT.test), targets(trained.network, SPLIT.test))
+
+
+@pytest.mark.slow
+def test_pruning_finds_that_two_components_carry_a_force_in_the_plane():
+    """Of twelve; the paper's count is the dimension of space."""
+    trained = trained_pruning()
+    alive = np.flatnonzero(np.asarray(trained.network.mask[...]))
+    assert 2 <= len(alive) <= 3
+    message = np.asarray(answer(trained.network, whole(SPLIT.test)).edges["message"])
+    silent = np.setdiff1d(np.arange(12), alive)
+    assert np.all(message[:, silent] == 0) and np.all(np.std(message[:, alive], axis=0) > 0)
+    assert relative_error(predict(trained, SPLIT.test), SPLIT.test.target) < 0.1
+
+
+@pytest.mark.slow
+def test_hidden_source_strengths_are_found_up_to_a_common_factor():
+    """a_i = sum_j s_j f(r_ij), and nothing is told of s."""
+    strength = np.array([1.0, 3.0, 0.3, 0.6])
+    data = world(count=600, mass=False)
+    pull = spring(data.separation(), data.separation(), {}) * strength[data.senders][:, None]
+    np.add.at(data.target, (slice(None), data.receivers), pull)
+    trained = train(halves(data), replace(NETWORK, latent=True), replace(SMALL, steps=600), seed=0)
+    found = np.asarray(trained.network.strengths(), float)
+    np.testing.assert_allclose(found / found[0], strength, rtol=0.03)
+
+
+@pytest.mark.slow
+def test_training_that_does_not_move_stops_early_where_it_began():
+    """With a learning rate of nothing the held-out error never gets better than it was first."""
+    config = replace(SMALL, steps=20, patience=4)
+    trained = train(SPLIT, NETWORK, config, seed=3, schedule=optax.constant_schedule(0.0))
+    assert len(trained.history) == 1 + 4
+    assert np.ptp(trained.history[:, 2]) == 0
+    start = tiny(SPLIT.train, seed=3, width=16)
+    np.testing.assert_array_equal(targets(trained.network, SPLIT.test), targets(start, SPLIT.test))
+
+
+@pytest.mark.slow
+def test_training_that_diverges_is_no_result():
+    config = TrainingConfig(steps=20, edges=96, learning_rate=1e30)
+    with pytest.raises(NoResult, match="diverged"):
+        train(SPLIT, NETWORK, config, seed=0)
+
+
+@pytest.mark.slow
+def test_what_kl_asks_of_messages_has_its_say():
+    """At a heavy price every message is drawn from N(0, 1), whatever the pair."""
+    network = NetworkConfig(node="mlp", strategy="kl", message=3, width=8, depth=1)
+    trained = train(SPLIT, network, TrainingConfig(steps=400, edges=96, learning_rate=2e-2, kl=100.0), seed=0)
+    edges = answer(trained.network, whole(SPLIT.test)).edges
+    assert np.sqrt(np.mean(np.square(edges["mean"]))) < 0.1
+    assert np.abs(np.asarray(edges["log_variance"])).max() < 0.2
