@@ -1,0 +1,209 @@
+"""Messages: what is read from a network adds up, is in physical units, and its symmetry is measured, not supposed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from networks import answer, spring_world, targets, tiny, trained_pruning, trained_spring, whole
+from worlds import relative_error, size, spring, world
+
+from gnn_discovery.messages import measure_symmetry, radial_profile, read_messages
+from gnn_discovery.messages import symmetry as symmetry_module
+from gnn_discovery.training import Trained
+
+TEST = spring_world().test
+READINGS = {"linear", "odd", "two_body"}
+
+
+def untrained(network) -> Trained:
+    return Trained(network, network.config, np.zeros((0, 3)), ("m",))
+
+
+def added_up(table, data) -> np.ndarray:
+    """Sum of the contributions to each particle (S N D), where all snapshots and pairs are in the table in order."""
+    out = np.zeros(data.target.shape)
+    each = table.contributions.reshape(len(data.run), -1, data.dim)
+    np.add.at(out, (slice(None), table.receiver[: each.shape[1]]), each)
+    return out
+
+
+def force(trained, data) -> np.ndarray:
+    return targets(trained.network, data) * data.properties["m"][..., None]
+
+
+@pytest.mark.slow
+def test_with_a_fixed_node_function_the_contributions_are_the_prediction():
+    trained = trained_spring()
+    read = read_messages(trained, TEST)
+    assert read.gauge == "fixed" and not read.agreement
+    total = added_up(read.pair, TEST) + read.own.contributions.reshape(TEST.target.shape)
+    np.testing.assert_allclose(total, force(trained, TEST), rtol=1e-3, atol=1e-4)
+    assert read.additivity < 0.02
+
+
+@pytest.mark.slow
+def test_what_pairs_leave_of_the_prediction_of_an_mlp_is_the_particles_own():
+    trained = trained_pruning()
+    read = read_messages(trained, TEST)
+    assert {read.gauge, *read.agreement} == READINGS
+    total = added_up(read.pair, TEST) + read.own.contributions.reshape(TEST.target.shape)
+    np.testing.assert_allclose(total, force(trained, TEST), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_rows_of_a_table_are_the_pairs_of_the_data():
+    table = read_messages(trained_spring(), TEST).pair
+    np.testing.assert_allclose(table.position, TEST.separation().reshape(-1, 2))
+    v = TEST.velocities
+    np.testing.assert_allclose(table.velocity, (v[:, TEST.receivers] - v[:, TEST.senders]).reshape(-1, 2))
+    snapshot = np.repeat(np.arange(len(TEST.run)), 12)
+    for name, particle in (("m_i", table.receiver), ("m_j", table.sender)):
+        np.testing.assert_array_equal(table.properties[name], TEST.properties["m"][snapshot, particle])
+    whole_force = size(TEST.force)[snapshot, table.receiver, 0]
+    np.testing.assert_allclose(table.total, whole_force + trained_spring().network.scales.force)
+
+
+@pytest.mark.slow
+def test_nothing_fitted_the_contributions_are_the_springs():
+    """Direct comparison with the true pair force, in the units of the data."""
+    for trained, limit in ((trained_spring(), 0.03), (trained_pruning(), 0.1)):
+        table = read_messages(trained, TEST).pair
+        assert relative_error(table.contributions, spring(table.position, table.velocity, {})) < limit
+
+
+@pytest.mark.slow
+def test_the_profile_of_the_network_is_that_of_the_spring():
+    r, value, fixed, sender = radial_profile(trained_spring(), TEST)
+    assert set(fixed) == {"m_i", "m_j"} and sender == 1
+    inner = (r > 0.3) & (r < 3)
+    assert np.all(np.diff(r) > 0) and inner.sum() > 50
+    assert np.abs(value + 2 * (r - 0.99))[inner].max() < 0.1
+
+
+@pytest.mark.slow
+def test_absent_particles_have_no_rows():
+    data = replace(TEST, present=TEST.present.copy())
+    data.present[:, 3] = False
+    read = read_messages(trained_spring(), data)
+    assert len(read.pair) == 6 * len(data.run) and len(read.own) == 3 * len(data.run)
+    assert set(read.pair.receiver) == set(read.pair.sender) == set(read.own.receiver) == {0, 1, 2}
+
+
+@pytest.mark.slow
+def test_the_spectrum_counts_the_components_that_are_alive():
+    for trained, most in ((trained_spring(), 2), (trained_pruning(), 3)):
+        read = read_messages(trained, TEST)
+        message = np.asarray(answer(trained.network, whole(TEST)).edges["message"], float)
+        share = np.sort(message.var(0))[::-1] / message.var(0).sum()
+        np.testing.assert_allclose(read.spectrum, share, atol=1e-6)
+        assert 2 <= read.alive <= most
+
+
+def linear_network(mixing: np.ndarray):
+    """A network whose node function is linear, a = mixing @ sum of messages, and data for it."""
+    data = world(spring, count=20, mass=False)
+    network = tiny(data, node="mlp", strategy="standard", message=3, depth=0)
+    (layer,) = network.node.layers
+    kernel = jnp.zeros_like(layer.kernel[...])
+    layer.kernel[...] = kernel.at[:3].set(jnp.asarray(mixing.T, jnp.float32))
+    return data, network
+
+
+def odd_messages(network):
+    """The same network, its edge function made odd in the separation and the relative velocity."""
+
+    class Odd(type(network)):
+        def messages(self, edges, sender, receiver, key=None):
+            mirror = {name: 2 * receiver[name] - sender[name] for name in ("position", "velocity")}
+            there = {**edges, "separation": -edges["separation"]}
+            here = super().messages(edges, sender, receiver, key)["message"]
+            back = super().messages(there, {**sender, **mirror}, receiver, key)["message"]
+            return {"message": 0.5 * (here - back)}
+
+    network.__class__ = Odd
+    return network
+
+
+def test_the_three_readings_agree_where_the_node_function_is_linear():
+    """A linear map of the sum: the Jacobian times a message, half the change under the mirror, and the acceleration
+    by one neighbour alone are one and the same."""
+    mixing = np.random.default_rng(2).normal(size=(2, 3))
+    data, network = linear_network(mixing)
+    read = read_messages(untrained(odd_messages(network)), data)
+    assert {read.gauge, *read.agreement} == READINGS
+    assert max(read.agreement.values()) < 1e-5
+    message = np.asarray(answer(network, whole(data)).edges["message"], float)
+    expected = message @ mixing.T * network.scales.force
+    np.testing.assert_allclose(read.pair.contributions, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_where_it_is_not_they_do_not():
+    data = world(spring, count=20, mass=False)
+    read = read_messages(untrained(tiny(data, node="mlp", strategy="standard", message=3)), data)
+    assert {read.gauge, *read.agreement} == READINGS
+    assert max(read.agreement.values()) > 0.01
+
+
+def test_the_linear_reading_is_the_derivative_of_the_force_along_the_message():
+    """By a central difference of the node function at the real sum of messages."""
+    from gnn_discovery.messages.contributions import _readings
+
+    data = world(spring, count=20)
+    network = tiny(data, node="mlp", strategy="standard", message=3)
+    graph = whole(data)
+    _, readings, _ = _readings(untrained(network), data)
+    message = answer(network, graph).edges["message"]
+    total = jax.ops.segment_sum(message, graph.receivers, 80)[graph.receivers]
+    receiver = {name: values[graph.receivers] for name, values in graph.nodes.items()}
+    mass = np.asarray(receiver["properties"])
+    step = 1e-2
+    there, back = (np.asarray(network.motion(receiver, total + s * message)["target"], float) for s in (step, -step))
+    difference = (there - back) / (2 * step) * mass
+    np.testing.assert_allclose(readings["linear"], difference, rtol=2e-2, atol=2e-4 * np.abs(difference).max())
+
+
+def across(d: np.ndarray) -> np.ndarray:
+    """A quarter turn."""
+    return np.stack([-d[:, 1], d[:, 0]], -1)
+
+
+SYMMETRIES = {"rotation", "reflection", "translation", "galilean", "reciprocity", "centrality"}
+FORCES = {
+    "gravity": (lambda x, d, v, m: -m[0] * m[1] * d / size(d) ** 3, {"m_i", "m_j"}, set()),
+    "unequal axes": (lambda x, d, v, m: -d * np.array([1.0, 3.0]), set(), {"rotation", "centrality"}),
+    "swirl": (lambda x, d, v, m: across(d), set(), {"reflection", "centrality"}),
+    "place": (lambda x, d, v, m: -d * size(x[:, 0]) ** 2, set(), {"translation", "reciprocity"}),
+    "speed": (lambda x, d, v, m: -d * size(v[:, 0]) ** 2, set(), {"galilean", "reciprocity"}),
+    "source alone": (lambda x, d, v, m: -d * m[1], {"m_j"}, {"reciprocity"}),
+    "relative speed": (lambda x, d, v, m: -d * size(v[:, 0] - v[:, 1]) ** 2, {"velocity"}, set()),
+}
+"""By name: the force on the first of two particles from positions (K 2 D), separation, velocities and masses
+(m_i, m_j), each (K 1); which of masses and relative velocity matter; the symmetries that it breaks."""
+
+
+@pytest.mark.parametrize("name", FORCES)
+def test_a_symmetry_is_seen_where_it_holds_and_missed_where_it_is_broken(monkeypatch, name):
+    formula, matters, broken = FORCES[name]
+
+    def pair_force(trained):
+        return lambda pairs: formula(
+            pairs[0], pairs[0][:, 0] - pairs[0][:, 1], pairs[1], (pairs[2][:, 0], pairs[2][:, 1])
+        )
+
+    monkeypatch.setattr(symmetry_module, "pair_force", pair_force)
+    figures = measure_symmetry(untrained(tiny(TEST)), TEST)
+    assert figures.keys() == SYMMETRIES | {f"{k} dependence" for k in ("m_i", "m_j", "velocity")}
+    expected = broken | {f"{k} dependence" for k in matters}
+    for figure, value in figures.items():
+        assert value > 0.1 if figure in expected else value < 1e-9, (figure, value)
+
+
+@pytest.mark.slow
+def test_a_network_that_learnt_springs_learnt_their_symmetry():
+    figures = measure_symmetry(trained_spring(), TEST)
+    assert max(figures.values()) < 0.05
+    assert max(figures["translation"], figures["galilean"]) < 1e-5, "built in"
