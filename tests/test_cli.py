@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import get_args
 
@@ -125,6 +129,22 @@ def test_an_interrupted_run_is_gone_on_with(in_tmp, monkeypatch):
     run("report", "runs/free-1", code=3)
     found = json.loads(run("resume", "runs/free-1", "--json").stdout)
     assert found["seed"] == 7 and found["verdict"]["match"] == "no interaction"
+
+
+def test_an_interrupted_command_ends_at_once(in_tmp):
+    """In the middle of a computation by jax, which would crash the shutdown of the interpreter."""
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listen}; from gnn_discovery.cli import main; main()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, "discover", "gravity", "--runs", "3000"], stderr=subprocess.PIPE, text=True
+    )
+    assert child.stderr.readline() == "motion\n"
+    time.sleep(1.5)
+    child.send_signal(signal.SIGINT)
+    _, message = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert message.splitlines()[-1].startswith("gnn-discovery: interrupted")
+    assert not list(Path("runs/gravity-1").glob("lock"))
 
 
 def test_a_finished_run_is_shown_and_left_as_it_is(in_tmp):

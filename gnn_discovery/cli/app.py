@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gnn_discovery.cli import options as opt
-from gnn_discovery.cli.group import ErrorsInWords
+from gnn_discovery.cli.group import INTERRUPTED, ErrorsInWords
 
 app = typer.Typer(
     cls=ErrorsInWords,
@@ -28,8 +30,18 @@ LawFile = Annotated[
 
 
 def main() -> None:
-    """The command line."""
-    app(prog_name="gnn-discovery")
+    """The command line.
+
+    An interrupted one ends at once: what jax still computes in its threads would crash a usual shutdown.
+    """
+    try:
+        app(prog_name="gnn-discovery")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 def say(value: Any, as_json: bool, text: str) -> None:
