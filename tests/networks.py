@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from functools import cache
 
@@ -16,12 +15,6 @@ from gnn_discovery.graph import Graph, batch_graph, graph_data
 from gnn_discovery.model import GraphNetwork, NetworkConfig, jitted, measure_scales
 from gnn_discovery.snapshots import Snapshots, Split
 from gnn_discovery.training import Trained, TrainingConfig, train
-
-# the same program is compiled once for all tests
-COMPILED = tempfile.TemporaryDirectory(prefix="compiled-", ignore_cleanup_errors=True)
-jax.config.update("jax_compilation_cache_dir", COMPILED.name)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 SMALL = TrainingConfig(steps=400, edges=384, learning_rate=1e-2)
 
