@@ -11,6 +11,8 @@ from gnn_discovery.table import MessageTable
 KNOTS = 18
 OFF = 0.1
 """Relative error of a row from which it may count as far off."""
+EXACT = 1e-6
+"""Relative error below which nothing is left: what is smaller is rounding, and chooses nothing."""
 
 
 def weights(table: MessageTable) -> np.ndarray:
@@ -30,20 +32,18 @@ class Fit:
     def __init__(self, table: MessageTable, sums: np.ndarray | None = None, owner: np.ndarray | None = None):
         self.table, self.owner = table, owner
         target = table.contributions if sums is None else sums
-        self.weight = (
-            weights(table) if sums is None else 1.0 / (np.linalg.norm(sums, axis=-1) + _typical(sums))
-        )
+        self.weight = weights(table) if sums is None else 1.0 / (np.linalg.norm(sums, axis=-1) + _typical(sums))
         self.target = (target * self.weight[:, None]).ravel()
         self._bases: dict[str | None, np.ndarray] = {}
         self._errors: dict[tuple[Channel, ...], float] = {}
 
     def error(self, channels: tuple[Channel, ...]) -> float:
-        """Relative error left: root mean square over the rows, those far off counted down (Huber)."""
+        """Relative error left: root mean square over the rows, those far off counted down (Huber); at least `EXACT`."""
         key = tuple(sorted(channels, key=repr))
         if key not in self._errors:
             _, rest, trust = self._solve(channels)
             size = max(float(np.mean(self.target**2)), 1e-300)
-            self._errors[key] = float(np.sqrt(np.mean(trust * rest**2) / size))
+            self._errors[key] = max(float(np.sqrt(np.mean(trust * rest**2) / size)), EXACT)
         return self._errors[key]
 
     def profiles(self, channels: tuple[Channel, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -87,9 +87,7 @@ class Fit:
     def _basis(self, channel: Channel) -> np.ndarray:
         if channel.variable not in self._bases:
             values = channel.values(self.table)
-            self._bases[channel.variable] = (
-                np.ones((len(self.table), 1)) if values is None else spline_basis(values)
-            )
+            self._bases[channel.variable] = np.ones((len(self.table), 1)) if values is None else spline_basis(values)
         return self._bases[channel.variable]
 
 
