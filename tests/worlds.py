@@ -119,6 +119,6 @@ def table(
     force = np.broadcast_to(formula(x, v, p), x.shape).astype(float)
     length = size(force)
     force = force + noise * length * rng.normal(size=force.shape)
-    whole = length[:, 0] + (float(np.median(length)) if scale is None else scale)
+    whole = length[:, 0] + (float(np.median(length[length > 0])) if scale is None else scale)
     index = np.zeros(rows, int)
     return MessageTable(kind, x, v, p, index, index + (kind == "pair"), force, whole)  # type: ignore[arg-type]
