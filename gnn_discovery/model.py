@@ -144,8 +144,9 @@ class Gated(nnx.Module):
 class GraphNetwork(nnx.Module):
     """Edge function, sum over neighbours, node function, over a ``jraph.GraphsTuple``.
 
-    Called on a graph it returns one whose edges hold ``message`` (E M), with ``mean`` and ``log_variance`` (E M) for the
-    KL strategy and ``across`` (E D), the free part b of a message that has one along the line of centres; and whose nodes hold the predicted ``target`` (N D) and ``self`` (N D), in the units of the data.
+    Called on a graph it returns one whose edges hold ``message`` (E M), with ``mean`` and ``log_variance`` (E M) for
+    the KL strategy and ``across`` (E D), the free part b of a message that has one along the line of centres; and
+    whose nodes hold the predicted ``target`` (N D) and ``self`` (N D), in the units of the data.
     """
 
     def __init__(self, config: NetworkConfig, scales: Scales, dim: int, particles: int, *, rngs: nnx.Rngs):

@@ -137,9 +137,7 @@ def assemble(trajectories: Sequence[Trajectory], order: Order = 2, where: str = 
     return Snapshots(
         positions=np.concatenate([_padded(run.positions, most, apart=True) for run in runs]),
         velocities=np.concatenate([_padded(run.velocities, most) for run in runs]),
-        target=np.concatenate(
-            [_padded(run.accelerations if order == 2 else run.velocities, most) for run in runs]
-        ),
+        target=np.concatenate([_padded(run.accelerations if order == 2 else run.velocities, most) for run in runs]),
         properties={name: column(name) for name in first.properties},
         present=np.repeat([np.arange(most) < run.positions.shape[1] for run in runs], lengths, axis=0),
         run=_blocks(lengths),

@@ -135,9 +135,7 @@ def get_engine(name: str) -> SymbolicEngine:
     try:
         return entries[name].load()()
     except Exception as error:
-        raise UsageError(
-            f"the engine {name!r} ({entries[name].value}) cannot be loaded: {error!r}"
-        ) from error
+        raise UsageError(f"the engine {name!r} ({entries[name].value}) cannot be loaded: {error!r}") from error
 
 
 def search(

@@ -27,7 +27,7 @@ class TrainingConfig:
     """How long and how hard.
 
     Attributes:
-        steps: optimiser steps; None takes 6,000 with a fixed node function and 16,000 with an MLP, whose gauge is slow.
+        steps: optimiser steps; None takes 4,000 with a fixed node function and 10,000 with an MLP, whose gauge is slow.
         edges: about how many edges a batch holds.
         learning_rate: the peak of the one-cycle cosine schedule.
         l1: weight of the mean over edges of the L1 norm of a message, for "l1" and "pruning" (arXiv 2006.11287: 1e-2).
@@ -39,7 +39,7 @@ class TrainingConfig:
 
     steps: int | None = None
     edges: int = 1536
-    learning_rate: float = 3e-3
+    learning_rate: float = 8e-3
     l1: float = 1e-2
     kl: float = 1e-3
     own: float = 5e-2
@@ -144,11 +144,9 @@ def train(
     graph, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     data, held = graph_data(split.train, cutoff), graph_data(split.valid, cutoff)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
-    steps = config.steps or (6000 if network.node == "fixed" else 16000)
+    steps = config.steps or (4000 if network.node == "fixed" else 10000)
     length = max(1, steps // CHUNKS)
-    schedule = schedule or optax.cosine_onecycle_schedule(
-        CHUNKS * length, config.learning_rate, 0.1, 10.0, 1e3
-    )
+    schedule = schedule or optax.cosine_onecycle_schedule(CHUNKS * length, config.learning_rate, 0.1, 10.0, 1e3)
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule, b2=0.99))
     loss = partial(_loss, graph, network, config)
 
@@ -179,9 +177,7 @@ def train(
         key = jax.random.fold_in(jax.random.key(seed), k)
         state.params, state.moments, value = chunk(state.params, state.moments, state.rest, data, key)
         error, sizes = examine(state.params, state.rest, held, sample)
-        _note(
-            state, (k + 1.0) * length, float(value), float(error), fresh=pruner is not None and pruner.busy(k)
-        )
+        _note(state, (k + 1.0) * length, float(value), float(error), fresh=pruner is not None and pruner.busy(k))
         if pruner is not None:
             pruner.turn(k, state, np.asarray(sizes), float(error))
         if checkpoints is not None:
@@ -193,12 +189,8 @@ def train(
         if state.since >= config.patience:
             break
     if not np.isfinite(state.lowest):
-        raise NoResult(
-            "training diverged: the held-out error was never finite", remedy="Try a lower learning rate"
-        )
-    return Trained(
-        nnx.merge(graph, state.best, state.best_rest), network, np.array(state.history), data.names
-    )
+        raise NoResult("training diverged: the held-out error was never finite", remedy="Try a lower learning rate")
+    return Trained(nnx.merge(graph, state.best, state.best_rest), network, np.array(state.history), data.names)
 
 
 def _note(state: _State, step: float, loss: float, error: float, fresh: bool) -> None:
@@ -299,9 +291,7 @@ def _length(vectors: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(vectors**2, -1) + 1e-24)
 
 
-def predict(
-    trained: Trained, snapshots: Snapshots, cutoff: float | None = None, batch: int = 256
-) -> np.ndarray:
+def predict(trained: Trained, snapshots: Snapshots, cutoff: float | None = None, batch: int = 256) -> np.ndarray:
     """The network's target (S N D) in the units of the data."""
     data = graph_data(snapshots, cutoff)
     run = jitted(trained.network, lambda net, data, index: net(batch_graph(data, index)).nodes["target"])

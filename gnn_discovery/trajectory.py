@@ -111,9 +111,7 @@ def fingerprint(trajectories: Iterable[Trajectory]) -> str:
 def _numbers(value: object, name: str, where: str) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise DataError(
-            f"{name} are not real numbers but {array.dtype}", where=where, remedy=f"Store {name} as floats"
-        )
+        raise DataError(f"{name} are not real numbers but {array.dtype}", where=where, remedy=f"Store {name} as floats")
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
@@ -185,9 +183,7 @@ def _names(value: tuple[str, ...] | None, count: int, where: str) -> tuple[str, 
     return names
 
 
-def _property(
-    value: np.ndarray, name: str, count: int, names: tuple[str, ...] | None, where: str
-) -> np.ndarray:
+def _property(value: np.ndarray, name: str, count: int, names: tuple[str, ...] | None, where: str) -> np.ndarray:
     if not (name.isidentifier() and name.isascii()):
         raise DataError(
             f"{name!r} cannot be the name of a property",
@@ -278,8 +274,7 @@ def _apart(
             return
     first, second = sorted(int(p) for p in pair)
     raise DataError(
-        f"{_particle(first, names)} and {_particle(second, names)} are at one place at frame {frame} "
-        "(counted from 0)",
+        f"{_particle(first, names)} and {_particle(second, names)} are at one place at frame {frame} (counted from 0)",
         where=where,
         remedy="Drop that frame, or store positions with more digits",
     )

@@ -23,9 +23,7 @@ app = typer.Typer(
 
 LawFile = Annotated[
     Path,
-    typer.Argument(
-        metavar="LAW", help="A discovery.json or law.json, a file with a law of that form, or a run."
-    ),
+    typer.Argument(metavar="LAW", help="A discovery.json or law.json, a file with a law of that form, or a run."),
 ]
 
 
@@ -59,9 +57,7 @@ def discover(
     out: opt.Out = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything and say what would be done.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
     runs: opt.Runs = None,
     frames: opt.Frames = None,
     particles: opt.Particles = None,

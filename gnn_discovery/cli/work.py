@@ -33,9 +33,7 @@ MARKS = {True: "passed", False: "failed", None: "not made"}
 
 
 @contextlib.contextmanager
-def begin(
-    ctx: typer.Context, source: str, config: DiscoverConfig, out: Path | None
-) -> Iterator[RunDirectory]:
+def begin(ctx: typer.Context, source: str, config: DiscoverConfig, out: Path | None) -> Iterator[RunDirectory]:
     """A new run directory; taken back where what was asked for cannot be done at all."""
     pipeline.check_engine(config)
     path = next_directory(source) if out is None else out
@@ -62,9 +60,7 @@ def discover(run: RunDirectory, *, json: bool, quiet: bool) -> None:
     """The whole story in ``run``, and its result printed."""
     config, source = asked(run)
     with monitor(quiet) as progress:
-        found = pipeline.discover(
-            source, config, directory=run.path, monitor=progress, command=run.config["command"]
-        )
+        found = pipeline.discover(source, config, directory=run.path, monitor=progress, command=run.config["command"])
     if json:
         typer.echo((run.path / RESULT).read_text(encoding="utf-8"), nl=False)
     elif not quiet:
@@ -90,15 +86,11 @@ def distill(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
     """The law of the network of ``run``, as it is written to law.json."""
     config, source = asked(run)
     if not run.done(NETWORK):
-        raise DataError(
-            "holds no trained network", where=str(run.path), remedy=f"gnn-discovery resume {run.path}"
-        )
+        raise DataError("holds no trained network", where=str(run.path), remedy=f"gnn-discovery resume {run.path}")
     with monitor(quiet) as progress:
         progress.stage("motion")
         data = pipeline.observe(pipeline.load(source, config.simulation), config)
-        trained = pipeline.Keep(run.path).network(
-            NETWORK, lambda c: pipeline.train(data, config, checkpoints=c)
-        )
+        trained = pipeline.Keep(run.path).network(NETWORK, lambda c: pipeline.train(data, config, checkpoints=c))
         progress.stage("messages")
         reading = pipeline.read(trained, data, config)
         progress.stage("regression")
@@ -115,9 +107,7 @@ def simulate(source: str, out: Path, **asked: Any) -> None:
     from gnn_discovery.readers import write
 
     if out.exists():
-        raise StorageError(
-            "exists already", where=str(out), remedy="Give another --out; nothing is overwritten"
-        )
+        raise StorageError("exists already", where=str(out), remedy="Give another --out; nothing is overwritten")
     motion = pipeline.load(source, SimulationConfig(**asked))
     write(out, motion.trajectories)
     typer.echo(f"{out}: {len(motion.trajectories)} runs", err=True)

@@ -18,7 +18,9 @@ from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, search
 from gnn_discovery.table import MessageTable
 
 VISIBLE = 0.01
-"""A table is read where a tenth of its contributions are above this part of the force on the receiver."""
+"""Part of the force on the receiver that a contribution has to reach to be seen."""
+SEEN = {"pair": 0.01, "self": 0.25}
+"""Share of the rows of a table that must be seen for it to be read: pairs may be far apart, a field is felt by many."""
 NOISE = 1e-3
 """Relative error of the messages below which two formulas fit them equally well."""
 GAP = 3
@@ -82,9 +84,9 @@ def distill(
 
 
 def visible(table: MessageTable) -> bool:
-    """Whether the contributions of a table can be seen against the whole force."""
+    """Whether enough of the contributions can be seen against the whole force."""
     share = np.linalg.norm(table.contributions, axis=-1) / table.total
-    return float(np.quantile(share, 0.9)) > VISIBLE
+    return float(np.mean(share > VISIBLE)) >= SEEN[table.kind]
 
 
 def _sums(
@@ -95,22 +97,14 @@ def _sums(
     for profiles in reversed(structures):
         kept = [formulas[id(p)][: KEPT[len(profiles)]] for p in profiles]
         choices = sorted(itertools.product(*kept), key=lambda fs: sum(f.price for f in fs))
-        out += [
-            tuple(_term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices
-        ]
+        out += [tuple(_term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices]
     return out
 
 
 def _term(table: MessageTable, channel: Channel, formula: Formula) -> Term:
     powers = "*".join(f"{name}**({power!r})" for name, power in channel.monomial)
     expression = Expression.parse(f"({formula.expression.text})" + (f"*{powers}" if powers else ""))
-    kind = (
-        "pair"
-        if table.kind == "pair"
-        else "self"
-        if channel.direction in ("velocity", "transverse")
-        else "external"
-    )
+    kind = "pair" if table.kind == "pair" else "self" if channel.direction in ("velocity", "transverse") else "external"
     return Term(kind, channel.direction, expression)  # type: ignore[arg-type]
 
 
@@ -123,9 +117,7 @@ def _named_apart(terms: Sequence[Term]) -> tuple[Term, ...]:
     return tuple(out)
 
 
-def _regress(
-    profiles: Sequence[Profile], engine: str, config: EngineConfig
-) -> tuple[dict[int, list[Formula]], str]:
+def _regress(profiles: Sequence[Profile], engine: str, config: EngineConfig) -> tuple[dict[int, list[Formula]], str]:
     """Formulas for each profile, by its id, best first; jumps are cut and both sides regressed apart."""
     pieces = {id(p): _pieces(p) for p in profiles}
     asked = [piece for p in profiles for piece in pieces[id(p)] if piece.channel.variable is not None]
@@ -146,12 +138,8 @@ def _pieces(profile: Profile) -> list[Profile]:
     return [profile, *cut]
 
 
-def _formulas(
-    profile: Profile, pieces: Sequence[Profile], found: dict[int, list[Candidate]]
-) -> list[Formula]:
-    whole = [
-        Formula(c.expression, _loss(profile, c.expression), c.complexity) for c in found.get(id(profile), [])
-    ]
+def _formulas(profile: Profile, pieces: Sequence[Profile], found: dict[int, list[Candidate]]) -> list[Formula]:
+    whole = [Formula(c.expression, _loss(profile, c.expression), c.complexity) for c in found.get(id(profile), [])]
     number = Expression.parse(repr(profile.constant))
     whole.append(Formula(number, _loss(profile, number), 1))
     if len(pieces) == 3:

@@ -27,9 +27,7 @@ def tables_without_network(data: Snapshots, seed: int = 0) -> tuple[MessageTable
     both = {f"{k}_{end}": v[:, e].ravel() for k, v in data.properties.items() for end, e in _ends(data)}
     velocity = data.velocities[:, data.receivers] - data.velocities[:, data.senders]
     position, velocity = data.separation().reshape(-1, data.dim), velocity.reshape(-1, data.dim)
-    blank = MessageTable(
-        "pair", position, velocity, both, receivers, senders, np.zeros_like(position), total[owner]
-    )
+    blank = MessageTable("pair", position, velocity, both, receivers, senders, np.zeros_like(position), total[owner])
     fit = Fit(blank, force, owner)
     parts = fit.profiles(search(fit)[-1].channels)
     pairs = np.sum([value[:, None] * vector for value, vector in parts], axis=0)

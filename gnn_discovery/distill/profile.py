@@ -80,24 +80,27 @@ def find_jump(profile: Profile) -> int | None:
 
     A jump is a change between neighbouring points, lines fitted to either side, that is more than a tenth of the
     profile's size there, stands ten times above the usual such change, and is more than what the profile changes by
-    on either side.
+    on either side. Across a gap in the data nothing is said.
     """
     span = 6
     if len(profile.value) < 8 * span:
         return None
     index = np.arange(2 * span, len(profile.value) - 2 * span)
-    step, change = np.array([_step(profile, k, span) for k in index.tolist()]).T
+    step, change, gap = np.array([_step(profile, k, span) for k in index.tolist()]).T
     size = np.abs(step) * profile.weight[index]
-    clear = (size > 0.1) & (size > 10 * np.median(size)) & (np.abs(step) > change)
+    clear = (size > 0.1) & (size > 10 * np.median(size)) & (np.abs(step) > change) & (gap < 2)
     return int(index[np.argmax(size * clear)]) if clear.any() else None
 
 
-def _step(profile: Profile, k: int, span: int) -> tuple[float, float]:
-    """The jump at point k between lines fitted to either side of a gap of four points, and the larger change of the
-    profile over one of the sides."""
-    levels, changes = [], []
-    for index in (np.arange(k - 2 - span, k - 2), np.arange(k + 2, k + 2 + span)):
+def _step(profile: Profile, k: int, span: int) -> tuple[float, float, float]:
+    """The jump at point k between lines fitted to either side of a gap of four points, the larger change of the
+    profile over one of the sides, and the width of the gap over that of the narrower side."""
+    levels, changes, widths = [], [], []
+    sides = (np.arange(k - 2 - span, k - 2), np.arange(k + 2, k + 2 + span))
+    for index in sides:
         x, y = profile.variable[index], profile.value[index]
         levels.append(np.polyfit(x - profile.variable[k], y, 1)[1])
         changes.append(np.ptp(y))
-    return float(levels[1] - levels[0]), float(max(changes))
+        widths.append(np.ptp(x))
+    gap = profile.variable[sides[1][0]] - profile.variable[sides[0][-1]]
+    return float(levels[1] - levels[0]), float(max(changes)), float(gap / max(min(widths), 1e-300))

@@ -53,9 +53,7 @@ def search(fit: Fit) -> tuple[Structure, ...]:
     error = 1.0
     while len(channels) < CHANNELS and error > FLOOR:
         trial, score = _settle(fit, (*channels, None))
-        if found and (
-            (score > GAIN * error and error < HIDDEN) or (len(trial) <= len(channels) and score > error)
-        ):
+        if found and ((score > GAIN * error and error < HIDDEN) or (len(trial) <= len(channels) and score > error)):
             break
         channels, error = trial, score
         found.append(Structure(channels, error))
@@ -105,9 +103,7 @@ def _best_channel(fit: Fit, base: tuple[Channel, ...]) -> tuple[Channel, float]:
     return _climb(fit, base, best, POWERS) if lowest > 5 * FLOOR else (best, lowest)
 
 
-def _climb(
-    fit: Fit, base: tuple[Channel, ...], channel: Channel, powers: tuple[float, ...]
-) -> tuple[Channel, float]:
+def _climb(fit: Fit, base: tuple[Channel, ...], channel: Channel, powers: tuple[float, ...]) -> tuple[Channel, float]:
     """Change the powers of one property after the other, as long as that helps."""
     error = fit.error((*base, channel))
     improved = True

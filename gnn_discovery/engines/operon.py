@@ -103,16 +103,12 @@ def _searches(problem: Problem, operators: Sequence[str]) -> Iterator[_Search]:
     arithmetic = tuple(kind for name, kind in _ARITHMETIC.items() if name in operators)
     powers = tuple(kind for name, kind in _POWERS.items() if name in operators)
     functions = tuple(kind for name, kind in _FUNCTIONS.items() if name in operators)
-    sets = dict.fromkeys(
-        [arithmetic, arithmetic + powers, arithmetic + functions, arithmetic + powers + functions]
-    )
+    sets = dict.fromkeys([arithmetic, arithmetic + powers, arithmetic + functions, arithmetic + powers + functions])
     for kinds in sets:
         yield _Search(problem.names, inputs, target, kinds, "{}")
     sign = np.sign(target[0])
     if sign != 0 and (np.sign(target) == sign).all() and "log" in operators:
-        logarithms = dict.fromkeys(
-            [(*arithmetic, op.NodeType.Square, op.NodeType.Log), arithmetic + functions]
-        )
+        logarithms = dict.fromkeys([(*arithmetic, op.NodeType.Square, op.NodeType.Log), arithmetic + functions])
         for kinds in logarithms:
             wrapper = f"{int(sign)}*exp({{}})"
             yield _Search(problem.names, inputs, np.log(np.abs(target)), kinds, wrapper)

@@ -103,9 +103,7 @@ def read_equations(equations: Any, names: dict[str, str]) -> list[Expression]:
     found = []
     for text in equations:
         try:
-            found.append(
-                Expression.parse(str(text).replace("^", "**").replace("abs(", "Abs(")).substitute(own)
-            )
+            found.append(Expression.parse(str(text).replace("^", "**").replace("abs(", "Abs(")).substitute(own))
         except DataError:
             continue
     return found

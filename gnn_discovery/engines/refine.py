@@ -99,9 +99,7 @@ def minimise(residual: Residual, start: Float[np.ndarray, " n"], calls: int) -> 
     before = float(np.sum(residual(start) ** 2))
     if start.size == 0:
         return start, before
-    values, _, info, _, _ = leastsq(
-        residual, start, full_output=True, ftol=1e-13, xtol=1e-13, gtol=0.0, maxfev=calls
-    )
+    values, _, info, _, _ = leastsq(residual, start, full_output=True, ftol=1e-13, xtol=1e-13, gtol=0.0, maxfev=calls)
     after = float(np.sum(info["fvec"] ** 2))
     return (values, after) if after < before else (start, before)
 

@@ -120,9 +120,7 @@ class _Fit:
         losses = [float(np.sum(self.solve(values)[1] ** 2)) for values in self.shape.grid]
         for index in np.argsort(losses, kind="stable")[:STARTS]:
             # full_output keeps SciPy from warning when the calls run out, which is no fault here
-            values = leastsq(
-                lambda v: self.solve(v)[1], self.shape.grid[index], maxfev=MAX_CALLS, full_output=True
-            )[0]
+            values = leastsq(lambda v: self.solve(v)[1], self.shape.grid[index], maxfev=MAX_CALLS, full_output=True)[0]
             loss = float(np.sum(self.solve(values)[1] ** 2))
             if loss < self.loss:
                 self.values, self.loss = values, loss

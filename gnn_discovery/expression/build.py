@@ -58,9 +58,7 @@ def add(*terms: sympy.Expr) -> sympy.Expr:
     opened: list[sympy.Expr] = []
     for term in terms:
         coefficient, rest = term.as_coeff_Mul()
-        opened += (
-            [multiply(coefficient, t) for t in rest.args] if rest.is_Add and coefficient == -1 else [term]
-        )
+        opened += [multiply(coefficient, t) for t in rest.args] if rest.is_Add and coefficient == -1 else [term]
     return sympy.Add(*opened)
 
 

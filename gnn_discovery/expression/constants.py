@@ -45,9 +45,7 @@ def _merge(node: sympy.Basic, in_product: bool = False) -> sympy.Basic:
         if (not rest.is_Add and shift != 0) or in_product:
             ordered = sorted(sympy.Add.make_args(rest), key=lambda term: to_text(term.as_coeff_Mul()[1]))
             scale, first = ordered[0].as_coeff_Mul()
-            return multiply(
-                scale, add(first, *[multiply(number(1 / scale), t) for t in (*ordered[1:], shift)])
-            )
+            return multiply(scale, add(first, *[multiply(number(1 / scale), t) for t in (*ordered[1:], shift)]))
         return total
     if node.is_Mul:
         coefficient, rest = node.as_coeff_Mul()

@@ -96,9 +96,7 @@ class _Tape:
         return result
 
 
-def _program(
-    text: str, names: tuple[str, ...], module: Any
-) -> tuple[list[tuple[int, float]], list, int, int]:
+def _program(text: str, names: tuple[str, ...], module: Any) -> tuple[list[tuple[int, float]], list, int, int]:
     tape = _Tape(names)
     result = tape.record(read(text))
     numbers, steps = [], []

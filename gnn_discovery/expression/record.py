@@ -115,8 +115,7 @@ class Expression:
         from gnn_discovery.expression.build import number, rebuild
 
         trees = {
-            name: value._real if isinstance(value, Expression) else number(value)
-            for name, value in values.items()
+            name: value._real if isinstance(value, Expression) else number(value) for name, value in values.items()
         }
         return _canonical(rebuild(self._real, trees))
 

@@ -62,9 +62,7 @@ def _sum(terms: Sequence[sympy.Expr]) -> str:
         # One numeric factor before a bracket must not be multiplied into it.
         body = sympy.Mul(-coefficient, rest, evaluate=not rest.is_Add) if negative else term
         text = _wrap(body, _PRODUCT) if body.is_Add else to_text(body)
-        written.append(
-            ((negative, _is_constant(rest), _CONSTANT.sub("#", to_text(rest)), text), negative, text)
-        )
+        written.append(((negative, _is_constant(rest), _CONSTANT.sub("#", to_text(rest)), text), negative, text))
     written.sort()
     parts = [(" - " if negative else " + ") + text for _, negative, text in written]
     first = parts[0]

@@ -24,6 +24,7 @@ EXACT = 1e-9
 """Relative errors below this are rounding: no law is better than another."""
 
 _TRIAL, _FINAL, _VALID = 5_000, 60_000, 100_000
+_LARGEST = 1e100
 _KEPT, _ROUNDS = 4, 3
 
 
@@ -96,6 +97,8 @@ def choose(
             fitted = refit(law, train, latent=names, scale=scale, starts=starts, entries=entries, seed=seed)
         except np.linalg.LinAlgError:
             return _Entry(law, complexity(law), np.ones(1), False)
+        if any(abs(c.value) > _LARGEST for term in fitted.law.terms for c in term.constants.values()):
+            return _Entry(law, complexity(law), np.ones(1), False)
         groups = held_errors(fitted.law, held, scale, by_particle=bool(latent))
         return _Entry(fitted.law, complexity(fitted.law), groups, math.isfinite(fitted.error))
 
@@ -103,11 +106,7 @@ def choose(
     given = [structural_amplitude(law, _used(law, latent)) for law in candidates]
     tried: dict[tuple, _Entry] = {}
     for step in range(_ROUNDS):
-        fresh = (
-            [n for e in _front(tried.values(), price) for n in neighbours(e.law)]
-            if step
-            else [nothing, *given]
-        )
+        fresh = [n for e in _front(tried.values(), price) for n in neighbours(e.law)] if step else [nothing, *given]
         for law in fresh:
             if signature(law) not in tried:
                 tried[signature(law)] = attempt(law, _TRIAL, few, 1 if step else 4)

@@ -93,9 +93,7 @@ def acceleration(
     count = int(np.prod(lead))
     if velocities is None:
         if needs_velocity(law):
-            raise DataError(
-                "the law depends on velocities, none are given", remedy="pass velocities (..., N, D)"
-            )
+            raise DataError("the law depends on velocities, none are given", remedy="pass velocities (..., N, D)")
         velocities = np.zeros_like(positions)
     velocities = np.asarray(velocities, dtype=float)
     if velocities.shape != positions.shape:
@@ -104,9 +102,7 @@ def acceleration(
     for name, value in (properties or {}).items():
         value = np.asarray(value, dtype=float)
         if value.shape not in ((), (particles,), (*lead, particles)):
-            raise DataError(
-                f"property {name!r} has shape {value.shape}, expected ({particles},) or (..., {particles})"
-            )
+            raise DataError(f"property {name!r} has shape {value.shape}, expected ({particles},) or (..., {particles})")
         values[name] = np.broadcast_to(value, (*lead, particles)).reshape(count, particles)
     if edges is None:
         senders, receivers = all_pairs(particles)
@@ -143,9 +139,7 @@ def pair_force(law: ForceLaw, table: MessageTable) -> Float[np.ndarray, "K D"]:
     rows, nowhere = len(table.position), np.zeros_like(table.position)
     bare = sorted({name[:-2] for name in table.properties})
     nothing = np.zeros(rows)
-    columns = {
-        n: np.stack([table.properties.get(f"{n}_{end}", nothing) for end in "ij"], axis=1) for n in bare
-    }
+    columns = {n: np.stack([table.properties.get(f"{n}_{end}", nothing) for end in "ij"], axis=1) for n in bare}
     pairs = Snapshots(
         positions=np.stack([table.position, nowhere], axis=1),
         velocities=np.stack([table.velocity, nowhere], axis=1),

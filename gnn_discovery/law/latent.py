@@ -88,9 +88,7 @@ def solve_latent(
     """
     if len(data.run) * data.positions.shape[-1] < 4:
         raise DataError(f"{len(data.run)} instants are too few to infer a property")
-    pick = np.unique(
-        np.linspace(0, len(data.run) - 1, max(FEWEST, entries // max(1, len(data.receivers)))).astype(int)
-    )
+    pick = np.unique(np.linspace(0, len(data.run) - 1, max(FEWEST, entries // max(1, len(data.receivers)))).astype(int))
     data = data.select(pick)
     scene, model = Scene(data), Model(law, data.positions.shape[1], latent)
     scale = force_scale(data)
@@ -109,9 +107,7 @@ def solve_latent(
         moved, factor = np.abs(np.log(new / factor)).max(), new
         if moved < 1e-3:
             break
-    covariance = (
-        systematic_covariance(problem, theta) if errors else np.full((model.size, model.size), np.nan)
-    )
+    covariance = systematic_covariance(problem, theta) if errors else np.full((model.size, model.size), np.nan)
     return LatentFit(model, theta, covariance)
 
 
@@ -156,9 +152,7 @@ def with_latent_values(fit: LatentFit) -> ForceLaw:
         one_sided = not any(f"{name}_i" in term.expression.names for term in law.terms)
         if one_sided and values[np.argmax(np.abs(values))] < 0:
             values, flip = -values, {f"{name}_j": Expression.parse(f"-{name}_j")}
-            law = replace(
-                law, terms=tuple(replace(t, expression=t.expression.substitute(flip)) for t in law.terms)
-            )
+            law = replace(law, terms=tuple(replace(t, expression=t.expression.substitute(flip)) for t in law.terms))
         determined = np.isfinite(spread) & (1.96 * spread < DETERMINED * np.abs(values))
         law = replace(law, latent={**law.latent, name: LatentProperty(values, spread, determined)})
     return law

@@ -109,9 +109,7 @@ def robust_weights(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
         seen = weight[n] > 0
         if seen.any():
             spread = 1.2 * np.median(size[n, seen])
-            factor[n] = (
-                np.sqrt(np.minimum(1.0, HUBER * spread / np.maximum(size[n], 1e-300))) if spread > 0 else 1.0
-            )
+            factor[n] = np.sqrt(np.minimum(1.0, HUBER * spread / np.maximum(size[n], 1e-300))) if spread > 0 else 1.0
     return factor
 
 

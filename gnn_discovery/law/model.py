@@ -32,9 +32,7 @@ class Model:
             for t, term in enumerate(law.terms)
             for name, variable in threshold_constants(term.expression, frozenset(term.constants)).items()
         }
-        self.smooth = np.array(
-            [s not in self.thresholds for s in self.slots] + [True] * (self.size - len(self.slots))
-        )
+        self.smooth = np.array([s not in self.thresholds for s in self.slots] + [True] * (self.size - len(self.slots)))
 
     @property
     def start(self) -> np.ndarray:
@@ -56,9 +54,7 @@ class Model:
 
     def _constants(self, index: int, theta: np.ndarray, scene: Scene) -> Values:
         """Values of the names of a term that are fitted; latent ones as columns over pairs or particles."""
-        values: dict[str, float | np.ndarray] = {
-            name: theta[k] for k, (t, name) in enumerate(self.slots) if t == index
-        }
+        values: dict[str, float | np.ndarray] = {name: theta[k] for k, (t, name) in enumerate(self.slots) if t == index}
         pair = self.law.terms[index].kind == "pair"
         for name in self.latent:
             strength = theta[self.latent_slice(name)]
@@ -86,9 +82,7 @@ class Model:
                 self._latent_jacobian(out[self.latent_slice(name)], term, name, constants, scene)
         return out
 
-    def _latent_jacobian(
-        self, out: np.ndarray, term: Term, name: str, constants: Values, scene: Scene
-    ) -> None:
+    def _latent_jacobian(self, out: np.ndarray, term: Term, name: str, constants: Values, scene: Scene) -> None:
         if f"{name}_i" in term.expression.names:
             own = scene.spread(term, scene.values(term, constants, (f"{name}_i",)))
             out[np.arange(self.particles), np.arange(self.particles)] += own
@@ -104,8 +98,7 @@ class Model:
         chosen = np.zeros(self.size, dtype=bool)
         for name in self.latent:
             if all(
-                _affine(t.expression, (f"{name}_j",)) and f"{name}_i" not in t.expression.names
-                for t in self.law.terms
+                _affine(t.expression, (f"{name}_j",)) and f"{name}_i" not in t.expression.names for t in self.law.terms
             ):
                 chosen[self.latent_slice(name)] = True
         for t, term in enumerate(self.law.terms):

@@ -49,9 +49,7 @@ def thin(data: Snapshots, entries: int, seed: int = 0) -> Snapshots:
     return data.select(np.sort(np.random.default_rng(seed).choice(len(data.run), count, replace=False)))
 
 
-def search(
-    model: Model, data: Snapshots, scale: Scale, *, starts: int = 4, seed: int = 0
-) -> tuple[np.ndarray, float]:
+def search(model: Model, data: Snapshots, scale: Scale, *, starts: int = 4, seed: int = 0) -> tuple[np.ndarray, float]:
     """The best end of descents from the given constants and from shaken ones, on few snapshots."""
     few = thin(data, SEARCH_ENTRIES, seed)
     problem = Problem(model, Scene(few), weights(few, scale).T)

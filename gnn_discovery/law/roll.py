@@ -49,11 +49,7 @@ def roll(
         return 1.0 if np.isfinite(size) and size < reach and spent < evaluations else -1.0
 
     alive.terminal = True  # type: ignore[attr-defined]
-    state = (
-        start.ravel()
-        if law.order == 1
-        else np.concatenate([start.ravel(), np.asarray(velocities, float).ravel()])
-    )
+    state = start.ravel() if law.order == 1 else np.concatenate([start.ravel(), np.asarray(velocities, float).ravel()])
     with np.errstate(all="ignore"):
         if not np.all(np.isfinite(rate(times[0], state))):
             return start[None]

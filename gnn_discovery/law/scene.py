@@ -29,9 +29,7 @@ def derivative(expression: Expression, names: Derivative) -> Expression:
 
 
 @lru_cache(maxsize=2048)
-def _function(
-    expression: Expression, names: Derivative, arguments: tuple[str, ...]
-) -> Callable[..., np.ndarray]:
+def _function(expression: Expression, names: Derivative, arguments: tuple[str, ...]) -> Callable[..., np.ndarray]:
     return derivative(expression, names).numpy(arguments)
 
 

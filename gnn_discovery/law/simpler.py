@@ -32,16 +32,17 @@ def _anonymous(term: Term) -> str:
     return re.sub(
         r"\b[A-Za-z_]\w*\b",
         lambda found: (
-            order.setdefault(found.group(), f"#{len(order)}")
-            if found.group() in term.constants
-            else found.group()
+            order.setdefault(found.group(), f"#{len(order)}") if found.group() in term.constants else found.group()
         ),
         term.expression.text,
     )
 
 
 def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
-    """Laws with one thing less, and the softened law: each has to be refitted and to win on held-out data."""
+    """Laws with one thing less (a term, a constant, a summand), and the softened law.
+
+    Each has to be refitted and to win on held-out data.
+    """
     for t, term in enumerate(law.terms):
         if len(law.terms) > 1:
             yield replace(law, terms=law.terms[:t] + law.terms[t + 1 :])
@@ -50,6 +51,10 @@ def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
                 reduced = _with_value(term, name, value)
                 if reduced is not None:
                     yield replace(law, terms=(*law.terms[:t], reduced, *law.terms[t + 1 :]))
+        for expression in _without_a_summand(term.expression):
+            kept = {name: c for name, c in term.constants.items() if name in expression.names}
+            shorter = replace(term, expression=expression, constants=kept)
+            yield replace(law, terms=(*law.terms[:t], shorter, *law.terms[t + 1 :]))
         softened = _softened(term)
         if softened is not None:
             yield replace(law, terms=(*law.terms[:t], softened, *law.terms[t + 1 :]))
@@ -96,6 +101,17 @@ def _softened(term: Term) -> Term | None:
     name = next(f"c{k}" for k in range(len(term.constants) + 1) if f"c{k}" not in term.constants)
     expression = term.expression.substitute({"r": Expression.parse(f"r + {name}")})
     return replace(term, expression=expression, constants={**term.constants, name: Constant(0.0)})
+
+
+@lru_cache(maxsize=1024)
+def _without_a_summand(expression: Expression) -> tuple[Expression, ...]:
+    """The expression with one summand less, for each summand that is more than a number or a name."""
+    tree, found = expression.sympy, []
+    for total in tree.atoms(sympy.Add):
+        for part in total.args:
+            if not part.is_Atom:
+                found.append(Expression.from_sympy(tree.xreplace({total: total - part})))
+    return tuple(e for e in found if e.names)
 
 
 @lru_cache(maxsize=1024)

@@ -131,9 +131,7 @@ def _term(record: Mapping[str, Any]) -> Term:
     if kind not in ("pair", "self", "external"):
         raise DataError(f"the kind of a term is {kind!r}", remedy="pair, self or external")
     if direction not in ("radial", "transverse", "velocity", "x", "y", "z"):
-        raise DataError(
-            f"the direction of a term is {direction!r}", remedy="radial, transverse, velocity, x, y or z"
-        )
+        raise DataError(f"the direction of a term is {direction!r}", remedy="radial, transverse, velocity, x, y or z")
     centre = record.get("centre")
     expression = Expression.parse(record["expression"])
     return Term(kind, direction, expression, constants, None if centre is None else tuple(map(float, centre)))

@@ -9,9 +9,7 @@ from gnn_discovery.law.minimise import Problem
 RESAMPLES = 200
 
 
-def bootstrap(
-    problem: Problem, theta: np.ndarray, *, seed: int = 0, free: np.ndarray | None = None
-) -> np.ndarray:
+def bootstrap(problem: Problem, theta: np.ndarray, *, seed: int = 0, free: np.ndarray | None = None) -> np.ndarray:
     """(P P) covariance of the fitted entries over resampled runs; infinite where the data say nothing.
 
     Near the minimum a refit on resampled runs is one Gauss-Newton step, theta - H_b^-1 g_b with
@@ -42,9 +40,7 @@ def bootstrap(
         freedom = max(1, int(np.count_nonzero(residual)) - len(size))
         inverse = np.linalg.inv(total) * (float(np.sum(residual**2)) / freedom)
     else:
-        draws = np.random.default_rng(seed).multinomial(
-            len(runs), np.full(len(runs), 1 / len(runs)), RESAMPLES
-        )
+        draws = np.random.default_rng(seed).multinomial(len(runs), np.full(len(runs), 1 / len(runs)), RESAMPLES)
         steps = _steps(draws, hessians, gradients)
         inverse = np.diag(np.full(len(size), np.inf))
         if len(steps) > RESAMPLES // 2:
@@ -54,9 +50,7 @@ def bootstrap(
     return covariance
 
 
-def _per_run(
-    slope: np.ndarray, residual: np.ndarray, run: np.ndarray, runs: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _per_run(slope: np.ndarray, residual: np.ndarray, run: np.ndarray, runs: int) -> tuple[np.ndarray, np.ndarray]:
     """Normal matrices (R P P) and gradients (R P) of each run."""
     n, s, d = residual.shape
     cube = np.moveaxis(slope.reshape(-1, n, s, d), 2, 0).reshape(s, len(slope), n * d)

@@ -52,9 +52,7 @@ def relative_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> Float[np.nd
     return np.where(data.present, np.minimum(np.nan_to_num(miss, nan=1.0, posinf=1.0), 1.0), 0.0)
 
 
-def run_errors(
-    law: ForceLaw, data: Snapshots, scale: Scale
-) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"]]:
+def run_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"]]:
     """Mean relative error of each run, and the number of particle instants behind it."""
     errors = relative_errors(law, data, scale).sum(axis=1)
     _, run = np.unique(data.run, return_inverse=True)

@@ -60,27 +60,19 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
     scale = np.asarray(trained.network.scales.particle)
     sums = {k: _sum(v.reshape(shape), sample) for k, v in readings.items()}
     errors = {
-        k: float(
-            np.median((np.linalg.norm(sample.force - own - s, axis=-1) / (scale + size))[sample.present])
-        )
+        k: float(np.median((np.linalg.norm(sample.force - own - s, axis=-1) / (scale + size))[sample.present]))
         for k, s in sums.items()
     }
     best = min(errors, key=errors.__getitem__)
     kept = readings[best]
     if trained.config.node == "mlp":
-        own = (
-            sample.force - sums[best]
-            if len(readings) == 1
-            else _predicted_force(trained, sample) - sums[best]
-        )
+        own = sample.force - sums[best] if len(readings) == 1 else _predicted_force(trained, sample) - sums[best]
     r, s = sample.receivers, sample.senders
     total = (size + scale)[:, r].reshape(-1)
     here = sample.pair_present().reshape(-1)
     strength = trained.network.strength
     properties = {
-        f"{k}_{end}": v[:, e].reshape(-1)
-        for k, v in sample.properties.items()
-        for end, e in (("i", r), ("j", s))
+        f"{k}_{end}": v[:, e].reshape(-1) for k, v in sample.properties.items() for end, e in (("i", r), ("j", s))
     }
     if strength is not None:
         values = np.asarray(trained.network.strengths(), float)
@@ -111,8 +103,7 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
     difference = {
         k: float(
             np.median(
-                np.linalg.norm(v - kept, axis=-1)[here]
-                / (np.linalg.norm(kept, axis=-1)[here] + 0.1 * total[here])
+                np.linalg.norm(v - kept, axis=-1)[here] / (np.linalg.norm(kept, axis=-1)[here] + 0.1 * total[here])
             )
         )
         for k, v in readings.items()
@@ -148,9 +139,7 @@ def _readings(trained: Trained, sample: Snapshots) -> tuple[np.ndarray, dict[str
             return message, {"fixed": message * scale}, out.nodes["self"]
         take = lambda ends: jax.tree.map(lambda a: a[ends], graph.nodes)  # noqa: E731
         receiver, sender = take(graph.receivers), take(graph.senders)
-        total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[
-            graph.receivers
-        ]
+        total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[graph.receivers]
         force = lambda t: net.motion(receiver, t)["target"] * net.mass(receiver["properties"])  # noqa: E731
         opposite = {
             **sender,

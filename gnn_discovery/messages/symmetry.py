@@ -11,9 +11,7 @@ from gnn_discovery.snapshots import Snapshots
 from gnn_discovery.training import Trained
 
 
-def measure_symmetry(
-    trained: Trained, snapshots: Snapshots, rows: int = 4000, seed: int = 0
-) -> dict[str, float]:
+def measure_symmetry(trained: Trained, snapshots: Snapshots, rows: int = 4000, seed: int = 0) -> dict[str, float]:
     """Median relative change of the pair force under each transformation; a name ending in ``dependence`` is the
     change when that input is shuffled over the pairs, so near zero means that it does not matter.
 

@@ -89,9 +89,7 @@ def unwrap(positions: Float[np.ndarray, "T N D"], box: Box | None) -> Float[np.n
     if box is None:
         return positions
     steps = np.diff(positions, axis=0)
-    return positions - np.concatenate(
-        [np.zeros_like(positions[:1]), np.cumsum(box * np.round(steps / box), axis=0)]
-    )
+    return positions - np.concatenate([np.zeros_like(positions[:1]), np.cumsum(box * np.round(steps / box), axis=0)])
 
 
 def _complete_group(runs: Sequence[Trajectory], order: Order, labels: Sequence[str]) -> list[Motion]:
@@ -136,9 +134,7 @@ def _complete_group(runs: Sequence[Trajectory], order: Order, labels: Sequence[s
     return motions
 
 
-def _filled(
-    observed: np.ndarray | None, derived: Estimate | None, keep: np.ndarray, part: slice
-) -> np.ndarray | None:
+def _filled(observed: np.ndarray | None, derived: Estimate | None, keep: np.ndarray, part: slice) -> np.ndarray | None:
     if derived is not None:
         return derived.values[keep, part]
     return None if observed is None else observed[keep]
@@ -149,9 +145,7 @@ def _method(target: Estimate | None, part: slice) -> str:
         return "observed"
     windows = sorted({(int(h), int(d)) for h, d in zip(target.half[part], target.degree[part], strict=True)})
     text = ", ".join(
-        f"central differences of order {d}"
-        if 2 * h == d
-        else f"polynomials of degree {d} over {2 * h + 1} frames"
+        f"central differences of order {d}" if 2 * h == d else f"polynomials of degree {d} over {2 * h + 1} frames"
         for h, d in windows
     )
     return f"derivatives of the motion by {text}"

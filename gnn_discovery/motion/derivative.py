@@ -155,9 +155,7 @@ def _judge(
     omega = weight[wide : frames - wide]
     square = omega * np.sum((values[inner] - apply(reference, series)) ** 2, axis=2)
     bad = square > _BAD**2 + _OUTLIER**2 * omega * spread
-    bad = maximum_filter1d(
-        bad, 2 * (half // 2) + 1, axis=0
-    )  # what a window cannot follow blurs its neighbours
+    bad = maximum_filter1d(bad, 2 * (half // 2) + 1, axis=0)  # what a window cannot follow blurs its neighbours
     excess = square - omega * spread
     noise = np.mean(omega * variance, axis=0)
     kept = np.sum(np.where(bad, 0.0, excess), axis=0) / np.maximum(np.sum(~bad, axis=0), 1)

@@ -40,9 +40,7 @@ class Filters:
         basis = legendre.legvander(nodes / scale[:, None], degree)
         slopes = legendre.legval(np.zeros(1), legendre.legder(np.eye(degree + 1), self.derivative))[:, 0]
         q, r = np.linalg.qr(basis)
-        solved = np.linalg.solve(
-            np.swapaxes(r, 1, 2), np.broadcast_to(slopes[:, None], (len(r), degree + 1, 1))
-        )
+        solved = np.linalg.solve(np.swapaxes(r, 1, 2), np.broadcast_to(slopes[:, None], (len(r), degree + 1, 1)))
         weights = (q @ solved)[..., 0] / scale[:, None] ** self.derivative
         if self.uniform:
             weights = (weights + (-1) ** self.derivative * weights[:, ::-1]) / 2

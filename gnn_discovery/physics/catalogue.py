@@ -114,9 +114,7 @@ def known_law(record: Mapping[str, Any], where: str) -> KnownLaw:
         constants = {str(k): FreeConstant(**v) for k, v in record.pop("constants").items()}
         expression = Expression.parse(record.pop("expression"))
         limits, softenings = tuple(record.pop("limits", ())), tuple(record.pop("softenings", ()))
-        law = KnownLaw(
-            expression=expression, constants=constants, limits=limits, softenings=softenings, **record
-        )
+        law = KnownLaw(expression=expression, constants=constants, limits=limits, softenings=softenings, **record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"not the record of a law ({error!r})", where=where) from None
     _check(law, where)
@@ -129,9 +127,7 @@ def _check(law: KnownLaw, where: str) -> None:
         raise DataError(f"a {law.kind} law cannot have direction {law.direction!r}", where=place)
     properties = {n for n in law.variables if n.endswith("_i") or (n.endswith("_j") and law.kind == "pair")}
     if unknown := law.variables - properties - _VARIABLES[law.kind, law.direction]:
-        raise DataError(
-            f"unknown names {sorted(unknown)}", where=place, remedy="list constants in 'constants'"
-        )
+        raise DataError(f"unknown names {sorted(unknown)}", where=place, remedy="list constants in 'constants'")
     if unused := set(law.constants) - law.expression.names:
         raise DataError(f"constants {sorted(unused)} are not in the expression", where=place)
     if odd := set(law.softenings) - set(_SOFTENED):

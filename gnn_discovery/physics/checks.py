@@ -76,9 +76,7 @@ def check_constants(law: ForceLaw) -> Check:
     ratios = {name: (c.std or 0.0) / abs(c.value) if c.value else np.inf for name, c in constants}
     worst = max(ratios, key=lambda name: ratios[name])
     figure = float(ratios[worst]) if np.isfinite(ratios[worst]) else None
-    return Check(
-        "constants", bool(ratios[worst] < 0.5), figure, f"largest relative standard error, of {worst}"
-    )
+    return Check("constants", bool(ratios[worst] < 0.5), figure, f"largest relative standard error, of {worst}")
 
 
 def check_seeds(agree: bool | None) -> Check:
@@ -141,6 +139,4 @@ def check_better(rival: Rival | None) -> Check:
 
 
 def _terms(fit: Fit, key: Channel, centre: tuple[float, ...] | None) -> list[Term]:
-    return [
-        form.term(key, constants, centre) for form, constants in zip(fit.forms, fit.constants, strict=True)
-    ]
+    return [form.term(key, constants, centre) for form, constants in zip(fit.forms, fit.constants, strict=True)]

@@ -45,11 +45,7 @@ def check_conservation(law: ForceLaw, data: Snapshots) -> tuple[Check, ...]:
 
 def swapped(term: Term) -> Expression:
     """The expression with receiver and sender exchanged."""
-    names = {
-        n: n[:-1] + ("j" if n.endswith("_i") else "i")
-        for n in term.expression.names
-        if n.endswith(("_i", "_j"))
-    }
+    names = {n: n[:-1] + ("j" if n.endswith("_i") else "i") for n in term.expression.names if n.endswith(("_i", "_j"))}
     return term.expression.substitute({old: Expression.parse(new) for old, new in names.items()})
 
 
@@ -61,9 +57,7 @@ def _reciprocity(law: ForceLaw, data: Snapshots) -> Check:
     if any(term.direction in ("x", "y", "z") for term in pairs):
         return Check("reciprocity", False, None, "a force between particles along a fixed axis")
     if all(swapped(term) == term.expression for term in pairs):
-        return Check(
-            "reciprocity", True, 0.0, "exact: exchanging receiver and sender leaves the formula as it is"
-        )
+        return Check("reciprocity", True, 0.0, "exact: exchanging receiver and sender leaves the formula as it is")
     worst = 0.0
     for term in pairs:
         here = rows([term], law, data)
@@ -115,9 +109,7 @@ def _roll(law: ForceLaw, data: Snapshots) -> Path | None:
         return None
     motion = np.stack(states).reshape(-1, 2, *x.shape)
     repeated = start.select(np.zeros(len(motion), dtype=int))
-    rolled = replace(
-        repeated, positions=motion[:, 0], velocities=motion[:, 1], target=np.zeros_like(motion[:, 0])
-    )
+    rolled = replace(repeated, positions=motion[:, 0], velocities=motion[:, 1], target=np.zeros_like(motion[:, 0]))
     mass = properties["m"] if law.divides_by_mass else np.ones(len(x))
     return Path(rolled, mass)
 

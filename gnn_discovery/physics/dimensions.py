@@ -32,9 +32,7 @@ def check_dimensions(law: ForceLaw, data: Snapshots) -> Check:
             _dimension(term.expression.sympy, _known(term))
         except _Unsound as error:
             return Check("dimensions", False, None, f"{term.expression.text}: {error}")
-    return Check(
-        "dimensions", True, None, "the constants can carry units that make every sum and function sound"
-    )
+    return Check("dimensions", True, None, "the constants can carry units that make every sum and function sound")
 
 
 def _known(term: Term) -> Mapping[str, Dimension | None]:

@@ -13,6 +13,7 @@ from itertools import permutations
 import numpy as np
 import sympy
 
+from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.record import ForceLaw, Term
 from gnn_discovery.physics.catalogue import catalogue
@@ -75,9 +76,7 @@ class Comparison:
     @property
     def matched(self) -> bool:
         """Whether every part of the law is known; other known laws may be the same here."""
-        pairs = sum(
-            len(c.survivors[0].forms) for c in self.channels if c.survivors and c.channel[0] == "pair"
-        )
+        pairs = sum(len(c.survivors[0].forms) for c in self.channels if c.survivors and c.channel[0] == "pair")
         return all(c.survivors for c in self.channels) and pairs <= _MOST_PAIR_TERMS
 
     @property
@@ -142,9 +141,7 @@ def compare(law: ForceLaw, data: Snapshots) -> Comparison:
     )
 
 
-def _compare_channel(
-    key: Channel, terms: Sequence[Term], law: ForceLaw, data: Snapshots, share: float
-) -> ChannelMatch:
+def _compare_channel(key: Channel, terms: Sequence[Term], law: ForceLaw, data: Snapshots, share: float) -> ChannelMatch:
     found = rows(terms, law, data)
     tolerance = max(RELATIVE, STANDARD_ERRORS * found.relative_error)
     fitter = Fitter(found, _along(key))
@@ -174,9 +171,7 @@ def _along(key: Channel) -> str:
 
 def _implied(fit: Fit, same: Sequence[Fit]) -> bool:
     """Whether a simpler survivor, not the simplest, is already a limit of this one."""
-    return any(
-        other is not fit and other.simplicity < fit.simplicity and nested(other, fit) for other in same[1:]
-    )
+    return any(other is not fit and other.simplicity < fit.simplicity and nested(other, fit) for other in same[1:])
 
 
 def _expression(terms: Sequence[Term]) -> Expression:
@@ -231,7 +226,10 @@ def reads_same(terms: Sequence[Term], fit: Fit) -> bool:
         for f, constants in zip(fit.forms, fit.constants, strict=True)
     ]
     found, known = _expression(terms).sympy, sympy.Add(*parts)
-    return any(_skeleton(change(found)) == _skeleton(change(known)) for change in (lambda e: e, sympy.expand))
+    try:
+        return any(_skeleton(change(found)) == _skeleton(change(known)) for change in (lambda e: e, sympy.expand))
+    except DataError:  # multiplied out, a number in it is beyond what a formula may hold
+        return False
 
 
 def _skeleton(tree: sympy.Expr) -> str:
@@ -260,11 +258,7 @@ def _same_constants(a: Sequence[Term], b: Sequence[Term]) -> bool:
     mine, theirs = (sorted(terms, key=lambda term: term.expression.text) for terms in (a, b))
     if [t.expression for t in mine] != [t.expression for t in theirs]:
         return False
-    pairs = [
-        (s.constants[name], t.constants[name])
-        for s, t in zip(mine, theirs, strict=True)
-        for name in s.constants
-    ]
+    pairs = [(s.constants[name], t.constants[name]) for s, t in zip(mine, theirs, strict=True) for name in s.constants]
     return all(
         abs(x.value - y.value)
         <= max(RELATIVE * abs(x.value), STANDARD_ERRORS * float(np.hypot(x.std or 0.0, y.std or 0.0)))

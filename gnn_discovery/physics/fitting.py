@@ -89,11 +89,7 @@ class Fitter:
         own = np.diag(gram)
         for (a, one), (b, other) in combinations(enumerate(forms), 2):
             free = free_constants((one, other))
-            if (
-                free > min(most, _MOST_CONSTANTS)
-                or one.related & other.related
-                or not _same_softening(one, other)
-            ):
+            if free > min(most, _MOST_CONSTANTS) or one.related & other.related or not _same_softening(one, other):
                 continue
             i, j = np.flatnonzero(owner == a)[:, None], np.flatnonzero(owner == b)[None, :]
             determinant = own[i] * own[j] - gram[i, j] ** 2
@@ -114,9 +110,7 @@ class Fitter:
     def _length(self) -> tuple[float, float, float]:
         size = np.abs(self.rows.inputs[self.along])
         size = size[size > 0]
-        return (
-            (float(size.min()), float(np.median(size)), float(size.max())) if len(size) else (1.0, 1.0, 1.0)
-        )
+        return (float(size.min()), float(np.median(size)), float(size.max())) if len(size) else (1.0, 1.0, 1.0)
 
     @cached_property
     def _screen(self) -> Rows:
@@ -186,9 +180,7 @@ class Fitter:
         projection = _Projection(forms, self.rows, tuple(free.index(k) for k in tied), logarithmic)
         x = start[free].astype(float)
         if len(x):
-            low, high, x = (
-                projection.coordinates(np.array(v, dtype=float)) for v in (*zip(*bounds, strict=True), x)
-            )
+            low, high, x = (projection.coordinates(np.array(v, dtype=float)) for v in (*zip(*bounds, strict=True), x))
             x = descend(projection.residual, x, low, high)
         amplitudes, columns = projection.project(x)
         values = (columns * amplitudes).T * self.rows.scale
@@ -237,9 +229,7 @@ class _Projection:
         """The best amplitudes (F), and the columns (K F) that they multiply; nan if they are not finite."""
         parts = [f.unit(self.rows.inputs, list(s)) for f, s in zip(self.forms, self.shapes(x), strict=True)]
         with np.errstate(all="ignore"):
-            columns = np.stack(
-                [np.broadcast_to(p / self.rows.scale, self.target.shape) for p in parts], axis=1
-            )
+            columns = np.stack([np.broadcast_to(p / self.rows.scale, self.target.shape) for p in parts], axis=1)
             size = np.sqrt(np.mean(columns**2, axis=0))
         if not np.isfinite(size).all():
             return np.zeros(len(self.forms)), np.full_like(columns, np.nan)
@@ -272,9 +262,7 @@ def descend(
     cost, damping = float(here @ here), 1e-3
     for _ in range(_ITERATIONS):
         step = 1e-7 * np.maximum(1.0, np.abs(x)) * np.where(x < high - 1e-6, 1.0, -1.0)
-        slope = np.stack(
-            [(residual(x + h * e) - here) / h for h, e in zip(step, np.eye(len(x)), strict=True)], 1
-        )
+        slope = np.stack([(residual(x + h * e) - here) / h for h, e in zip(step, np.eye(len(x)), strict=True)], 1)
         normal, gradient = slope.T @ slope, slope.T @ here
         lower = False
         for _ in range(6):

@@ -178,9 +178,7 @@ def _candidate_or_not(findings: Findings, context: JudgeContext, checks: tuple[C
         obstacles.insert(0, f"its constants leave {uncertain:.2g} of the force open")
     unlike = f"no known law is the same: {comparison.nearest}"
     if obstacles:
-        return Verdict(
-            "inconclusive", None, (), f"{unlike}. Not established as new: {'; '.join(obstacles)}", checks
-        )
+        return Verdict("inconclusive", None, (), f"{unlike}. Not established as new: {'; '.join(obstacles)}", checks)
     sound = next(c for c in checks if c.name == "dimensions")
     units = "dimensionally sound" if sound.passed else "in a run without units"
     reason = (

@@ -44,8 +44,6 @@ class DiscoverConfig:
             "simulation": SimulationConfig(**plain["simulation"]),
             "network": NetworkConfig(**plain["network"]),
             "training": TrainingConfig(**plain["training"]),
-            "regression": EngineConfig(
-                **{**plain["regression"], "operators": tuple(plain["regression"]["operators"])}
-            ),
+            "regression": EngineConfig(**{**plain["regression"], "operators": tuple(plain["regression"]["operators"])}),
         }
         return DiscoverConfig(**{**plain, **parts})

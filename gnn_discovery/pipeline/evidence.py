@@ -29,9 +29,7 @@ Pair = tuple[float | None, float | None]
 
 def measure_fit(law: ForceLaw, trained: Trained | None, data: Split) -> Fit:
     """Errors of law and network, in and out of distribution."""
-    rows = [
-        _fit_one(law, trained, part) if part is not None else [None] * 4 for part in (data.test, data.extreme)
-    ]
+    rows = [_fit_one(law, trained, part) if part is not None else [None] * 4 for part in (data.test, data.extreme)]
     columns: list[Pair] = [(rows[0][k], rows[1][k]) for k in range(4)]
     return Fit(*columns)
 
@@ -101,9 +99,7 @@ def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Message
         message_velocity=table.velocity,
         message_properties=table.properties,
         curves=_curves(law, trained, data),
-        front=tuple(
-            FrontPoint(s.complexity, s.error, str(s.law), s.law == choice.law) for s in choice.scoreboard
-        ),
+        front=tuple(FrontPoint(s.complexity, s.error, str(s.law), s.law is choice.law) for s in choice.scoreboard),
         residuals=residual[pick] / (size or 1.0),
         observed=run.positions,
         rolled=rolled,
@@ -126,7 +122,5 @@ def _curves(law: ForceLaw, trained: Trained, data: Split) -> tuple[Curve, ...]:
         if (term.kind, term.direction) == ("pair", "radial"):
             given = {k: c.value for k, c in term.constants.items()} | fixed | {"v_r": 0.0, "v": 0.0}
             names = sorted(term.expression.names)
-            line += term.expression.numpy(names)(
-                *(r if n == "r" else np.full(len(r), given[n]) for n in names)
-            )
+            line += term.expression.numpy(names)(*(r if n == "r" else np.full(len(r), given[n]) for n in names))
     return (Curve("Pair force along the line of centres", "r", r, network, line, fixed=fixed),)

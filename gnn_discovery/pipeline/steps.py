@@ -115,9 +115,7 @@ def train(
 
 def read(trained: Trained, data: Split, config: DiscoverConfig) -> Reading:
     """Contributions and symmetries at pairs of the training runs, where the network knows most."""
-    return Reading(
-        read_messages(trained, data.train, seed=config.seed), measure_symmetry(trained, data.train)
-    )
+    return Reading(read_messages(trained, data.train, seed=config.seed), measure_symmetry(trained, data.train))
 
 
 def distill(reading: Reading, data: Split, config: DiscoverConfig) -> Distilled:
@@ -133,9 +131,7 @@ def distill(reading: Reading, data: Split, config: DiscoverConfig) -> Distilled:
 
 def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) -> Choice:
     """The law: candidates refitted on the observed motion, chosen on held-out runs, with error bars."""
-    return choose_law(
-        candidates, data.train, data.valid, latent=latent_properties(data.train), seed=config.seed
-    )
+    return choose_law(candidates, data.train, data.valid, latent=latent_properties(data.train), seed=config.seed)
 
 
 def check_engine(config: DiscoverConfig) -> None:
@@ -152,8 +148,7 @@ def assumptions(data: Snapshots, config: DiscoverConfig) -> tuple[str, ...]:
         )
     if config.network.node == "fixed":
         said.append(
-            "Accelerations are sums of pair forces and a self force"
-            + (", over the mass m." if data.has_mass else ".")
+            "Accelerations are sums of pair forces and a self force" + (", over the mass m." if data.has_mass else ".")
         )
     if not data.has_mass and config.order == 2:
         said.append(

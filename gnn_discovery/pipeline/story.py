@@ -87,9 +87,7 @@ def discover(
 def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> dict[str, Any]:
     """Network, messages, law, verdict: all that a Discovery says of them."""
     with clock("training"):
-        trained = keep.network(
-            "network", lambda c: steps.train(data, config, report=clock.training, checkpoints=c)
-        )
+        trained = keep.network("network", lambda c: steps.train(data, config, report=clock.training, checkpoints=c))
     with clock("messages"):
         reading = steps.read(trained, data, config)
     with clock("regression"):
@@ -137,9 +135,7 @@ def _once_more(data: Split, config: DiscoverConfig, k: int, clock: _Clock, keep:
     """The law that another network, and another search, finds in the same data."""
     other = replace(config, seed=config.seed + k)
     with clock(f"seed {other.seed}"):
-        trained = keep.network(
-            f"network-{k}", lambda c: steps.train(data, other, report=clock.training, checkpoints=c)
-        )
+        trained = keep.network(f"network-{k}", lambda c: steps.train(data, other, report=clock.training, checkpoints=c))
         distilled = steps.distill(steps.read(trained, data, other), data, other)
         return steps.choose(distilled.laws, data, other).law
 

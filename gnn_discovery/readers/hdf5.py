@@ -36,9 +36,7 @@ class Hdf5Reader:
         try:
             with h5py.File(path, "r") as file:
                 arrays, groups = _content(file, where)
-                content = {
-                    name: _content(group, f"{where}, group {name!r}") for name, group in groups.items()
-                }
+                content = {name: _content(group, f"{where}, group {name!r}") for name, group in groups.items()}
         except DataError:
             raise
         except _CORRUPT as error:
@@ -58,9 +56,7 @@ class Hdf5Reader:
             own, inner = content[name]
             label = f"{where}, run {index} (group {name!r})"
             if inner:
-                raise DataError(
-                    "holds groups within a run", where=label, remedy="Give one group for each run"
-                )
+                raise DataError("holds groups within a run", where=label, remedy="Give one group for each run")
             mine = to_trajectories({**arrays, **own}, label, numbered=False)
             if len(mine) != 1:
                 raise DataError(
@@ -97,9 +93,7 @@ def _content(group: h5py.Group, where: str) -> tuple[dict[str, np.ndarray], dict
     groups: dict[str, h5py.Group] = {}
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise DataError(
-                f"{name!r} is a link", where=where, remedy="Store the data itself; links are not followed"
-            )
+            raise DataError(f"{name!r} is a link", where=where, remedy="Store the data itself; links are not followed")
         item = group[name]
         if isinstance(item, h5py.Group):
             groups[name] = item

@@ -123,6 +123,4 @@ def _listed(path: Path) -> int:
 
 
 def _corrupt(reason: str, where: str) -> DataError:
-    return DataError(
-        f"is truncated or corrupt ({reason})", where=where, remedy="Copy it again, or write it again"
-    )
+    return DataError(f"is truncated or corrupt ({reason})", where=where, remedy="Copy it again, or write it again")

@@ -170,9 +170,7 @@ def _names(array: np.ndarray | None, where: str) -> tuple[str, ...] | None:
     if array is None:
         return None
     if array.ndim != 1:
-        raise DataError(
-            f"names have shape {array.shape}", where=where, remedy="Give one name for each particle"
-        )
+        raise DataError(f"names have shape {array.shape}", where=where, remedy="Give one name for each particle")
     return tuple(str(name) for name in array)
 
 

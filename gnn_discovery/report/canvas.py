@@ -106,9 +106,7 @@ def draw(name: str, paint: Callable[..., None], *, rows: Sequence[int] = (1,), h
         figure.subplots_adjust(left=0.15, right=0.97, top=0.96, bottom=0.44 / height, hspace=0.12)
         paint(*axes)
         text = io.StringIO()
-        figure.savefig(
-            text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _slim(text.getvalue(), name)
 
 

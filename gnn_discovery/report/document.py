@@ -91,9 +91,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
 def _check(part: Mapping[str, Any], shape: Mapping[str, type], where: str, prefix: str) -> None:
     for name, kind in shape.items():
         if name not in part:
-            raise DataError(
-                f"{prefix}{name} is missing", where=where, remedy="The file is not whole: make it again"
-            )
+            raise DataError(f"{prefix}{name} is missing", where=where, remedy="The file is not whole: make it again")
         if not isinstance(part[name], kind) or isinstance(part[name], bool):
             raise DataError(
                 f"{prefix}{name} is of type {type(part[name]).__name__}, expected {kind.__name__}",

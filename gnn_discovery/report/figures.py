@@ -70,9 +70,7 @@ def draw_curve(curve: Curve, name: str) -> Drawing:
     sign = -1.0 if log_y and law[0] < 0 else 1.0
     scale = float(np.median(np.abs(law))) or float(np.median(np.abs(network))) or 1.0
     gap = np.abs(network - law) / np.maximum(np.abs(law), 0.1 * scale)
-    label = (
-        "force" if (curve.kind, curve.direction) == ("pair", "radial") else f"{curve.kind} {curve.direction}"
-    )
+    label = "force" if (curve.kind, curve.direction) == ("pair", "radial") else f"{curve.kind} {curve.direction}"
 
     def paint(top: Axes, low: Axes) -> None:
         points(top, f"{name}-points", x, sign * network, NETWORK, size=4.0, alpha=0.75, label="network")
@@ -160,9 +158,7 @@ def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
         live, dead = slice(None, alive), slice(alive, None)
         points(axes, "spectrum-alive", index[live], values[live], NETWORK, size=7.0, alpha=1.0, label="alive")
         if alive < len(values):
-            points(
-                axes, "spectrum-dead", index[dead], values[dead], MUTED, size=4.0, alpha=0.8, label="silent"
-            )
+            points(axes, "spectrum-dead", index[dead], values[dead], MUTED, size=4.0, alpha=0.8, label="silent")
         axes.set_ylim(max(values.min() / 5, 1e-13), 2)
         axes.set_xlim(0.4, len(values) + 0.6)
         log_axis(axes, "y")
@@ -172,13 +168,9 @@ def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
         axes.set_ylabel("share of the variance")
         axes.legend(loc="upper right")
 
-    carried = (
-        f"{plain(100 * float(spectrum[:alive].sum() / spectrum.sum()), 4)} %" if spectrum.sum() > 0 else "–"
-    )
+    carried = f"{plain(100 * float(spectrum[:alive].sum() / spectrum.sum()), 4)} %" if spectrum.sum() > 0 else "–"
     caption = f"{alive} of {len(spectrum)} components are alive and carry {carried} of the variance."
-    return Drawing(
-        "spectrum", "Message spectrum", caption, f"Message spectrum. {caption}", draw("spectrum", paint)
-    )
+    return Drawing("spectrum", "Message spectrum", caption, f"Message spectrum. {caption}", draw("spectrum", paint))
 
 
 def draw_front(evidence: Evidence) -> Drawing:
@@ -212,12 +204,8 @@ def draw_front(evidence: Evidence) -> Drawing:
         axes.set_ylabel("error on held-out runs")
         axes.legend(loc="upper right", handletextpad=0.6, labelspacing=0.9)
 
-    caption = (
-        f"{len(front)} candidate laws, each refitted on the observed motion and scored on held-out runs."
-    )
-    return Drawing(
-        "front", "Simplicity against error", caption, f"Pareto front. {caption}", draw("front", paint)
-    )
+    caption = f"{len(front)} candidate laws, each refitted on the observed motion and scored on held-out runs."
+    return Drawing("front", "Simplicity against error", caption, f"Pareto front. {caption}", draw("front", paint))
 
 
 def draw_residuals(residuals: np.ndarray) -> Drawing:
@@ -230,9 +218,7 @@ def draw_residuals(residuals: np.ndarray) -> Drawing:
         bins = np.logspace(low, max(high, low + 1), int(np.clip(8 * (high - low), 24, 60)))
         axes.hist(size, bins.tolist(), weights=np.full(size.size, 100 / size.size), color=NETWORK, alpha=0.85)
         for value, text, style in ((half, "half", "-"), (most, "nine tenths", "--")):
-            axes.axvline(
-                value, color=LAW, linewidth=1.3, linestyle=style, label=f"{text} below {plain(value, 2)}"
-            )
+            axes.axvline(value, color=LAW, linewidth=1.3, linestyle=style, label=f"{text} below {plain(value, 2)}")
         log_axis(axes, "x")
         axes.set_xlabel("|residual| / median |target|")
         axes.set_ylabel("share of the instants (%)")
@@ -241,9 +227,7 @@ def draw_residuals(residuals: np.ndarray) -> Drawing:
 
     caption = f"Half of the residuals on held-out data lie below {plain(half, 2)} of the median |target|, "
     caption += f"nine tenths below {plain(most, 2)}."
-    return Drawing(
-        "residuals", "Residuals of the law", caption, f"Residuals. {caption}", draw("residuals", paint)
-    )
+    return Drawing("residuals", "Residuals of the law", caption, f"Residuals. {caption}", draw("residuals", paint))
 
 
 def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
@@ -321,6 +305,4 @@ def draw_history(history: np.ndarray) -> Drawing:
         axes.legend(loc="upper right")
 
     caption = f"The network trained for {plain(float(step[-1]))} steps."
-    return Drawing(
-        "history", "Training of the network", caption, f"Training. {caption}", draw("history", paint)
-    )
+    return Drawing("history", "Training of the network", caption, f"Training. {caption}", draw("history", paint))

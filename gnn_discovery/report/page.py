@@ -45,9 +45,7 @@ class LatentRow:
 
 def render(discovery: Discovery, drawings: Sequence[Drawing]) -> str:
     """The page as text. Everything that comes from outside is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     law, verdict = discovery.law, discovery.verdict
     return template.render(

@@ -22,16 +22,10 @@ def summary(discovery: Discovery, report: str | Path | None = None) -> str:
         lines.append((name, _latent(discovery, name)))
     lines.append(("verdict", headline(discovery.verdict)))
     lines.append(("", sentence(discovery.verdict.reason)))
-    lines.append(
-        ("error", f"law {share(fit.law_error[0])}, network {share(fit.network_error[0])} on held-out runs")
-    )
+    lines.append(("error", f"law {share(fit.law_error[0])}, network {share(fit.network_error[0])} on held-out runs"))
     if fit.law_error[1] is not None:
-        lines.append(
-            ("", f"law {share(fit.law_error[1])}, network {share(fit.network_error[1])} out of distribution")
-        )
-    lines.append(
-        ("R²", f"{r_squared(fit.r2[0])} (all kept), {r_squared(fit.r2_trimmed[0])} (worst tenth left out)")
-    )
+        lines.append(("", f"law {share(fit.law_error[1])}, network {share(fit.network_error[1])} out of distribution"))
+    lines.append(("R²", f"{r_squared(fit.r2[0])} (all kept), {r_squared(fit.r2_trimmed[0])} (worst tenth left out)"))
     failed = [check.name for check in discovery.verdict.checks if check.passed is False]
     if failed:
         lines.append(("failed", ", ".join(failed)))

@@ -50,9 +50,7 @@ def reveal(
     return replace(found, messages=figures, evidence=replace(evidence, message_truth=truth, curves=curves))
 
 
-def direct_r2(
-    estimate: Float[np.ndarray, "K D"], truth: Float[np.ndarray, "K D"]
-) -> tuple[float | None, float | None]:
+def direct_r2(estimate: Float[np.ndarray, "K D"], truth: Float[np.ndarray, "K D"]) -> tuple[float | None, float | None]:
     """R² = 1 - SSE/SST of vectors with nothing fitted: (worst tenth of the residuals left out, all kept).
 
     None where there is nothing to explain. The published figures leave out the worst tenth (Cranmer et al.
@@ -86,9 +84,7 @@ def _reference(discovery: Discovery, reference: Mapping[str, Sequence[float]]) -
     for name, value in values.items():
         latent = discovery.law.latent.get(name)
         if latent is not None and value.shape != np.shape(latent.values):
-            raise DataError(
-                f"{value.size} accepted values of {name!r} for {np.size(latent.values)} particles"
-            )
+            raise DataError(f"{value.size} accepted values of {name!r} for {np.size(latent.values)} particles")
     return values
 
 

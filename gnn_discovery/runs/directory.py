@@ -129,9 +129,7 @@ class RunDirectory:
                     break
         return rows
 
-    def save_arrays(
-        self, name: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any] | None = None
-    ) -> None:
+    def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any] | None = None) -> None:
         """Checkpoint ``name``: arrays by name and what JSON knows of them."""
         save_arrays(self._checkpoint(name), arrays, meta)
 
@@ -171,9 +169,7 @@ class RunDirectory:
 
 def next_directory(source: str, root: Path = Path("runs")) -> Path:
     """``runs/SOURCE-N`` with the first free N; a file's or module's name stands without its path."""
-    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).name.removesuffix(".npz").removesuffix(".h5")).strip(
-        "-."
-    )
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).name.removesuffix(".npz").removesuffix(".h5")).strip("-.")
     stem = stem or "run"
     number = 1
     while (root / f"{stem}-{number}").exists():

@@ -68,9 +68,7 @@ def _problems_of_run(run: Trajectory, config: SimulationConfig, where: str) -> l
     if run.box is not None:
         moved -= run.box * np.round(moved / run.box)
     if run.velocities is not None:
-        problems += _mismatch(
-            moved, run.velocities, steps, f"{where}: velocities are not the change of positions"
-        )
+        problems += _mismatch(moved, run.velocities, steps, f"{where}: velocities are not the change of positions")
         if run.accelerations is not None:
             changes = np.diff(run.velocities, axis=0)
             problems += _mismatch(

@@ -109,9 +109,7 @@ class _Motion:
             framed = accepted & reaches
             factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(rejected, 1.0, 10.0))
             rejected = ~accepted
-            step = np.minimum(
-                np.where(framed, np.maximum(step, taken * factor), taken * factor), self.spacing
-            )
+            step = np.minimum(np.where(framed, np.maximum(step, taken * factor), taken * factor), self.spacing)
             y[accepted], slope[accepted] = end[accepted], end_slope[accepted]
             time = np.where(framed, 0.0, np.where(accepted, time + taken, time))
             frame = frame + framed
@@ -145,8 +143,7 @@ class _Motion:
             slopes[-1] = self._slope(end, runs, frame)
             scale = TOLERANCE * (1 + np.maximum(abs(y), abs(end)))
             fifth, third = (
-                ((np.tensordot(weights, slopes, 1) / scale) ** 2).mean((1, 2, 3))
-                for weights in (DOP853.E5, DOP853.E3)
+                ((np.tensordot(weights, slopes, 1) / scale) ** 2).mean((1, 2, 3)) for weights in (DOP853.E5, DOP853.E3)
             )
             error = step * fifth / np.sqrt(np.maximum(fifth + 0.01 * third, 1e-300))
         return end, slopes[-1], np.where(np.isfinite(error), error, np.inf)
@@ -178,8 +175,7 @@ class _Motion:
         if wrong.any():
             row, particle = np.argwhere(wrong)[0]
             raise DataError(
-                f"the acceleration of particle {particle} is no finite number at "
-                f"{self._place(runs[row], frame[row])}",
+                f"the acceleration of particle {particle} is no finite number at {self._place(runs[row], frame[row])}",
                 where=self.name,
                 remedy="A particle acts on itself (r = 0) in many such functions: leave the pair i = j out",
             )

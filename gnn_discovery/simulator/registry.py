@@ -117,9 +117,7 @@ def _load(name: str) -> Simulator:
     if not points:
         raise UsageError(f"unknown system {name!r}", remedy=_nearest(name, names()))
     if len(points) > 1:
-        both = " and ".join(
-            f"{p.value} (of {p.dist.name if p.dist else 'an unknown package'})" for p in points
-        )
+        both = " and ".join(f"{p.value} (of {p.dist.name if p.dist else 'an unknown package'})" for p in points)
         raise UsageError(
             f"system {name!r} is ambiguous: {both}",
             remedy=f"Name the object, as in {points[0].value}, or remove one package",
