@@ -114,7 +114,5 @@ def solar(**changes: object) -> Discovery:
     values, std = np.array([2.9591e-4, 4.9e-11, 2.8253e-7]), np.array([3e-9, 4e-11, 5e-11])
     latent = {"m": LatentProperty(values, std, np.array([True, False, True]))}
     term = Term("pair", "radial", Expression.parse("-m_j/r**n"), {"n": Constant(2.00001, 3e-5)})
-    made = discovery(
-        law=ForceLaw((term,), 2, False, latent), particles=bodies, evidence=None, source="solar-system"
-    )
+    made = discovery(law=ForceLaw((term,), 2, False, latent), particles=bodies, evidence=None, source="solar-system")
     return replace(made, **changes)

@@ -96,9 +96,7 @@ def test_imports_go_one_way(path):
     own = room(path)
     allowed = set(ORDER[: ORDER.index(own) + 1])
     if own in LEAVES:
-        allowed = (
-            LEAVES | {"errors", "types"} if own in SYMBOLIC_PAIR else allowed & (LEAVES | {"errors", "types"})
-        )
+        allowed = LEAVES | {"errors", "types"} if own in SYMBOLIC_PAIR else allowed & (LEAVES | {"errors", "types"})
     wrong = rooms_imported(path) - allowed
     assert not wrong, f"{own} may not import {sorted(wrong)}"
 
@@ -155,24 +153,16 @@ def test_nothing_before_the_report_sees_the_truth(path):
     tree = parsed(path)
     seen = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     seen |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    seen |= {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    seen |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     truths = {"true_law", "reference_properties"} & seen
     if path == CORE / "pipeline" / "story.py":
-        readers = [
-            f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and "true_law" in ast.unparse(f)
-        ]
+        readers = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and "true_law" in ast.unparse(f)]
         assert [f.name for f in readers] == ["_reveal"], "only the last step hands the truth to the report"
         return
     assert not truths, f"{sorted(truths)} may be read by the report alone"
 
 
-@pytest.mark.parametrize(
-    "path", sources(CORE, SIMULATIONS, ROOT / "tests", ROOT / "benchmarks"), ids=relative
-)
+@pytest.mark.parametrize("path", sources(CORE, SIMULATIONS, ROOT / "tests", ROOT / "benchmarks"), ids=relative)
 def test_files_are_short(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
@@ -183,9 +173,7 @@ def test_the_global_precision_is_never_set(path):
     assert "jax_enable_x64" not in text and "JAX_ENABLE_X64" not in text
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            assert "enable_x64" not in ast.unparse(node.value.func), (
-                f"line {node.lineno}: use it in a with block"
-            )
+            assert "enable_x64" not in ast.unparse(node.value.func), f"line {node.lineno}: use it in a with block"
 
 
 def child(code: str) -> list[str]:
@@ -247,9 +235,7 @@ def test_the_release_of_jax_with_wrong_results_is_excluded():
     (jax,) = [r for r in map(Requirement, project()["project"]["dependencies"]) if r.name == "jax"]
     assert "0.10.1" in jax.specifier
     assert "0.10.2" not in jax.specifier and "0.11.0" not in jax.specifier
-    locked = [
-        line for line in (ROOT / "requirements.lock").read_text().splitlines() if line.startswith("jax==")
-    ]
+    locked = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line.startswith("jax==")]
     assert locked and all("0.10.2" not in line for line in locked)
 
 

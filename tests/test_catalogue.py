@@ -80,9 +80,7 @@ def test_record_is_sound(law):
     assert {name.rsplit("_", 1)[0] for name in law.variables if name[-2:] in ("_i", "_j")} <= {"m", "q"}
     assert set(law.limits) <= {other.name for other in LAWS}
     swap = {"m_i": "m_j", "m_j": "m_i", "q_i": "q_j", "q_j": "q_i"}
-    swapped = law.expression.sympy.subs(
-        {sympy.Symbol(a): sympy.Symbol(b) for a, b in swap.items()}, simultaneous=True
-    )
+    swapped = law.expression.sympy.subs({sympy.Symbol(a): sympy.Symbol(b) for a, b in swap.items()}, simultaneous=True)
     if law.kind == "pair":  # action equals reaction
         assert sympy.simplify(swapped - law.expression.sympy) == 0
 
@@ -136,9 +134,7 @@ def test_attractive_laws_attract_and_repulsive_ones_repel(law):
 
 
 def test_plug_in_joins_and_is_softened(entry_points):
-    found = entry_points(
-        cube={**RECORD, "softenings": ["r + c"]}, several=lambda: [{**RECORD, "name": "another"}]
-    )
+    found = entry_points(cube={**RECORD, "softenings": ["r + c"]}, several=lambda: [{**RECORD, "name": "another"}])
     assert found.broken == ()
     assert {"inverse cube", "inverse cube, softened r + c", "another"} <= {law.name for law in found.laws}
     assert found["inverse cube"].properties == {"m"}

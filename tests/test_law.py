@@ -19,9 +19,7 @@ from gnn_discovery.snapshots import Snapshots
 
 
 def term(kind: str, direction: str, text: str, centre=None, **constants: float) -> Term:
-    return Term(
-        kind, direction, Expression.parse(text), {k: Constant(v) for k, v in constants.items()}, centre
-    )
+    return Term(kind, direction, Expression.parse(text), {k: Constant(v) for k, v in constants.items()}, centre)
 
 
 GRAVITY = ForceLaw((term("pair", "radial", "c0*m_i*m_j/r**2", c0=-1.0),), divides_by_mass=True)
@@ -71,9 +69,7 @@ def test_each_direction_is_what_it_says():
     for (kind, direction), vector in cases.items():
         centre = (1.0, 2.0) if kind == "external" else None
         law = ForceLaw((term(kind, direction, "c0", centre, c0=3.0),))
-        np.testing.assert_allclose(
-            law.acceleration(x, v, edges=edges)[0], 3 * vector, err_msg=f"{kind} {direction}"
-        )
+        np.testing.assert_allclose(law.acceleration(x, v, edges=edges)[0], 3 * vector, err_msg=f"{kind} {direction}")
 
 
 def test_variables_of_pairs_and_particles():

@@ -54,9 +54,7 @@ def test_narrowest_windows_converge_at_the_order_of_central_differences(derivati
     assert np.log2(errors[0] / errors[1]) == pytest.approx(degree, abs=0.5)
 
 
-@pytest.mark.parametrize(
-    ("degree", "stencil"), [(2, [1, -2, 1]), (4, [-1 / 12, 4 / 3, -5 / 2, 4 / 3, -1 / 12])]
-)
+@pytest.mark.parametrize(("degree", "stencil"), [(2, [1, -2, 1]), (4, [-1 / 12, 4 / 3, -5 / 2, 4 / 3, -1 / 12])])
 def test_narrowest_windows_are_the_textbook_stencils(degree, stencil):
     weights = Filters(np.arange(20.0), 2).weights(degree, degree // 2)
     np.testing.assert_allclose(weights[0], stencil, atol=1e-13)
@@ -105,9 +103,7 @@ def test_noisy_accelerations_are_as_good_as_they_say_and_better_than_differences
     motion = complete(run)
     error = relative(motion.trajectory.accelerations, a[motion.frames])
     assert motion.noise / 1.6 < error < motion.noise * 1.6
-    second = (run.positions[2:] - 2 * run.positions[1:-1] + run.positions[:-2]) / (
-        run.times[1] - run.times[0]
-    ) ** 2
+    second = (run.positions[2:] - 2 * run.positions[1:-1] + run.positions[:-2]) / (run.times[1] - run.times[0]) ** 2
     assert error < 0.25 * relative(second, a[1:-1])
 
 
@@ -117,9 +113,7 @@ def test_each_particle_has_its_own_window():
     noise = 1e-3 * np.random.default_rng(2).normal(size=fast.shape)
     run = Trajectory(np.concatenate([slow.positions[:, :2], (fast + noise)[:, None]], axis=1), slow.times)
     motion = complete(run)
-    assert (
-        relative(motion.trajectory.accelerations[:, 2:], -25 * (fast - [5.0, 0.0])[motion.frames, None]) < 0.1
-    )
+    assert relative(motion.trajectory.accelerations[:, 2:], -25 * (fast - [5.0, 0.0])[motion.frames, None]) < 0.1
     assert motion.method.count("frames") + motion.method.count("central") > 1
 
 
@@ -205,9 +199,7 @@ def test_motion_without_force_gives_no_more_than_rounding(velocity):
 
 
 def test_runs_worked_on_together_come_out_as_alone():
-    runs = [
-        harmonic(sigma=s, seed=i, frames=f)[0] for i, (s, f) in enumerate([(1e-3, 80), (0, 80), (1e-4, 60)])
-    ]
+    runs = [harmonic(sigma=s, seed=i, frames=f)[0] for i, (s, f) in enumerate([(1e-3, 80), (0, 80), (1e-4, 60)])]
     for one, together in zip(runs, complete_all(runs), strict=True):
         alone = complete(one)
         assert alone.method == together.method

@@ -69,9 +69,7 @@ FULL = {
 
 
 @pytest.mark.parametrize("suffix", ["npz", "h5"])
-@pytest.mark.parametrize(
-    "more", [{}, FULL, {"edges": np.zeros((0, 2), int)}], ids=["bare", "full", "no pairs"]
-)
+@pytest.mark.parametrize("more", [{}, FULL, {"edges": np.zeros((0, 2), int)}], ids=["bare", "full", "no pairs"])
 def test_round_trip_keeps_every_bit(tmp_path, suffix, more):
     before = runs(**more)
     write(tmp_path / f"a.{suffix}", before)
@@ -148,9 +146,7 @@ def test_one_run_needs_no_leading_axis_and_other_types_become_float64(tmp_path):
 
 def test_properties_and_times_may_be_shared_by_all_runs_or_given_for_each(tmp_path):
     x = np.random.default_rng(0).normal(size=(2, 4, 3, 2))
-    np.savez(
-        tmp_path / "a.npz", positions=x, times=np.arange(4.0), m=[1, 2, 3], q=np.arange(6.0).reshape(2, 3)
-    )
+    np.savez(tmp_path / "a.npz", positions=x, times=np.arange(4.0), m=[1, 2, 3], q=np.arange(6.0).reshape(2, 3))
     first, second = read(tmp_path / "a.npz")
     assert np.array_equal(first.properties["m"], second.properties["m"])
     assert second.properties["q"].tolist() == [3.0, 4.0, 5.0]

@@ -89,9 +89,7 @@ def test_the_document_has_the_schema_of_the_design(written: Path) -> None:
 
 
 def test_the_document_reads_back_as_it_was_made(written: Path) -> None:
-    assert read_json(written / "discovery.json") == json.loads(
-        json.dumps(to_json(reveal(discovery(), TRUTH)))
-    )
+    assert read_json(written / "discovery.json") == json.loads(json.dumps(to_json(reveal(discovery(), TRUTH))))
 
 
 def test_what_is_not_finite_becomes_none(tmp_path: Path) -> None:
@@ -177,9 +175,7 @@ def test_names_from_outside_are_escaped(tmp_path: Path) -> None:
         versions={nasty: nasty},
         command=nasty,
         messages={nasty: nasty},
-        evidence=replace(
-            evidence(), observed=np.ones((9, 3, 2)).cumsum(0), rolled=np.ones((9, 3, 2)).cumsum(0)
-        ),
+        evidence=replace(evidence(), observed=np.ones((9, 3, 2)).cumsum(0), rolled=np.ones((9, 3, 2)).cumsum(0)),
         verdict=Verdict("candidate", nasty, (nasty,), nasty, (Check(nasty, True, 1.0, nasty),)),
     )
     page = Page(write_report(made, tmp_path).read_text())

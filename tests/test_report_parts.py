@@ -52,9 +52,7 @@ def test_revealing_changes_neither_law_nor_verdict() -> None:
     assert found.law is made.law and found.verdict is made.verdict and found.fit is made.fit
 
 
-@pytest.mark.parametrize(
-    "record", [{}, {"kind": "pair", "direction": "radial", "expression": "__import__('os')"}]
-)
+@pytest.mark.parametrize("record", [{}, {"kind": "pair", "direction": "radial", "expression": "__import__('os')"}])
 def test_a_truth_that_is_no_term_is_named(record: dict) -> None:
     with pytest.raises(DataError, match="truth"):
         reveal(discovery(), [record])

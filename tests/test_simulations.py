@@ -161,9 +161,7 @@ def test_the_string_falls_as_one():
     times, _, v, _, properties = motion("string")
     momentum = (properties["m"][..., None] * v).sum(2)
     weight = properties["m"].sum(-1)
-    np.testing.assert_allclose(
-        momentum[..., 0], np.broadcast_to(momentum[:, :1, 0], momentum.shape[:2]), atol=1e-9
-    )
+    np.testing.assert_allclose(momentum[..., 0], np.broadcast_to(momentum[:, :1, 0], momentum.shape[:2]), atol=1e-9)
     np.testing.assert_allclose(momentum[..., 1], momentum[:, :1, 1] - weight * times, atol=1e-9)
 
 
@@ -297,9 +295,7 @@ def test_the_planets_obey_keplers_third_law():
         pole = np.linalg.svd(path[:4000:40] - path[:4000:40].mean(0))[2][2]
         east = np.cross(pole, [1.0, 0.0, 0.0])
         north = np.cross(pole, east)
-        angle = abs(
-            np.unwrap(np.arctan2(path @ north, path @ east)) - np.arctan2(path[0] @ north, path[0] @ east)
-        )
+        angle = abs(np.unwrap(np.arctan2(path @ north, path @ east)) - np.arctan2(path[0] @ north, path[0] @ east))
         turns = np.floor(angle.max() / (2 * np.pi))
         period = np.interp(2 * np.pi * turns, angle, run.times) / turns
         axis = (r.max() + r.min()) / 2
@@ -336,9 +332,7 @@ def test_the_solar_system_tells_positions_names_and_units_only():
     assert check_simulator(SolarSystem(), SimulationConfig(frames=20)) == ()
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"runs": 2}, {"particles": 4}, {"dim": 2}, {"frames": 1}, {"frames": 10**6}]
-)
+@pytest.mark.parametrize("wrong", [{"runs": 2}, {"particles": 4}, {"dim": 2}, {"frames": 1}, {"frames": 10**6}])
 def test_there_is_one_solar_system(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         SolarSystem().simulate(SimulationConfig(**wrong))

@@ -211,9 +211,7 @@ def test_a_bare_function_moves_as_its_closed_form():
 def test_a_bare_function_may_ask_for_velocities():
     runs = as_simulator(lambda x, v, p: -v).simulate(FEW)
     for run in runs:
-        np.testing.assert_allclose(
-            run.velocities, run.velocities[0] * np.exp(-run.times)[:, None, None], atol=1e-8
-        )
+        np.testing.assert_allclose(run.velocities, run.velocities[0] * np.exp(-run.times)[:, None, None], atol=1e-8)
 
 
 def test_a_force_that_jumps_is_followed():

@@ -38,9 +38,7 @@ def planets() -> Snapshots:
     from astropy.time import Time
 
     time = Time(2433282.5 + STEP * np.arange(4400), format="jd", scale="tdb")
-    x = np.stack(
-        [get_body_barycentric(b, time, ephemeris="builtin").xyz.to_value("au").T for b in BODIES], axis=1
-    )
+    x = np.stack([get_body_barycentric(b, time, ephemeris="builtin").xyz.to_value("au").T for b in BODIES], axis=1)
     a = sum(c * x[k : len(x) - 8 + k] for k, c in enumerate(SECOND)) / STEP**2
     x, count = x[4:-4], len(x) - 8
     senders, receivers = all_pairs(9)

@@ -110,16 +110,12 @@ def test_scaling_costs_no_digit(stand_ins):
     (result,) = search("linear", [Problem({"x": x}, 4e-30 * x)], EngineConfig())
     # the engine answers 1.5 x + 2 in units of the problem's own powers of two
     ux, uy = 2.0**30, 2.0 ** np.round(np.log2(np.median(4e-30 * x)))
-    np.testing.assert_allclose(
-        result.candidates[0].expression.numpy(["x"])(x), uy * (1.5 * x / ux + 2), rtol=1e-15
-    )
+    np.testing.assert_allclose(result.candidates[0].expression.numpy(["x"])(x), uy * (1.5 * x / ux + 2), rtol=1e-15)
 
 
 def test_a_failure_is_told_and_harms_no_other_problem(stand_ins):
     seen = []
-    results = search(
-        "failing", [problem(3), problem(4)], EngineConfig(), progress=lambda *done: seen.append(done)
-    )
+    results = search("failing", [problem(3), problem(4)], EngineConfig(), progress=lambda *done: seen.append(done))
     assert results[0].outcome == "failing failed: ArithmeticError: three rows"
     assert results[1].outcome == "failing found no formula"
     assert seen[-1] == (2, 2)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 _PACKAGES = (
-    *("gnn-discovery", "jax", "jaxlib", "flax", "optax", "jraph", "diffrax", "numpy", "scipy", "sympy"),
+    *("gnn-discovery", "jax", "jaxlib", "flax", "optax", "jraph", "numpy", "scipy", "sympy"),
     *("pyoperon", "pysr", "astropy"),
 )
 

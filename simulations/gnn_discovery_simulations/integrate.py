@@ -163,8 +163,6 @@ def _step(
     slopes = jnp.zeros((len(STAGES), *y.shape))
     slopes, end = jax.lax.fori_loop(0, len(STAGES), stage, (slopes, y))
     scale = tolerance * (1 + jnp.maximum(abs(y), abs(end)))
-    fifth, third = (
-        ((jnp.tensordot(e, slopes, 1) / scale) ** 2).mean((0, 1, 2)) for e in (DOP853.E5, DOP853.E3)
-    )
+    fifth, third = (((jnp.tensordot(e, slopes, 1) / scale) ** 2).mean((0, 1, 2)) for e in (DOP853.E5, DOP853.E3))
     error = step * fifth / jnp.sqrt(jnp.maximum(fifth + 0.01 * third, 1e-300))
     return end, slopes[0], jnp.where(jnp.isfinite(error), error, jnp.inf)

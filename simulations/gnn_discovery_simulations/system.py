@@ -122,9 +122,7 @@ class PairSystem(ABC):
         whole = {name: np.broadcast_to(p, velocities.shape[:-1]) for name, p in properties.items()}
         with jax.enable_x64(True):
             every = {name: jnp.asarray(p.ravel()) for name, p in whole.items()}
-            first, second = (
-                {name: jnp.asarray(p[..., k].ravel()) for name, p in whole.items()} for k in (i, j)
-            )
+            first, second = ({name: jnp.asarray(p[..., k].ravel()) for name, p in whole.items()} for k in (i, j))
             places = jnp.asarray(positions.reshape(-1, positions.shape[-1]))
             pair = np.asarray(jax.vmap(self.pair_potential)(jnp.asarray(r.ravel()), first, second))
             field = np.asarray(jax.vmap(self.external_potential)(places, every))
