@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
@@ -195,4 +196,8 @@ def _scaled_back(result: EngineResult, scales: _Scales) -> EngineResult:
         skeleton, values = outer.lift_constants("c_")
         return replace(candidate, expression=skeleton.substitute(values))
 
-    return replace(result, candidates=tuple(map(back, result.candidates)))
+    kept = []
+    for candidate in result.candidates:
+        with contextlib.suppress(DataError):  # a constant that is no number in these units
+            kept.append(back(candidate))
+    return replace(result, candidates=tuple(kept))

@@ -30,6 +30,12 @@ class Linear(Base):
     def fit(self, problem, config):
         return [Candidate(Expression.parse("1.5*x + 2"), 0.0, 5, self.name)]
 
+class Steep(Base):
+    name = "steep"
+    def fit(self, problem, config):
+        texts = ("1.9e164*x**270.6", "2.0*x")
+        return [Candidate(Expression.parse(text), 0.1, 5, self.name) for text in texts]
+
 class Failing(Base):
     name = "failing"
     def fit(self, problem, config):
@@ -58,7 +64,7 @@ class Absent(Base):
 @pytest.fixture
 def stand_ins(tmp_path, monkeypatch):
     """The engines above, registered like anyone's plug-in."""
-    names = ["linear", "failing", "crashing", "sleeping", "absent"]
+    names = ["linear", "steep", "failing", "crashing", "sleeping", "absent"]
     (tmp_path / "stand_ins.py").write_text(STAND_INS)
     info = tmp_path / "stand_ins-1.0.dist-info"
     info.mkdir()
@@ -153,6 +159,13 @@ def test_the_child_ends_with_its_parent(stand_ins, end):
     else:
         wait_for(lambda: gone(pids.read_text().split()[0]))
         os.kill(int(pids.read_text().split()[1]), signal.SIGKILL)
+
+
+def test_a_formula_whose_constants_are_no_numbers_in_the_units_of_the_data_is_left_out(stand_ins):
+    x = 0.125 * np.linspace(0.8, 1.2, 20)
+    (result,) = search("steep", [Problem({"x": x}, 0.01 * x)], EngineConfig())
+    (kept,) = result.candidates
+    assert kept.expression.names == {"x"} and "**" not in kept.expression.text
 
 
 def test_unknown_broken_and_absent_engines_are_named(stand_ins):
