@@ -13,7 +13,7 @@ from gnn_discovery.law.evaluate import all_pairs, force, predict, term_force
 from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
 from gnn_discovery.law.roll import roll
 from gnn_discovery.law.scene import Scene, blocks
-from gnn_discovery.law.simpler import signature
+from gnn_discovery.law.simpler import joined, signature
 from gnn_discovery.law.text import from_dict, number, to_dict
 from gnn_discovery.snapshots import Snapshots
 
@@ -239,3 +239,24 @@ def test_signature_forgets_names_and_values_of_constants():
     two = ForceLaw((term("pair", "radial", "c2*(r + c0)**c1", c0=5.0, c1=2.0, c2=3.0),))
     assert signature(one) == signature(two)
     assert signature(one) != signature(GRAVITY)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "values"),
+    [
+        ("b0*r/b1", "b0_*r", {"b0_": -0.4}),
+        ("b0*(r + b1)", "b0*(r + b1)", {"b0": -2.0, "b1": 5.0}),
+        ("2*b0*m_i**(b0 + b1)", "b0_*m_i**b0__", {"b0_": -4.0, "b0__": 3.0}),
+        ("b0*b1*exp(b1*r)", "b0_*exp(b1*r)", {"b0_": -10.0, "b1": 5.0}),
+        ("Piecewise((0, r < b0*b1), (b0*b1*r, True))", "Piecewise((0, r < b0_), (b0_*r, True))", {"b0_": -10.0}),
+    ],
+)
+def test_constants_that_the_data_cannot_tell_apart_are_one(text, expected, values):
+    found = joined(term("pair", "radial", text, b0=-2.0, b1=5.0))
+    names = sorted(found.expression.names)
+    at = {**values, "r": 1.3, "m_i": 0.7}
+    assert {k: c.value for k, c in found.constants.items()} == pytest.approx(values)
+    assert names == sorted(Expression.parse(expected).names)
+    assert found.expression.numpy(names)(*(at[n] for n in names)) == pytest.approx(
+        Expression.parse(expected).numpy(names)(*(at[n] for n in names))
+    )

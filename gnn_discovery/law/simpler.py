@@ -52,8 +52,7 @@ def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
                 if reduced is not None:
                     yield replace(law, terms=(*law.terms[:t], reduced, *law.terms[t + 1 :]))
         for expression in _without_a_summand(term.expression):
-            kept = {name: c for name, c in term.constants.items() if name in expression.names}
-            shorter = replace(term, expression=expression, constants=kept)
+            shorter = joined(replace(term, expression=expression, constants=_of(term, expression)))
             yield replace(law, terms=(*law.terms[:t], shorter, *law.terms[t + 1 :]))
         softened = _softened(term)
         if softened is not None:
@@ -76,8 +75,48 @@ def _with_value(term: Term, name: str, value: float) -> Term | None:
         expression = term.expression.substitute({name: value})
     except DataError:
         return None
-    kept = {n: c for n, c in term.constants.items() if n in expression.names}
-    return _merged(replace(term, expression=expression, constants=kept)) if expression.names else None
+    reduced = joined(replace(term, expression=expression, constants=_of(term, expression)))
+    return _merged(reduced) if expression.names else None
+
+
+def _of(term: Term, expression: Expression) -> dict[str, Constant]:
+    """The constants of the term that stand in the expression."""
+    return {name: c for name, c in term.constants.items() if name in expression.names}
+
+
+def joined(term: Term) -> Term:
+    """The term with each part that holds constants alone made into one: ``a/b*r`` has one constant, not two."""
+    values = {sympy.Symbol(name): constant.value for name, constant in term.constants.items()}
+    made: dict[sympy.Expr, str] = {}
+
+    def one(part: sympy.Expr) -> sympy.Expr:
+        value = part.subs(values)
+        if part.is_Symbol or not part.free_symbols or not (value.is_real and value.is_finite):
+            return part
+        if part not in made:
+            name = min(symbol.name for symbol in part.free_symbols) + "_"
+            while name in term.expression.names or name in made.values():
+                name += "_"
+            made[part] = name
+        return sympy.Symbol(made[part])
+
+    def walk(part: sympy.Basic) -> sympy.Basic:
+        variables = part.free_symbols - values.keys()
+        if part.is_Symbol or variables == part.free_symbols:
+            return part
+        if not variables:
+            return one(part)
+        if part.is_Add or part.is_Mul:
+            alone, rest = part.as_independent(*variables)
+            return part.func(one(alone), *map(walk, part.func.make_args(rest)))
+        return part.func(*map(walk, part.args))
+
+    tree = walk(term.expression.sympy)
+    if not made:
+        return term
+    constants = {name: Constant(float(part.subs(values))) for part, name in made.items()}
+    expression = Expression.from_sympy(tree)
+    return replace(term, expression=expression, constants={**_of(term, expression), **constants})
 
 
 def _merged(term: Term) -> Term:
@@ -85,13 +124,12 @@ def _merged(term: Term) -> Term:
     free = exponents(term.expression) & set(term.constants)
     if not free:
         return term
-    joined = term.expression.substitute({name: term.constants[name].value for name in free})
-    if joined.complexity >= term.expression.complexity:
+    merged = term.expression.substitute({name: term.constants[name].value for name in free})
+    if merged.complexity >= term.expression.complexity:
         return term
-    expression, values = joined.lift_constants(f"{min(free)}_")
-    kept = {name: c for name, c in term.constants.items() if name in expression.names}
+    expression, values = merged.lift_constants(f"{min(free)}_")
     fresh = {name: Constant(v) for name, v in values.items()}
-    return replace(term, expression=expression, constants={**kept, **fresh})
+    return replace(term, expression=expression, constants={**_of(term, expression), **fresh})
 
 
 def _softened(term: Term) -> Term | None:
@@ -105,11 +143,11 @@ def _softened(term: Term) -> Term | None:
 
 @lru_cache(maxsize=1024)
 def _without_a_summand(expression: Expression) -> tuple[Expression, ...]:
-    """The expression with one summand less, for each summand that is more than a number or a name."""
+    """The expression with one summand less, for each summand that is more than a number."""
     tree, found = expression.sympy, []
     for total in tree.atoms(sympy.Add):
         for part in total.args:
-            if not part.is_Atom:
+            if not part.is_Number:
                 found.append(Expression.from_sympy(tree.xreplace({total: total - part})))
     return tuple(e for e in found if e.names)
 
