@@ -98,6 +98,21 @@ class Split:
     test: Snapshots
     extreme: Snapshots | None
 
+    def whole(self) -> Snapshots:
+        """All of it together again, in the order of runs and times."""
+        parts = [p for p in (self.train, self.valid, self.test, self.extreme) if p is not None]
+        together = replace(
+            self.train,
+            positions=np.concatenate([p.positions for p in parts]),
+            velocities=np.concatenate([p.velocities for p in parts]),
+            target=np.concatenate([p.target for p in parts]),
+            properties={k: np.concatenate([p.properties[k] for p in parts]) for k in self.train.properties},
+            present=np.concatenate([p.present for p in parts]),
+            run=np.concatenate([p.run for p in parts]),
+            times=np.concatenate([p.times for p in parts]),
+        )
+        return together.select(np.lexsort((together.times, together.run)))
+
 
 def assemble(trajectories: Sequence[Trajectory], order: Order = 2, where: str = "") -> Snapshots:
     """All usable frames of all runs, side by side; what is missing of the motion comes from the positions.

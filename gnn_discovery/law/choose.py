@@ -122,6 +122,11 @@ def choose(
     return Choice(law, error, tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error))))
 
 
+def settle(law: ForceLaw, data: Snapshots, *, latent: Sequence[str] = (), seed: int = 0) -> ForceLaw:
+    """A chosen law with its constants fitted to more data, from where they are."""
+    return refit(law, data, latent=_used(law, latent), starts=0, seed=seed).law
+
+
 def _used(law: ForceLaw, latent: Sequence[str]) -> tuple[str, ...]:
     names = {name for term in law.terms for name in term.expression.names}
     return tuple(n for n in latent if {f"{n}_i", f"{n}_j"} & names)

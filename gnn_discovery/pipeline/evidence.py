@@ -74,12 +74,13 @@ def symmetry_checks(reading: Reading) -> tuple[Check, ...]:
 
 
 def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Messages, data: Split) -> Evidence:
-    """Plain arrays for the figures; messages are those of held-out runs."""
+    """Plain arrays for the figures; messages are those of held-out runs, and so is the motion, which the constants of
+    ``choice.law`` have not seen."""
     table = _in_units_of(law, messages.pair.select(slice(0, ROWS)))
     run = data.test.select(data.test.run == data.test.run[0])
     properties = {k: v[0] for k, v in run.properties.items()} | {k: v.values for k, v in law.latent.items()}
     rolled = roll(
-        law,
+        choice.law,
         run.positions[0],
         run.velocities[0],
         properties,
@@ -87,7 +88,7 @@ def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Message
         edges=np.stack([run.senders, run.receivers], -1),
         box=run.box,
     )
-    residual = np.linalg.norm(predict(law, data.test) - data.test.target, axis=-1)[data.test.present]
+    residual = np.linalg.norm(predict(choice.law, data.test) - data.test.target, axis=-1)[data.test.present]
     size = np.median(np.linalg.norm(data.test.target, axis=-1)[data.test.present])
     pick = np.random.default_rng(0).permutation(len(residual))[:ROWS]
     return Evidence(

@@ -14,6 +14,7 @@ from gnn_discovery.distill import distill as distill_tables
 from gnn_discovery.errors import UsageError
 from gnn_discovery.law.choose import Choice
 from gnn_discovery.law.choose import choose as choose_law
+from gnn_discovery.law.choose import settle as settle_law
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
@@ -134,6 +135,12 @@ def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) 
     return choose_law(candidates, data.train, data.valid, latent=latent_properties(data.train), seed=config.seed)
 
 
+def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
+    """The chosen law with its constants fitted to all the motion, once its errors on held-out motion are taken."""
+    whole = data.whole()
+    return settle_law(law, whole, latent=latent_properties(data.train), seed=config.seed) if law.terms else law
+
+
 def check_engine(config: DiscoverConfig) -> None:
     """Raises UsageError or EngineUnavailable before anything long is begun."""
     get_engine(config.engine).available()
@@ -141,7 +148,7 @@ def check_engine(config: DiscoverConfig) -> None:
 
 def assumptions(data: Snapshots, config: DiscoverConfig) -> tuple[str, ...]:
     """What these settings take for granted, in sentences."""
-    said = []
+    said = ["Errors are those of the law fitted to the training runs; the constants are then fitted to all."]
     if config.network.inputs == "relative":
         said.append(
             "The pair force depends on differences of position and velocity; absolute ones enter the self force only."

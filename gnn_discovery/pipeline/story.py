@@ -104,14 +104,15 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
             noise=data.train.noise,
             force_limit=steps.force_limit(data.train),
         )
-        findings = investigate(choice.law, data.train)
+        law = steps.settle(choice.law, data, config)
+        findings = investigate(law, data.train)
     if needs_seeds(findings, context):
         others = [_once_more(data, config, k, clock, keep) for k in range(1, config.seeds)]
         context = replace(context, seeds_agree=all(same_law(o, choice.law, data.train) for o in others))
     verdict = decide(findings, context)
     with clock("evidence"):
         held_out = steps.read_messages(trained, data.test, seed=config.seed)
-        evidence = draw_from(choice.law, choice, trained, held_out, data)
+        evidence = draw_from(law, choice, trained, held_out, data)
     messages = {
         "components_alive": reading.messages.alive,
         "gauge": reading.messages.gauge,
@@ -122,7 +123,7 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
     }
     assumptions = (*ASSUMED, *steps.assumptions(data.train, config))
     return {
-        "law": choice.law,
+        "law": law,
         "verdict": verdict,
         "fit": fit,
         "evidence": evidence,
