@@ -15,6 +15,9 @@ from gnn_discovery.runs.files import read_json, write_bytes
 
 Record = Mapping[str, Any]
 
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+
 
 def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) -> str:
     """Write the table to ``out``; what is said about it, in a line."""
@@ -37,7 +40,19 @@ def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) 
         *_every_law(records),
     ]
     write_bytes(out, ("\n\n".join(parts) + "\n").encode())
+    _into_readme(records, summary(kept))
     return f"{out}: {len(records)} of {total} cells"
+
+
+def _into_readme(records: Sequence[Record], rows: Sequence[Sequence[str]]) -> None:
+    """The head of the table, between the marks in the README that stand for it."""
+    dates = sorted(r["date"][:10] for r in records)
+    when = f"Made on {dates[0]} to {dates[-1]}, " if dates else ""
+    body = f"{when}{len(records)} cells.\n\n{_markdown(('what', 'at least', 'aim', 'found'), rows)}"
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    write_bytes(README, f"{before}{BEGIN}\n{body}\n{END}{after}".encode())
 
 
 def _read(results: Path, cell: Cell) -> Record | None:
