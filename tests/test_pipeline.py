@@ -1,0 +1,216 @@
+"""The whole story, small: motion goes in, a law with its constants and a verdict come out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gnn_discovery_simulations.spring import Spring
+
+from gnn_discovery import pipeline
+from gnn_discovery.law.evaluate import predict
+from gnn_discovery.law.text import from_dict
+from gnn_discovery.model import NetworkConfig
+from gnn_discovery.pipeline import DiscoverConfig, discover, load, observe
+from gnn_discovery.readers import write
+from gnn_discovery.simulator import SimulationConfig, resolve
+from gnn_discovery.symbolic import EngineConfig
+from gnn_discovery.training import TrainingConfig
+from gnn_discovery.trajectory import Trajectory
+
+CONFIG = DiscoverConfig(
+    seeds=1,
+    simulation=SimulationConfig(runs=100, frames=20),
+    network=NetworkConfig(width=32, depth=2),
+    training=TrainingConfig(steps=1000, edges=384, learning_rate=1e-2),
+    regression=EngineConfig(evaluations=20_000),
+)
+
+
+def constants(law) -> list[float]:
+    return [c.value for term in law.terms for c in term.constants.values()]
+
+
+class Watch:
+    """A monitor that may interrupt, and knows which step is under way."""
+
+    def __init__(self, chunks: int | None = None):
+        self.stages, self.told, self.chunks = [], [], chunks
+
+    def stage(self, name):
+        self.stages.append(name)
+
+    def training(self, progress):
+        self.told.append(progress.step)
+        if len(self.told) == self.chunks:
+            raise KeyboardInterrupt
+
+
+class Guarded(Spring):
+    """A simulator whose law may be asked for by the report alone."""
+
+    def __init__(self, watch: Watch):
+        self.watch, self.asked = watch, 0
+
+    def true_law(self, config):
+        assert self.watch.stages[-1] == "report" and "verdict" in self.watch.stages
+        self.asked += 1
+        return super().true_law(config)
+
+
+@pytest.fixture(scope="module")
+def spring(tmp_path_factory):
+    """Springs, whose law is hidden, in a run that was interrupted while the network was trained, and resumed."""
+    directory = tmp_path_factory.mktemp("runs") / "spring"
+    first, second = Watch(chunks=6), Watch()
+    with pytest.raises(KeyboardInterrupt):
+        discover(Guarded(first), CONFIG, directory=directory, monitor=first)
+    simulator = Guarded(second)
+    found = discover(simulator, CONFIG, directory=directory, monitor=second)
+    return found, directory, (first, second), simulator
+
+
+@pytest.mark.slow
+def test_springs_are_known_with_their_constants(spring):
+    """-2 (r - 0.99), from 100 short runs."""
+    found = spring[0]
+    (term,) = found.law.terms
+    assert (term.kind, term.direction) == ("pair", "radial")
+    assert constants(found.law) == pytest.approx([-2.0, -0.99], rel=1e-9)
+    assert all(0 <= c.std < 1e-6 for c in term.constants.values())
+    assert found.law.divides_by_mass and found.law.order == 2
+    assert found.verdict.status == "known" and found.verdict.match == "Hooke spring with rest length"
+    assert max(found.fit.law_error) < 1e-9 < max(found.fit.network_error) < 0.1
+    assert min(found.fit.r2) > 1 - 1e-12
+    checks = {check.name: check.passed for check in found.verdict.checks}
+    for name in ("rotation", "reflection", "translation", "galilean", "reciprocity", "centrality", "additivity"):
+        assert checks[name] is True, name
+
+
+@pytest.mark.slow
+def test_a_resumed_run_trains_on_from_the_last_chunk(spring):
+    first, second = spring[2]
+    length = CONFIG.training.steps // 20
+    assert first.told == [length * k for k in range(1, 7)]
+    assert second.told == [length * k for k in range(7, 21)]
+
+
+@pytest.mark.slow
+def test_the_true_law_is_asked_for_once_by_the_report(spring):
+    found, *_, simulator = spring
+    assert simulator.asked == 1
+    assert found.messages["direct_r2_trimmed"] > 0.999, "the network's pair force against the true one, nothing fitted"
+    evidence = found.evidence
+    assert np.abs(evidence.message_law - evidence.message_truth).max() < 1e-9
+    (curve,) = evidence.curves
+    np.testing.assert_allclose(curve.truth, -2 * (curve.x - 0.99), atol=1e-9)
+    np.testing.assert_allclose(curve.law, curve.truth, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_the_report_holds_what_was_found(spring):
+    found, directory, *_ = spring
+    plain = json.loads((directory / "discovery.json").read_text(), parse_constant=pytest.fail)
+    assert plain["verdict"]["status"] == "known" and plain["seed"] == CONFIG.seed
+    assert plain["data_sha256"] == found.data_sha256
+    again = from_dict(plain["law"])
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    m = {"m": np.array([0.5, 1.0, 2.0, 3.0])}
+    np.testing.assert_allclose(again.acceleration(x, properties=m), found.law.acceleration(x, properties=m), rtol=1e-9)
+    page = (directory / "report.html").read_text()
+    assert "Hooke" in page and "<script src=" not in page and "<link" not in page
+    candidates = json.loads((directory / "candidates.json").read_text(), parse_constant=pytest.fail)
+    assert candidates["from_messages"] and str(found.law) in {c["text"] for c in candidates["refitted"]}
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 20, "one a chunk, none twice"
+
+
+@pytest.mark.slow
+def test_what_a_run_holds_is_not_trained_again(spring, monkeypatch):
+    found, directory, *_ = spring
+    monkeypatch.setattr(pipeline.steps, "train_network", lambda *a, **k: pytest.fail("trained again"))
+    watch = Watch()
+    again = discover(Guarded(watch), CONFIG, directory=directory, monitor=watch)
+    assert not watch.told
+    assert again.law == found.law and again.verdict == found.verdict and again.fit == found.fit
+
+
+@pytest.mark.slow
+def test_positions_in_a_file_are_enough(tmp_path):
+    """No velocities, no accelerations: they come from the positions."""
+    runs = Spring().simulate(SimulationConfig(runs=60, frames=40))
+    write(tmp_path / "seen.npz", [replace(run, velocities=None, accelerations=None) for run in runs])
+    found = discover(tmp_path / "seen.npz", CONFIG)
+    assert found.verdict.match == "Hooke spring with rest length"
+    assert constants(found.law) == pytest.approx([-2.0, -0.99], rel=1e-4)
+
+
+MINE = """
+import numpy as np
+
+def attraction(positions, velocities, properties):
+    m = properties["m"]
+    separation = positions[..., :, None, :] - positions[..., None, :, :]
+    return -0.8 * (separation * m[..., None, :, None]).sum(-2)
+"""
+
+
+@pytest.mark.slow
+def test_a_law_of_ones_own_is_found_and_is_no_known_one(tmp_path):
+    """m_i m_j r, given as a bare function in a file: physics that nobody has."""
+    (tmp_path / "mine.py").write_text(MINE)
+    found = discover(f"{tmp_path}/mine.py:attraction", CONFIG)
+    (term,) = found.law.terms
+    assert (term.kind, term.direction) == ("pair", "radial")
+    assert constants(found.law) == pytest.approx([-0.8], rel=1e-6)
+    assert term.expression.names - set(term.constants) == {"m_i", "m_j", "r"}
+    assert found.verdict.status == "candidate" and found.verdict.match is None
+
+
+@pytest.mark.slow
+def test_first_order_motion():
+    """v_i = sum_j -0.5 (r - 1) r_hat: no inertia, no mass."""
+
+    def velocity(x):
+        d = x[:, None] - x[None]
+        r = np.linalg.norm(d, axis=-1, keepdims=True)
+        return np.sum(-0.5 * (r - 1) * d / np.where(r > 0, r, 1), axis=1)
+
+    rng, runs, h = np.random.default_rng(0), [], 0.04
+    for _ in range(80):
+        places = [1.5 * rng.normal(size=(4, 2))]
+        for _ in range(19):
+            places.append(places[-1] + h * velocity(places[-1] + h / 2 * velocity(places[-1])))
+        runs.append(Trajectory(np.array(places), h * np.arange(20), np.array([velocity(x) for x in places])))
+    found = discover(runs, replace(CONFIG, order=1))
+    assert found.law.order == 1 and str(found.law).startswith("v_i =")
+    assert constants(found.law) == pytest.approx([-0.5, -1.0], rel=1e-6)
+    x = rng.normal(size=(4, 2))
+    np.testing.assert_allclose(found.law.acceleration(x), velocity(x), atol=1e-6)
+
+
+def test_free_motion_has_no_law_and_needs_no_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline.steps, "train_network", lambda *a, **k: pytest.fail("nothing to be trained on"))
+    config = replace(CONFIG, simulation=SimulationConfig(runs=20, frames=10))
+    found = discover("free", config, directory=tmp_path / "run")
+    assert found.law.terms == ()
+    assert (found.verdict.status, found.verdict.match) == ("inconclusive", "no interaction")
+    plain = json.loads((tmp_path / "run" / "discovery.json").read_text(), parse_constant=pytest.fail)
+    assert plain["law"]["terms"] == [] and (tmp_path / "run" / "report.html").exists()
+
+
+def test_the_edges_of_a_string_are_its_only_pairs():
+    """With its neighbours alone the true law gives the observed motion, with all pairs it does not."""
+    config = replace(CONFIG, simulation=SimulationConfig(runs=8, frames=6, particles=6))
+    data = observe(load("string", config.simulation), config).train
+    assert set(zip(data.senders.tolist(), data.receivers.tolist(), strict=True)) == {
+        pair for k in range(5) for pair in ((k, k + 1), (k + 1, k))
+    }
+    terms = resolve("string").true_law(config.simulation)
+    law = from_dict({"order": 2, "divides_by_mass": True, "terms": list(terms)})
+    np.testing.assert_allclose(predict(law, data), data.target, atol=1e-9)
+    receivers, senders = np.nonzero(~np.eye(6, dtype=bool))
+    everyone = replace(data, senders=senders, receivers=receivers)
+    assert np.median(np.abs(predict(law, everyone) - data.target)) > 0.1
