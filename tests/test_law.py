@@ -13,7 +13,7 @@ from gnn_discovery.law.evaluate import all_pairs, force, predict, term_force
 from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
 from gnn_discovery.law.roll import roll
 from gnn_discovery.law.scene import Scene, blocks
-from gnn_discovery.law.simpler import joined, signature
+from gnn_discovery.law.simpler import joined, neighbours, signature
 from gnn_discovery.law.text import from_dict, number, to_dict
 from gnn_discovery.snapshots import Snapshots
 
@@ -260,3 +260,9 @@ def test_constants_that_the_data_cannot_tell_apart_are_one(text, expected, value
     assert found.expression.numpy(names)(*(at[n] for n in names)) == pytest.approx(
         Expression.parse(expected).numpy(names)(*(at[n] for n in names))
     )
+
+
+def test_a_power_of_nothing_goes():
+    term = Term("self", "velocity", Expression.parse("b0*v**b1"), {"b0": Constant(-1.0), "b1": Constant(2e-17, 3e-18)})
+    shorter = [law.terms[0].expression.text for law in neighbours(ForceLaw((term,)))]
+    assert "b0" in shorter

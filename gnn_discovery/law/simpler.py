@@ -65,7 +65,7 @@ def _proposals(term: Term, name: str, constant: Constant) -> list[float]:
     if name in exponents(term.expression):
         half = round(2 * constant.value) / 2
         near = abs(constant.value - half) <= max(3 * (constant.std or 0.0), SNAP)
-        return [half] if near and half != 0 else []
+        return [half] if near else []
     unfixed = constant.std is not None and abs(constant.std) == float("inf")
     return [0.0, 1.0 if constant.value > 0 else -1.0] if unfixed else [0.0]
 
