@@ -266,3 +266,14 @@ def test_a_power_of_nothing_goes():
     term = Term("self", "velocity", Expression.parse("b0*v**b1"), {"b0": Constant(-1.0), "b1": Constant(2e-17, 3e-18)})
     shorter = [law.terms[0].expression.text for law in neighbours(ForceLaw((term,)))]
     assert "b0" in shorter
+
+
+def test_constants_that_came_out_alike_are_tied_and_dead_branches_go():
+    constants = {"a1": Constant(0.01), "a2": Constant(0.0100001), "a3": Constant(-1.0), "a4": Constant(3.0)}
+    text = "Piecewise((a4/r, r < a3), (1/((r + a1)*(r + a2)), True))"
+    term = Term("pair", "radial", Expression.parse(text), constants)
+    once = [law.terms[0] for law in neighbours(ForceLaw((term,)))]
+    live = [t for t in once if t.expression.text == Expression.parse("1/((r + a1)*(r + a2))").text]
+    assert live
+    twice = [law.terms[0].expression.text for law in neighbours(ForceLaw((live[0],)))]
+    assert "(r + a1)**(-2)" in twice or "1/(r + a1)**2" in twice

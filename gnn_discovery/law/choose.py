@@ -25,7 +25,7 @@ EXACT = 1e-9
 
 _TRIAL, _FINAL, _VALID = 5_000, 60_000, 100_000
 _LARGEST = 1e100
-_KEPT, _ROUNDS = 4, 3
+_KEPT, _ROUNDS = 4, 5
 
 
 @dataclass(frozen=True)

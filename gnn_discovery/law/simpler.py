@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,7 +40,7 @@ def _anonymous(term: Term) -> str:
 
 
 def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
-    """Laws with one thing less (a term, a constant, a summand), and the softened law.
+    """Laws with one thing less (a term, a constant, a summand, a branch), and the softened law.
 
     Each has to be refitted and to win on held-out data.
     """
@@ -51,7 +52,7 @@ def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
                 reduced = _with_value(term, name, value)
                 if reduced is not None:
                     yield replace(law, terms=(*law.terms[:t], reduced, *law.terms[t + 1 :]))
-        for expression in _without_a_summand(term.expression):
+        for expression in (*_without_a_summand(term.expression), *_branches(term.expression), *_tied(term)):
             shorter = joined(replace(term, expression=expression, constants=_of(term, expression)))
             yield replace(law, terms=(*law.terms[:t], shorter, *law.terms[t + 1 :]))
         softened = _softened(term)
@@ -150,6 +151,23 @@ def _without_a_summand(expression: Expression) -> tuple[Expression, ...]:
             if not part.is_Number:
                 found.append(Expression.from_sympy(tree.xreplace({total: total - part})))
     return tuple(e for e in found if e.names)
+
+
+@lru_cache(maxsize=1024)
+def _branches(expression: Expression) -> tuple[Expression, ...]:
+    """The expression with one branch of a Piecewise in the place of the whole of it."""
+    tree = expression.sympy
+    pieces = [(whole, branch) for whole in tree.atoms(sympy.Piecewise) for branch, _ in whole.args]
+    found = [Expression.from_sympy(tree.xreplace({whole: branch})) for whole, branch in pieces]
+    return tuple(e for e in found if e.names)
+
+
+def _tied(term: Term) -> tuple[Expression, ...]:
+    """The expression with one constant in the place of two that came out alike."""
+    pairs = itertools.combinations(sorted(term.constants), 2)
+    values = {name: c.value for name, c in term.constants.items()}
+    alike = [(a, b) for a, b in pairs if abs(values[a] - values[b]) <= SNAP * (abs(values[a]) + abs(values[b]))]
+    return tuple(term.expression.substitute({b: Expression.parse(a)}) for a, b in alike)
 
 
 @lru_cache(maxsize=1024)
