@@ -77,7 +77,7 @@ def test_arrays_come_back_bit_for_bit(run):
     assert meta == {"width": 64, "names": ["a"]}
     assert set(loaded) == set(arrays)
     for name, array in arrays.items():
-        assert loaded[name].dtype == array.dtype
+        assert (loaded[name].dtype, loaded[name].shape) == (array.dtype, array.shape)
         np.testing.assert_array_equal(loaded[name], array)
 
 
