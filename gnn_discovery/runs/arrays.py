@@ -18,7 +18,8 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str,
     """Write ``arrays`` by name and ``meta`` (what JSON knows) atomically."""
     from safetensors.numpy import save
 
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # ascontiguousarray makes a vector of a scalar
+    whole = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()}
     write_bytes(path, save(whole, {"meta": dumps(meta or {}, indent=None), "sha256": _digest(whole)}))
 
 
