@@ -16,6 +16,7 @@ from gnn_discovery.model import GraphNetwork, NetworkConfig, jitted, measure_sca
 from gnn_discovery.snapshots import Snapshots, Split
 from gnn_discovery.training import Trained, TrainingConfig, train
 
+SHAPE = NetworkConfig(width=16, depth=2)
 SMALL = TrainingConfig(steps=400, edges=384, learning_rate=1e-2)
 
 
@@ -54,7 +55,7 @@ def spring_world() -> Split:
 @cache
 def trained_spring() -> Trained:
     """A small network that knows the spring to a percent; trained once for all tests."""
-    return train(spring_world(), NetworkConfig(width=16, depth=2), SMALL, seed=0)
+    return train(spring_world(), SHAPE, SMALL, seed=0)
 
 
 @cache

@@ -48,7 +48,7 @@ def test_with_a_fixed_node_function_messages_and_self_force_add_up_to_m_a(fixed)
 
 def test_where_no_mass_is_given_they_add_up_to_the_acceleration():
     data = world(spring, count=12, mass=False)
-    network = tiny(data)
+    network = tiny(data, depth=0)
     pair, own = summed(network, data)
     np.testing.assert_allclose(targets(network, data), pair + own, rtol=1e-4, atol=1e-4)
 
@@ -109,7 +109,7 @@ def test_pairs_beyond_the_cutoff_do_not_act(fixed):
 
 def test_kl_messages_are_noisy_only_with_a_key():
     """Training draws from N(mean, exp(log_variance)); reading takes the mean."""
-    network = tiny(DATA, node="mlp", strategy="kl", message=4)
+    network = tiny(DATA, node="mlp", strategy="kl", message=4, depth=0)
     graph = whole(DATA)
     still, again = answer(network, graph), answer(network, graph)
     np.testing.assert_array_equal(still.edges["message"], again.edges["message"])
@@ -141,7 +141,7 @@ def test_message_sizes(config, dim, expected):
 
 
 def test_masked_components_carry_nothing():
-    network = tiny(DATA, node="mlp", strategy="pruning", message=4)
+    network = tiny(DATA, node="mlp", strategy="pruning", message=4, depth=0)
     network.mask[...] = jnp.array([1.0, 0.0, 1.0, 0.0])
     message = np.asarray(answer(network, whole(DATA)).edges["message"])
     assert np.all(message[:, [1, 3]] == 0) and np.all(np.std(message[:, [0, 2]], axis=0) > 0)
@@ -149,10 +149,10 @@ def test_masked_components_carry_nothing():
 
 def test_source_strengths_multiply_the_messages_of_their_particle():
     data = world(spring, count=12, mass=False)
-    network = tiny(data, latent=True)
+    network = tiny(data, latent=True, depth=0)
     before = np.asarray(answer(network, whole(data)).edges["message"])
     np.testing.assert_array_equal(network.strengths(), np.ones(4))
-    stronger = tiny(data, latent=True)
+    stronger = tiny(data, latent=True, depth=0)
     stronger.strength[...] = jnp.log(jnp.array([1.0, 2.0, 0.5, 1.0])) / 10
     factor = np.array([1.0, 2.0, 0.5, 1.0])[np.asarray(whole(data).senders) % 4]
     after = np.asarray(answer(stronger, whole(data)).edges["message"])

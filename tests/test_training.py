@@ -11,37 +11,17 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from networks import SMALL, answer, spring_world, targets, tiny, trained_pruning, trained_spring, whole
+from networks import SHAPE, SMALL, answer, spring_world, targets, tiny, trained_pruning, trained_spring, whole
 from worlds import halves, relative_error, size, spring, world
 
 from gnn_discovery.errors import NoResult
-from gnn_discovery.graph import graph_data
+from gnn_discovery.graph import batch_graph, graph_data
 from gnn_discovery.model import NetworkConfig
+from gnn_discovery.pipeline import Keep
 from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, _loss, predict, train
 
 SPLIT = spring_world()
-NETWORK = NetworkConfig(width=16, depth=2)
-
-
-class Memory:
-    """Checkpoints that are kept as they were when they were saved."""
-
-    def __init__(self):
-        self.kept = None
-
-    def save(self, arrays, meta):
-        self.kept = {k: np.array(v) for k, v in arrays.items()}, json.loads(json.dumps(meta))
-
-    def load(self):
-        return self.kept
-
-
-def stop_after(chunks):
-    def report(progress):
-        if progress.step * CHUNKS == chunks * progress.steps:
-            raise KeyboardInterrupt
-
-    return report
+TINIEST = NetworkConfig(width=4, depth=0, gate=False)
 
 
 def weighed_error(trained, data):
@@ -75,20 +55,28 @@ def test_prediction_in_batches_is_prediction():
 
 
 @pytest.mark.slow
-def test_a_stopped_training_goes_on_to_the_network_of_one_that_was_not():
-    """Bit for bit; which says as well that a seed gives the same network again."""
-    memory, uninterrupted = Memory(), trained_spring()
+def test_a_stopped_training_goes_on_to_the_network_of_one_that_was_not(tmp_path):
+    """Bit for bit, through a run directory; which says as well that a seed gives the same network again."""
+    uninterrupted, first, second = trained_spring(), [], []
+
+    def stop(progress):
+        first.append(progress.step)
+        if len(first) == 7:
+            raise KeyboardInterrupt
+
+    def training(report):
+        return lambda kept: train(SPLIT, SHAPE, SMALL, seed=0, report=report, checkpoints=kept)
+
     with pytest.raises(KeyboardInterrupt):
-        train(SPLIT, NETWORK, SMALL, seed=0, report=stop_after(7), checkpoints=memory)
-    arrays, _ = memory.kept
-    np.testing.assert_array_equal(arrays["history"], uninterrupted.history[:7])
-    told = []
-    resumed = train(SPLIT, NETWORK, SMALL, seed=0, report=told.append, checkpoints=memory)
-    assert [p.step for p in told] == [SMALL.steps // CHUNKS * k for k in range(8, CHUNKS + 1)]
+        Keep(tmp_path).network("network", training(stop))
+    resumed = Keep(tmp_path).network("network", training(lambda progress: second.append(progress.step)))
+    assert len(first) == 7 and first + second == [SMALL.steps // CHUNKS * k for k in range(1, CHUNKS + 1)]
     here, there = resumed.pack()[0], uninterrupted.pack()[0]
     assert here.keys() == there.keys()
     for name in here:
         np.testing.assert_array_equal(here[name], there[name], err_msg=name)
+    again = Keep(tmp_path).network("network", lambda _: pytest.fail("trained again"))
+    np.testing.assert_array_equal(again.history, resumed.history)
 
 
 @pytest.mark.slow
@@ -123,7 +111,7 @@ def test_hidden_source_strengths_are_found_up_to_a_common_factor():
     data = world(count=600, mass=False)
     pull = spring(data.separation(), data.separation(), {}) * strength[data.senders][:, None]
     np.add.at(data.target, (slice(None), data.receivers), pull)
-    trained = train(halves(data), replace(NETWORK, latent=True), replace(SMALL, steps=600), seed=0)
+    trained = train(halves(data), replace(SHAPE, latent=True), replace(SMALL, steps=600), seed=0)
     found = np.asarray(trained.network.strengths(), float)
     np.testing.assert_allclose(found / found[0], strength, rtol=0.03)
 
@@ -132,32 +120,36 @@ def test_hidden_source_strengths_are_found_up_to_a_common_factor():
 def test_training_that_does_not_move_stops_early_where_it_began():
     """With a learning rate of nothing the held-out error never gets better than it was first."""
     config = replace(SMALL, steps=20, patience=4)
-    trained = train(SPLIT, NETWORK, config, seed=3, schedule=optax.constant_schedule(0.0))
+    trained = train(SPLIT, TINIEST, config, seed=3, schedule=optax.constant_schedule(0.0))
     assert len(trained.history) == 1 + 4
     assert np.ptp(trained.history[:, 2]) == 0
-    start = tiny(SPLIT.train, seed=3, width=16)
-    np.testing.assert_array_equal(targets(trained.network, SPLIT.test), targets(start, SPLIT.test))
+    start = tiny(SPLIT.train, seed=3, width=4, depth=0, gate=False)
+    ends = [jax.tree.leaves(nnx.state(network)) for network in (start, trained.network)]
+    assert all(np.array_equal(a, b) for a, b in zip(*ends, strict=True))
 
 
 @pytest.mark.slow
 def test_training_that_diverges_is_no_result():
     config = TrainingConfig(steps=20, edges=96, learning_rate=1e30)
     with pytest.raises(NoResult, match="diverged"):
-        train(SPLIT, NETWORK, config, seed=0)
+        train(SPLIT, TINIEST, config, seed=0)
 
 
 @pytest.mark.parametrize("strategy", ["l1", "kl"])
 def test_the_price_of_messages_is_the_papers(strategy):
     """Mean over edges of the L1 norm of a message, or of its divergence from N(0, 1) (arXiv 2006.11287, section 3)."""
-    network = tiny(SPLIT.valid, node="mlp", strategy=strategy, message=3)
-    data, index = graph_data(SPLIT.valid), jnp.arange(len(SPLIT.valid.run))
+    network = tiny(SPLIT.valid, node="mlp", strategy=strategy, message=3, depth=0)
     graph, params, rest = nnx.split(network, nnx.Param, ...)
-    key = jax.random.key(0)
+    index, key = jnp.arange(len(SPLIT.valid.run)), jax.random.key(0)
     configs = [TrainingConfig(l1=weight, kl=weight) for weight in (0.0, 7.0)]
-    losses = jax.jit(lambda p, r, d: [_loss(graph, network.config, config, p, r, d, index, key) for config in configs])(
-        params, rest, data
-    )
-    edges = {k: np.asarray(v, float) for k, v in answer(network, whole(SPLIT.valid), key).edges.items()}
+
+    @jax.jit
+    def look(params, rest, data):
+        losses = [_loss(graph, network.config, config, params, rest, data, index, key) for config in configs]
+        return losses, nnx.merge(graph, params, rest)(batch_graph(data, index), key).edges
+
+    losses, edges = look(params, rest, graph_data(SPLIT.valid))
+    edges = {k: np.asarray(v, float) for k, v in edges.items()}
     if strategy == "l1":
         price = np.abs(edges["message"]).sum(-1).mean()
     else:
