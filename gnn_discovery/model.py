@@ -24,7 +24,7 @@ import jraph
 import numpy as np
 from flax import nnx
 
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.snapshots import Snapshots, typical
 
 Strategy = Literal["standard", "bottleneck", "l1", "kl", "pruning"]
 
@@ -81,8 +81,8 @@ def measure_scales(train: Snapshots, bodies: bool = False) -> Scales:
     here = train.present
     columns = [train.properties[k][here] for k in names]
     size = np.linalg.norm(train.force, axis=-1)
-    force = force_scale(size[here])
-    each = [force_scale(size[train.present[:, k], k]) if bodies else force for k in range(size.shape[1])]
+    force = typical(size[here]) or 1.0
+    each = [(typical(size[train.present[:, k], k]) or 1.0) if bodies else force for k in range(size.shape[1])]
     spread = lambda a: float(np.sqrt(np.mean(np.square(a))) or 1.0)  # noqa: E731
     centred = train.positions - np.mean(train.positions[here], axis=0)
     return Scales(
@@ -94,18 +94,6 @@ def measure_scales(train: Snapshots, bodies: bool = False) -> Scales:
         log=tuple(bool(np.all(c > 0)) for c in columns),
         mass=names.index("m") if "m" in names else None,
     )
-
-
-def force_scale(force: np.ndarray) -> float:
-    """A typical size of the force: its median, or a fifth of its root mean square over the lower nine tenths.
-
-    The larger of them: the median alone fails where most particles have come to rest, and a plain mean belongs to
-    close encounters.
-    """
-    if force.size == 0 or not np.any(force > 0):
-        return 1.0
-    lower = force[force <= np.quantile(force, 0.9)]
-    return float(max(np.median(force), 0.2 * np.sqrt(np.mean(lower**2))) or np.mean(force))
 
 
 class MLP(nnx.Module):

@@ -61,5 +61,5 @@ def trained_spring() -> Trained:
 @cache
 def trained_pruning() -> Trained:
     """Twelve message components and an MLP for a node function, on the same motion; pruned."""
-    config = NetworkConfig(node="mlp", strategy="pruning", message=12, width=16, depth=2)
+    config = NetworkConfig(node="mlp", strategy="pruning", message=12, width=24, depth=1)
     return train(spring_world(), config, TrainingConfig(steps=1200, edges=384, learning_rate=1e-2), seed=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -277,3 +278,13 @@ def test_constants_that_came_out_alike_are_tied_and_dead_branches_go():
     assert live
     twice = [law.terms[0].expression.text for law in neighbours(ForceLaw((live[0],)))]
     assert "(r + a1)**(-2)" in twice or "1/(r + a1)**2" in twice
+
+
+def test_of_two_factors_that_the_data_leave_open_one_is_made_one():
+    """Neither of them has an error bar; a constant that has one stays."""
+    constants = {"a1": Constant(7e-6), "a2": Constant(-3e5), "a3": Constant(3e5)}
+    law = ForceLaw((Term("pair", "radial", Expression.parse("a1*(a2*r + a3)"), constants),))
+    assert "a2*r + a3" in {one.terms[0].expression.text for one in neighbours(law)}
+    sure = {name: Constant(c.value, 1e-9) for name, c in constants.items()}
+    kept = neighbours(ForceLaw((replace(law.terms[0], constants=sure),)))
+    assert "a2*r + a3" not in {one.terms[0].expression.text for one in kept}

@@ -11,7 +11,7 @@ import pytest
 from networks import answer, targets, tiny, whole
 from worlds import size, spring, world
 
-from gnn_discovery.model import NetworkConfig, force_scale, measure_scales, message_size
+from gnn_discovery.model import NetworkConfig, measure_scales, message_size
 
 DATA = world(spring, count=12)
 RNG = np.random.default_rng(5)
@@ -163,25 +163,6 @@ def test_inside_it_is_float32_and_the_global_precision_stays(fixed):
     out = answer(fixed, whole(DATA))
     assert out.nodes["target"].dtype == out.edges["message"].dtype == jnp.float32
     assert not jax.config.jax_enable_x64
-
-
-def test_the_scale_of_forces_is_typical_and_no_encounter_moves_it():
-    force = np.abs(np.random.default_rng(0).normal(size=10_000))
-    assert force_scale(force) == pytest.approx(np.median(force))
-    rare = force.copy()
-    rare[:50] *= 1e5
-    assert force_scale(rare) == pytest.approx(force_scale(force), rel=0.02)
-
-
-def test_the_scale_of_motion_that_has_come_to_rest_is_that_of_the_motion():
-    """Damped springs: most of the run is at rest, and the median says nothing."""
-    force = np.exp(-np.linspace(0, 15, 3000))
-    assert np.median(force) < 6e-4
-    assert 0.005 < force_scale(force) < 1
-    assert force_scale(np.zeros(5)) == 1.0 and force_scale(np.array([])) == 1.0
-    mostly_rest = np.zeros(100)
-    mostly_rest[:5] = 2.0
-    assert force_scale(mostly_rest) == pytest.approx(0.1)
 
 
 def test_scales_do_not_know_units_nor_where_the_origin_is():

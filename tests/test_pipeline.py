@@ -136,7 +136,7 @@ def test_what_a_run_holds_is_not_trained_again(spring, monkeypatch):
 @pytest.mark.slow
 def test_positions_in_a_file_are_enough(tmp_path):
     """No velocities, no accelerations: they come from the positions."""
-    runs = Spring().simulate(SimulationConfig(runs=40, frames=30))
+    runs = Spring().simulate(SimulationConfig(runs=30, frames=30))
     write(tmp_path / "seen.npz", [replace(run, velocities=None, accelerations=None) for run in runs])
     found = discover(tmp_path / "seen.npz", CONFIG)
     assert found.verdict.match == "Hooke spring with rest length"

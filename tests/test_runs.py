@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from gnn_discovery.errors import DataError, StorageError
+from gnn_discovery.pipeline import Keep
 from gnn_discovery.runs import Cell, RunDirectory, next_directory, run_cells
 from gnn_discovery.runs import files as run_files
 from gnn_discovery.runs.files import dumps, write_bytes
@@ -45,6 +46,21 @@ def test_only_one_process_works_in_a_directory(run):
         RunDirectory.open(run.path)
     run.close()
     RunDirectory.open(run.path).close()
+
+
+def test_a_run_is_entered_again_with_the_same_config_alone(tmp_path):
+    """From Python: a directory holds one run, whose networks belong to what was asked and to the motion it saw."""
+    with RunDirectory.enter(tmp_path / "run", {"config": {"seed": 3, "box": (1, 2)}}) as run:
+        Keep(run).data("abc")
+    with RunDirectory.enter(tmp_path / "run", {"config": {"seed": 3, "box": (1, 2)}}) as run:
+        Keep(run).data("abc")
+        with pytest.raises(DataError, match="not the one"):
+            Keep(run).data("abd")
+        with pytest.raises(StorageError, match=f"process {os.getpid()}"):
+            RunDirectory.enter(run.path, {"config": {"seed": 3, "box": (1, 2)}})
+    with pytest.raises(StorageError, match="other settings"):
+        RunDirectory.enter(tmp_path / "run", {"config": {"seed": 4, "box": (1, 2)}})
+    RunDirectory.open(tmp_path / "run").close()
 
 
 def test_a_lock_whose_process_is_gone_is_taken_over(run):

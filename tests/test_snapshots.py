@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gnn_discovery.errors import DataError
-from gnn_discovery.snapshots import Snapshots, Split, assemble, split, subsample
+from gnn_discovery.snapshots import Snapshots, Split, assemble, split, subsample, typical
 from gnn_discovery.trajectory import Trajectory, validate
 
 
@@ -182,3 +182,22 @@ def test_too_little_to_split_is_an_error():
     with pytest.raises(DataError, match="2 runs or blocks"):
         data = assemble(springs(10))
         split(data.select(data.run < 2))
+
+
+def test_a_typical_size_is_the_median_and_no_encounter_moves_it():
+    force = np.abs(np.random.default_rng(0).normal(size=10_000))
+    assert typical(force) == pytest.approx(np.median(force))
+    rare = force.copy()
+    rare[:50] *= 1e5
+    assert typical(rare) == pytest.approx(typical(force), rel=0.02)
+
+
+def test_the_scale_of_motion_that_has_come_to_rest_is_that_of_the_motion():
+    """Damped springs: most of the run is at rest, and the median says nothing."""
+    force = np.exp(-np.linspace(0, 15, 3000))
+    assert np.median(force) < 6e-4
+    assert 0.005 < typical(force) < 1
+    assert typical(np.zeros(5)) == typical(np.array([])) == 0.0
+    mostly_rest = np.zeros(100)
+    mostly_rest[:5] = 2.0
+    assert typical(mostly_rest) == pytest.approx(0.1)

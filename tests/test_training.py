@@ -18,6 +18,7 @@ from gnn_discovery.errors import NoResult
 from gnn_discovery.graph import batch_graph, graph_data
 from gnn_discovery.model import NetworkConfig
 from gnn_discovery.pipeline import Keep
+from gnn_discovery.runs import RunDirectory
 from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, _loss, predict, train
 
 SPLIT = spring_world()
@@ -68,14 +69,14 @@ def test_a_stopped_training_goes_on_to_the_network_of_one_that_was_not(tmp_path)
         return lambda kept: train(SPLIT, SHAPE, SMALL, seed=0, report=report, checkpoints=kept)
 
     with pytest.raises(KeyboardInterrupt):
-        Keep(tmp_path).network("network", training(stop))
-    resumed = Keep(tmp_path).network("network", training(lambda progress: second.append(progress.step)))
+        Keep(RunDirectory(tmp_path)).network("network", training(stop))
+    resumed = Keep(RunDirectory(tmp_path)).network("network", training(lambda progress: second.append(progress.step)))
     assert len(first) == 7 and first + second == [SMALL.steps // CHUNKS * k for k in range(1, CHUNKS + 1)]
     here, there = resumed.pack()[0], uninterrupted.pack()[0]
     assert here.keys() == there.keys()
     for name in here:
         np.testing.assert_array_equal(here[name], there[name], err_msg=name)
-    again = Keep(tmp_path).network("network", lambda _: pytest.fail("trained again"))
+    again = Keep(RunDirectory(tmp_path)).network("network", lambda _: pytest.fail("trained again"))
     np.testing.assert_array_equal(again.history, resumed.history)
 
 

@@ -60,7 +60,7 @@ def discover(run: RunDirectory, *, json: bool, quiet: bool) -> None:
     """The whole story in ``run``, and its result printed."""
     config, source = asked(run)
     with monitor(quiet) as progress:
-        found = pipeline.discover(source, config, directory=run.path, monitor=progress, command=run.config["command"])
+        found = pipeline.discover(source, config, directory=run, monitor=progress, command=run.config["command"])
     if json:
         typer.echo((run.path / RESULT).read_text(encoding="utf-8"), nl=False)
     elif not quiet:
@@ -74,7 +74,7 @@ def train(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
         progress.stage("motion")
         data = pipeline.observe(pipeline.load(source, config.simulation), config)
         progress.stage("training")
-        trained = pipeline.Keep(run.path).network(
+        trained = pipeline.Keep(run).network(
             NETWORK, lambda c: pipeline.train(data, config, report=progress.training, checkpoints=c)
         )
     step, loss, valid = (float(x) for x in trained.history[-1])
@@ -90,7 +90,7 @@ def distill(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
     with monitor(quiet) as progress:
         progress.stage("motion")
         data = pipeline.observe(pipeline.load(source, config.simulation), config)
-        trained = pipeline.Keep(run.path).network(NETWORK, lambda c: pipeline.train(data, config, checkpoints=c))
+        trained = pipeline.Keep(run).network(NETWORK, lambda c: pipeline.train(data, config, checkpoints=c))
         progress.stage("messages")
         reading = pipeline.read(trained, data, config)
         progress.stage("regression")
@@ -222,7 +222,14 @@ def finished(run: RunDirectory) -> bool:
 def asked(run: RunDirectory) -> tuple[DiscoverConfig, str]:
     """The config and the source that ``run`` was begun with."""
     try:
-        return DiscoverConfig.from_dict(run.config["config"]), str(run.config["source"])
+        source = run.config["source"]
+        if source is None:
+            raise DataError(
+                "was begun from Python, with an object for a source",
+                where=str(run.path),
+                remedy="Call gnn_discovery.discover again with the same source, config and directory",
+            )
+        return DiscoverConfig.from_dict(run.config["config"]), str(source)
     except (KeyError, TypeError) as error:
         raise DataError(f"is of another version ({error})", where=str(run.path / "config.json")) from error
 

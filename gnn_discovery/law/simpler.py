@@ -62,13 +62,12 @@ def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
 
 def _proposals(term: Term, name: str, constant: Constant) -> list[float]:
     """Numbers to try in the place of a constant: a half-integer for an exponent near it; zero; one where the
-    constant is not fixed by the data."""
+    data leave the constant open (it has no error bar), as they do with one of two factors."""
     if name in exponents(term.expression):
         half = round(2 * constant.value) / 2
         near = abs(constant.value - half) <= max(3 * (constant.std or 0.0), SNAP)
         return [half] if near else []
-    unfixed = constant.std is not None and abs(constant.std) == float("inf")
-    return [0.0, 1.0 if constant.value > 0 else -1.0] if unfixed else [0.0]
+    return [0.0, 1.0 if constant.value > 0 else -1.0] if constant.std is None else [0.0]
 
 
 def _with_value(term: Term, name: str, value: float) -> Term | None:

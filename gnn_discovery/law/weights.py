@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from gnn_discovery.law.evaluate import force
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.snapshots import Snapshots, typical
 
 Scale = Float[np.ndarray, " N"]
 
@@ -27,17 +27,10 @@ def natural_floor(data: Snapshots) -> float:
 def force_scale(data: Snapshots) -> Scale:
     """(N,) the size of the force below which a particle's residuals count as absolute.
 
-    The median of |F|, or a tenth of its 80th percentile where that is more: motion that decays to rest has a
-    median near zero. Each particle has its own, since the bodies of one system may span decades.
+    Each particle has its own, since the bodies of one system may span decades.
     """
-    size = np.linalg.norm(data.force, axis=-1)
-    floor = natural_floor(data)
-    scale = np.full(size.shape[1], floor)
-    for n in range(size.shape[1]):
-        seen = size[data.present[:, n], n]
-        if len(seen):
-            scale[n] = max(np.median(seen), 0.1 * np.percentile(seen, 80), floor)
-    return scale
+    size, floor = np.linalg.norm(data.force, axis=-1), natural_floor(data)
+    return np.array([max(typical(size[data.present[:, n], n]), floor) for n in range(size.shape[1])])
 
 
 def weights(data: Snapshots, scale: Scale) -> Float[np.ndarray, "S N"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,27 @@ from gnn_discovery.training import Checkpoints, Trained
 
 
 class Keep:
-    """Networks in a run directory; without a directory nothing is kept."""
+    """Networks in a run directory; without one nothing is kept."""
 
-    def __init__(self, directory: Path | None):
-        self.run = None if directory is None else RunDirectory(directory)
+    def __init__(self, run: RunDirectory | None):
+        self.run = run
+
+    def data(self, sha256: str) -> None:
+        """The motion of the run, by its fingerprint: what is kept belongs to it.
+
+        Raises:
+            DataError: the run was begun with other motion.
+        """
+        if self.run is None:
+            return
+        if not (self.run.path / "data.json").exists():
+            self.run.write_json("data.json", {"sha256": sha256})
+        elif self.run.read_json("data.json") != {"sha256": sha256}:
+            raise DataError(
+                "the motion is not the one that this run was begun with",
+                where=str(self.run.path),
+                remedy="Begin a new run, or bring back the file or simulator as it was",
+            )
 
     def network(self, name: str, compute: Callable[[Checkpoints | None], Trained]) -> Trained:
         """The network called ``name``: loaded where it was finished, else trained on from its last checkpoint."""

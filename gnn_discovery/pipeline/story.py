@@ -17,7 +17,7 @@ from gnn_discovery.pipeline.evidence import draw_from, measure_fit, symmetry_che
 from gnn_discovery.pipeline.keep import Keep
 from gnn_discovery.report import reveal, write_report
 from gnn_discovery.report.record import Discovery, Fit
-from gnn_discovery.runs.environment import versions
+from gnn_discovery.runs import RunDirectory, versions
 from gnn_discovery.simulator import Simulator
 from gnn_discovery.snapshots import Split
 from gnn_discovery.training import Progress
@@ -44,7 +44,7 @@ def discover(
     source: str | Path | Simulator | Sequence[Trajectory],
     config: DiscoverConfig | None = None,
     *,
-    directory: Path | None = None,
+    directory: Path | RunDirectory | None = None,
     monitor: Monitor | None = None,
     command: str | None = None,
 ) -> Discovery:
@@ -52,7 +52,7 @@ def discover(
 
     Args:
         source: a registered system, a trajectory file, ``module:Name``, ``file.py:name``, a simulator, or runs.
-        directory: of the run; what it already holds is not done again. None keeps nothing.
+        directory: of the run, or a run that is open; what it already holds is not done again. None keeps nothing.
         monitor: is told of each step and each chunk of training.
         command: the command line that does the same, for the report.
 
@@ -62,10 +62,32 @@ def discover(
     config = config or DiscoverConfig()
     config = replace(config, simulation=replace(config.simulation, seed=config.seed))
     steps.check_engine(config)
-    clock, keep = _Clock(monitor), Keep(directory)
+    with _entered(directory, source, config) as run:
+        return _discover(source, config, run, _Clock(monitor), command)
+
+
+@contextmanager
+def _entered(
+    directory: Path | RunDirectory | None, source: Any, config: DiscoverConfig
+) -> Iterator[RunDirectory | None]:
+    """The run that ``directory`` names, locked."""
+    if directory is None or isinstance(directory, RunDirectory):
+        yield directory
+        return
+    label = str(source) if isinstance(source, str | Path) else None
+    with RunDirectory.enter(directory, {"source": label, "config": config.to_dict(), "command": None}) as run:
+        yield run
+
+
+def _discover(
+    source: Any, config: DiscoverConfig, run: RunDirectory | None, clock: _Clock, command: str | None
+) -> Discovery:
+    keep = Keep(run)
     with clock("motion"):
         given = steps.load(source, config.simulation)
         data = steps.observe(given, config)
+        sha256 = fingerprint(given.trajectories)
+        keep.data(sha256)
     found = _nothing(data) if steps.still(data.train) else _learn(data, config, clock, keep)
     with clock("report"):
         discovery = Discovery(
@@ -73,14 +95,14 @@ def discover(
             particles=data.train.names or (),
             seed=config.seed,
             versions=versions(),
-            data_sha256=fingerprint(given.trajectories),
+            data_sha256=sha256,
             command=command,
             seconds=dict(clock.seconds),
             **found,
         )
         discovery = _reveal(discovery, given, config)
-        if directory is not None:
-            write_report(discovery, directory)
+        if run is not None:
+            write_report(discovery, run.path)
     return discovery
 
 

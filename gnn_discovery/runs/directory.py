@@ -76,6 +76,24 @@ class RunDirectory:
         run._lock.acquire()
         return run
 
+    @classmethod
+    def enter(cls, path: Path, config: Mapping[str, Any]) -> RunDirectory:
+        """A run in ``path``, locked: a new one, or the one that is there, if it was asked the same (``config``'s
+        entry "config").
+
+        Raises:
+            StorageError: another process works in it, it was asked something else, or it cannot be written.
+        """
+        if not (path / "config.json").is_file():
+            return cls.create(path, config)
+        run = cls.open(path)
+        if run.config.get("config") == json.loads(dumps(config["config"])):
+            return run
+        run.close()
+        raise StorageError(
+            "holds a run that was begun with other settings", where=str(path), remedy="Name another directory"
+        )
+
     @property
     def config(self) -> dict[str, Any]:
         """What was asked, as it was resolved when the run began."""
