@@ -27,6 +27,8 @@ GAP = 3
 """Points on either side of a jump that are left out of the regression: a network is smooth there."""
 KEPT = {1: 10, 2: 4, 3: 2}
 """Formulas kept of each profile, by the number of profiles in the structure."""
+SIDE_KEPT = 6
+"""Formulas kept of each side of a jump: near it a network is smooth, so the right one need not fit best."""
 SELF_KEPT = 3
 """Sums of self terms that are tried beside each sum of pair terms."""
 
@@ -164,12 +166,12 @@ def _joined(profile: Profile, left: Profile, inner: Expression, outer: Expressio
 
 
 def _side(piece: Profile, profile: Profile, candidates: Sequence[Candidate]) -> list[Expression]:
-    """What may stand on one side of a jump: nothing where the profile is next to nothing, else three formulas."""
+    """What may stand on one side of a jump: nothing where the profile is next to nothing, else a few formulas."""
     size = np.sqrt(np.mean((piece.value * piece.weight) ** 2))
     if size < 0.1 * np.sqrt(np.mean((profile.value * profile.weight) ** 2)):
         return [Expression.parse("0")]
     formulas = [Formula(c.expression, _loss(piece, c.expression), c.complexity) for c in candidates]
-    return [f.expression for f in sorted(formulas, key=lambda f: f.price)[:3]]
+    return [f.expression for f in sorted(formulas, key=lambda f: f.price)[:SIDE_KEPT]]
 
 
 def _loss(profile: Profile, expression: Expression) -> float:
