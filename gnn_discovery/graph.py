@@ -57,7 +57,7 @@ jax.tree_util.register_dataclass(
 )
 
 
-def graph_data(snapshots: Snapshots, cutoff: float | None = None) -> GraphData:
+def graph_data(snapshots: Snapshots) -> GraphData:
     """The snapshots on the device, in float32."""
     names = tuple(sorted(snapshots.properties))
     shape = (*snapshots.present.shape, 0)
@@ -72,7 +72,7 @@ def graph_data(snapshots: Snapshots, cutoff: float | None = None) -> GraphData:
         senders=jnp.asarray(snapshots.senders, jnp.int32),
         receivers=jnp.asarray(snapshots.receivers, jnp.int32),
         box=None if snapshots.box is None else f32(snapshots.box),
-        cutoff=cutoff,
+        cutoff=snapshots.cutoff,
         names=names,
     )
 

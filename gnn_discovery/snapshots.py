@@ -35,6 +35,7 @@ class Snapshots:
         times: (S,).
         senders, receivers: (E,), the pairs that interact, both directions; indices of particles.
         box: (D,) side lengths when periodic.
+        cutoff: distance beyond which pairs do not interact.
         order: of the equation of motion.
         noise: relative error of ``target`` as estimated from the motion itself; 0 when exact.
     """
@@ -49,6 +50,7 @@ class Snapshots:
     senders: Int[np.ndarray, " E"]
     receivers: Int[np.ndarray, " E"]
     box: Float[np.ndarray, " D"] | None = None
+    cutoff: float | None = None
     order: Order = 2
     noise: float = 0.0
     names: tuple[str, ...] | None = None
@@ -73,7 +75,9 @@ class Snapshots:
         return d if self.box is None else d - self.box * np.round(d / self.box)
 
     def pair_present(self) -> Bool[np.ndarray, "S E"]:
-        return self.present[:, self.receivers] & self.present[:, self.senders]
+        """Whether both particles are there, and no farther apart than the cut-off."""
+        here = self.present[:, self.receivers] & self.present[:, self.senders]
+        return here if self.cutoff is None else here & (np.sum(self.separation() ** 2, -1) < self.cutoff**2)
 
     def select(self, index: np.ndarray) -> Snapshots:
         """The instants of ``index`` (a mask or integers)."""
@@ -160,6 +164,7 @@ def assemble(trajectories: Sequence[Trajectory], order: Order = 2, where: str = 
         senders=senders,
         receivers=receivers,
         box=first.box,
+        cutoff=first.cutoff,
         order=order,
         noise=float(np.sqrt(np.average([motion.noise**2 for motion in motions], weights=lengths))),
         names=first.names if all(run.names == first.names for run in runs) else None,
@@ -219,6 +224,7 @@ def _belong_together(runs: Sequence[Trajectory], labels: Sequence[str]) -> None:
             "dimensions of space": run.positions.shape[2],
             "properties": sorted(run.properties),
             "box": None if run.box is None else run.box.tolist(),
+            "cut-off": run.cutoff,
             "units": dict(run.units),
             "edges given": run.edges is not None,
         }

@@ -125,7 +125,6 @@ def train(
     config: TrainingConfig,
     seed: int,
     *,
-    cutoff: float | None = None,
     schedule: optax.Schedule | None = None,
     report: Callable[[Progress], None] | None = None,
     checkpoints: Checkpoints | None = None,
@@ -142,7 +141,7 @@ def train(
     scales = measure_scales(split.train, bodies=network.latent)
     model = GraphNetwork(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed))
     graph, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
-    data, held = graph_data(split.train, cutoff), graph_data(split.valid, cutoff)
+    data, held = graph_data(split.train), graph_data(split.valid)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
     steps = config.steps or (4000 if network.node == "fixed" else 10000)
     length = max(1, steps // CHUNKS)
@@ -291,9 +290,9 @@ def _length(vectors: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(vectors**2, -1) + 1e-24)
 
 
-def predict(trained: Trained, snapshots: Snapshots, cutoff: float | None = None, batch: int = 256) -> np.ndarray:
+def predict(trained: Trained, snapshots: Snapshots, batch: int = 256) -> np.ndarray:
     """The network's target (S N D) in the units of the data."""
-    data = graph_data(snapshots, cutoff)
+    data = graph_data(snapshots)
     run = jitted(trained.network, lambda net, data, index: net(batch_graph(data, index)).nodes["target"])
     count, rows = len(data), []
     for start in range(0, count, batch):

@@ -23,6 +23,7 @@ class Trajectory:
         properties: by name, (N,) each: ``m`` is the mass, ``q`` a charge, any other name is taken as it is.
         edges: (E 2) sender, receiver, both directions, when only some pairs interact.
         box: (D,) side lengths when periodic.
+        cutoff: distance beyond which pairs do not interact, where the program that moved them has one.
         names: of the particles, where they have any.
         units: of ``length``, ``time`` and of properties by name, as text, where they are known.
     """
@@ -34,6 +35,7 @@ class Trajectory:
     properties: Properties = field(default_factory=dict)
     edges: Edges | None = None
     box: Box | None = None
+    cutoff: float | None = None
     names: tuple[str, ...] | None = None
     units: Mapping[str, str] = field(default_factory=dict)
 
@@ -81,6 +83,7 @@ def validate(trajectory: Trajectory, where: str = "trajectory") -> Trajectory:
         properties={k: _property(v, k, count, names, where) for k, v in trajectory.properties.items()},
         edges=edges,
         box=box,
+        cutoff=_cutoff(trajectory.cutoff, box, where),
         names=names,
         units={str(k): str(v) for k, v in trajectory.units.items()},
     )
@@ -102,6 +105,7 @@ def fingerprint(trajectories: Iterable[Trajectory]) -> str:
         for name in ("positions", "times", "velocities", "accelerations", "box"):
             add(name, getattr(run, name))
         add("edges", run.edges, "<i8")
+        add("cutoff", None if run.cutoff is None else np.array(run.cutoff))
         for name in sorted(run.properties):
             add(f"property {name}", run.properties[name])
         digest.update(repr((run.names, sorted(run.units.items()))).encode())
@@ -221,6 +225,19 @@ def _box(value: np.ndarray | None, dim: int, where: str) -> np.ndarray | None:
             remedy=f"A periodic box needs {dim} positive lengths, one for each axis",
         )
     return box
+
+
+def _cutoff(value: float | None, box: np.ndarray | None, where: str) -> float | None:
+    if value is None:
+        return None
+    cutoff = float(value)
+    if not 0 < cutoff < np.inf or (box is not None and cutoff > 0.5 * box.min()):
+        raise DataError(
+            f"the cut-off is {cutoff:g}" + ("" if box is None else f" in a box of {box.tolist()}"),
+            where=where,
+            remedy="It is a positive length, and in a periodic box at most half of its shortest side",
+        )
+    return cutoff
 
 
 def _edges(value: np.ndarray | None, count: int, where: str) -> np.ndarray | None:

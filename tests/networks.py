@@ -27,9 +27,9 @@ def tiny(data: Snapshots, seed: int = 0, **config: object) -> GraphNetwork:
     return GraphNetwork(shape, measure_scales(data), data.dim, particles, rngs=nnx.Rngs(seed))
 
 
-def whole(data: Snapshots, cutoff: float | None = None) -> Graph:
+def whole(data: Snapshots) -> Graph:
     """One graph of all instants."""
-    return batch_graph(graph_data(data, cutoff), jnp.arange(len(data.positions)))
+    return batch_graph(graph_data(data), jnp.arange(len(data.positions)))
 
 
 def answer(network: GraphNetwork, graph: Graph, key: jax.Array | None = None) -> Graph:
@@ -42,9 +42,9 @@ def _compiled(network: GraphNetwork) -> Callable[..., Graph]:
     return jitted(network, lambda net, graph, key: net(graph, key))
 
 
-def targets(network: GraphNetwork, data: Snapshots, cutoff: float | None = None) -> np.ndarray:
+def targets(network: GraphNetwork, data: Snapshots) -> np.ndarray:
     """The predicted target (S N D)."""
-    return np.asarray(answer(network, whole(data, cutoff)).nodes["target"], float).reshape(data.target.shape)
+    return np.asarray(answer(network, whole(data)).nodes["target"], float).reshape(data.target.shape)
 
 
 def spring_world() -> Split:

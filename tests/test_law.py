@@ -99,6 +99,15 @@ def test_nearest_image_in_a_box():
     np.testing.assert_allclose(law.acceleration(x, box=np.array([10.0, 10.0])), [[1.0, 0], [-1.0, 0]])
 
 
+def test_nothing_acts_beyond_the_cutoff():
+    x = np.array([[0.0, 0.0], [2.0, 0.0], [5.0, 0.0]])
+    law = ForceLaw((term("pair", "radial", "1/r"),))
+    np.testing.assert_allclose(law.acceleration(x, cutoff=3.5), [[-1 / 2, 0], [1 / 2 - 1 / 3, 0], [1 / 3, 0]])
+    np.testing.assert_allclose(law.acceleration(x, cutoff=2.5), [[-1 / 2, 0], [1 / 2, 0], [0, 0]])
+    near = law.acceleration(x, box=np.array([6.0, 9.0]), cutoff=2.5)
+    np.testing.assert_allclose(near, [[1 - 1 / 2, 0], [1 / 2, 0], [-1, 0]])
+
+
 def snapshots(count: int, particles: int, absent: bool = False) -> Snapshots:
     x, v, m = cloud(particles, 2, lead=(count,))
     present = np.ones((count, particles), dtype=bool)

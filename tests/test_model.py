@@ -103,7 +103,7 @@ def test_absent_particles_do_not_act(node):
 
 def test_pairs_beyond_the_cutoff_do_not_act(fixed):
     far = np.linalg.norm(DATA.separation(), axis=-1).ravel() >= 1.2
-    message = np.asarray(answer(fixed, whole(DATA, 1.2)).edges["message"])
+    message = np.asarray(answer(fixed, whole(replace(DATA, cutoff=1.2))).edges["message"])
     assert np.all(message[far] == 0) and np.all(np.abs(message[~far]).max(-1) > 0)
 
 

@@ -62,6 +62,7 @@ def runs(count=3, frames=7, particles=3, dim=2, seed=0, **more) -> list[Trajecto
 
 FULL = {
     "box": np.array([9.0, 1e-3]),
+    "cutoff": 1e-4,
     "edges": np.array([[0, 1], [1, 2]]),
     "names": ("Sun", "Erde", "Mönd"),
     "units": {"length": "AU", "m": "kg"},

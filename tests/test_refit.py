@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from worlds import radial, world
 
 from gnn_discovery.errors import NoResult
 from gnn_discovery.expression import Expression
@@ -80,6 +81,15 @@ def test_exact_motion_gives_exact_constants(kind, start, truth, dim):
     fitted = refit(law(start), motion(kind, dim=dim))
     assert fitted.error < 1e-10
     np.testing.assert_allclose(values(fitted.law), truth, rtol=1e-8)
+
+
+def test_a_law_that_was_cut_off_keeps_its_constants():
+    """Pairs beyond the cut-off neither pull nor count; without it the exponent takes the blame."""
+    data = world(radial(lambda r, p: np.where(r < 1.5, -2.0 / r, 0.0)), count=600)
+    start = law(pair("a*r**b", a=-1.0, b=-0.5))
+    found = refit(start, replace(data, cutoff=1.5))
+    assert found.error < 1e-9 and values(found.law) == pytest.approx([-2.0, -1.0], abs=1e-8)
+    assert refit(start, data).error > 0.05
 
 
 def test_drag_and_springs_together():

@@ -160,6 +160,7 @@ FOREIGN = {
     "dimension": ({"dim": 3}, {}, "dimensions of space: 3, but in run 0: 2"),
     "properties": ({}, {"properties": {"m": np.ones(4)}}, r"properties: \['m'\]"),
     "box": ({}, {"box": np.array([9.0, 9.0])}, r"box: \[9.0, 9.0\], but in run 0: None"),
+    "cut-off": ({}, {"cutoff": 2.0}, "cut-off: 2.0, but in run 0: None"),
     "units": ({}, {"units": {"length": "m"}}, "units"),
     "edges": ({}, {"edges": np.array([[0, 1], [1, 0]])}, "edges given: True"),
 }

@@ -45,6 +45,8 @@ BAD = {
     "massless": (run(properties={"m": np.array([1.0, 2, 0])}), ["m of particle 2", "0.0", "positive"]),
     "property name": (run(properties={"q e": np.ones(3)}), ["'q e'"]),
     "box": (run(box=np.array([1.0])), ["box", "[1.0]", "2 positive"]),
+    "cut-off": (run(cutoff=-1.0), ["cut-off", "-1", "positive"]),
+    "cut-off beyond half the box": (run(cutoff=5.0, box=np.array([9.0, 20.0])), ["cut-off is 5", "[9.0, 20.0]"]),
     "edge to itself": (run(edges=np.array([[0, 1], [2, 2]])), ["edge 1", "particle 2 to particle 2"]),
     "edge to nobody": (run(edges=np.array([[0, 3]])), ["edge 0", "particle 3"]),
     "real edges": (run(edges=np.array([[0.0, 1.0]])), ["edges", "float64"]),
@@ -107,6 +109,7 @@ def test_fingerprint_sees_every_field_and_the_order_of_runs():
         replace(plain, properties={"m": np.array([1.0, 2, 4])}),
         replace(plain, edges=np.array([[0, 1]])),
         replace(plain, box=np.array([9.0, 9.0])),
+        replace(plain, cutoff=2.0),
         replace(plain, names=("a", "b", "c")),
         replace(plain, units={"m": "kg"}),
     ]

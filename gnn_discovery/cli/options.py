@@ -30,6 +30,10 @@ Runs = Annotated[int | None, typer.Option(min=1, help="Runs to simulate.")]
 Frames = Annotated[int | None, typer.Option(min=2, help="Frames of each run.")]
 Particles = Annotated[int | None, typer.Option(min=1, help="Particles of each run.")]
 Dim = Annotated[int | None, typer.Option(min=1, max=3, help="Dimensions of space.")]
+Cutoff = Annotated[
+    float | None,
+    typer.Option(help="Distance beyond which pairs do not interact.", show_default="that of the motion, or none"),
+]
 Order = Annotated[
     int,
     typer.Option(min=1, max=2, help="Of the equation of motion: m a = F (2) or v = F (1)."),
@@ -66,6 +70,7 @@ def make_config(
     particles: int | None = None,
     dim: int | None = None,
     order: int = 2,
+    cutoff: float | None = None,
     node: str | None = None,
     strategy: str | None = None,
     steps: int | None = None,
@@ -88,6 +93,7 @@ def make_config(
         network["node"] = _one_of("--node", node, ("fixed", "mlp"))
     return replace(
         config,
+        cutoff=cutoff,
         order=order,  # type: ignore[arg-type]  # 1 or 2: the option's range
         simulation=SimulationConfig(runs, frames, particles, dim, seed),
         network=replace(config.network, **network),

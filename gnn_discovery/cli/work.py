@@ -24,6 +24,7 @@ from gnn_discovery.report import summary
 from gnn_discovery.runs import RunDirectory, next_directory
 from gnn_discovery.runs.files import read_json
 from gnn_discovery.simulator import SimulationConfig
+from gnn_discovery.snapshots import Snapshots
 
 RESULT = "discovery.json"
 PAGE = "report.html"
@@ -132,11 +133,16 @@ def inspect(source: str, config: DiscoverConfig) -> dict[str, Any]:
         "properties": sorted(data.train.properties),
         "names": list(runs[0].names or ()),
         "periodic": runs[0].box is not None,
-        "pairs": "all" if runs[0].edges is None else f"{len(runs[0].edges)} given",
+        "pairs": _pairs(data.train, runs[0].edges is not None),
         "separations": span([float(r.min()), float(r.max())]),
         "noise": data.train.noise,
         "snapshots": {name: 0 if part is None else len(part.run) for name, part in vars(data).items()},
     }
+
+
+def _pairs(data: Snapshots, given: bool) -> str:
+    which = f"{len(data.senders)} given" if given else "all"
+    return which if data.cutoff is None else f"{which}, closer than {data.cutoff:g}"
 
 
 def plan(source: str, config: DiscoverConfig, out: Path | None) -> dict[str, Any]:

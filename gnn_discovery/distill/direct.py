@@ -6,6 +6,8 @@ network, and its contributions go the same way as messages. A benchmark's yardst
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gnn_discovery.distill.fit import Fit
@@ -28,6 +30,8 @@ def tables_without_network(data: Snapshots, seed: int = 0) -> tuple[MessageTable
     velocity = data.velocities[:, data.receivers] - data.velocities[:, data.senders]
     position, velocity = data.separation().reshape(-1, data.dim), velocity.reshape(-1, data.dim)
     blank = MessageTable("pair", position, velocity, both, receivers, senders, np.zeros_like(position), total[owner])
+    here = np.flatnonzero(data.pair_present())
+    blank, owner = blank.select(here), owner[here]
     fit = Fit(blank, force, owner)
     parts = fit.profiles(search(fit)[-1].channels)
     pairs = np.sum([value[:, None] * vector for value, vector in parts], axis=0)
@@ -37,7 +41,7 @@ def tables_without_network(data: Snapshots, seed: int = 0) -> tuple[MessageTable
     mine = {f"{k}_i": v.ravel() for k, v in data.properties.items()}
     flat = (data.positions.reshape(-1, data.dim), data.velocities.reshape(-1, data.dim))
     return (
-        MessageTable("pair", position, velocity, both, receivers, senders, pairs, total[owner]),
+        replace(blank, contributions=pairs),
         MessageTable("self", *flat, mine, alone, alone, rest, total),
     )
 

@@ -73,6 +73,7 @@ def acceleration(
     properties: Mapping[str, np.ndarray] | None = None,
     edges: np.ndarray | None = None,
     box: np.ndarray | None = None,
+    cutoff: float | None = None,
 ) -> np.ndarray:
     """The law's acceleration (its velocity when ``law.order`` is 1) of each particle.
 
@@ -82,6 +83,7 @@ def acceleration(
         properties: by name, (N,) or (..., N).
         edges: (E, 2) sender, receiver; every pair by default.
         box: (D,) when periodic.
+        cutoff: distance beyond which pairs do not interact.
 
     Raises:
         DataError: a wrong shape, a missing property or velocity, or two particles at one place.
@@ -119,6 +121,7 @@ def acceleration(
         senders=senders,
         receivers=receivers,
         box=None if box is None else np.asarray(box, dtype=float),
+        cutoff=cutoff,
         order=law.order,
     )
     return predict(law, data).reshape(positions.shape)

@@ -70,11 +70,12 @@ class ForceLaw:
         properties: Mapping[str, np.ndarray] | None = None,
         edges: np.ndarray | None = None,
         box: np.ndarray | None = None,
+        cutoff: float | None = None,
     ) -> np.ndarray:
         """(..., N, D), see `evaluate.acceleration`; the velocity where ``order`` is 1."""
         from gnn_discovery.law.evaluate import acceleration
 
-        return acceleration(self, positions, velocities, properties, edges, box)
+        return acceleration(self, positions, velocities, properties, edges, box, cutoff)
 
     def __str__(self) -> str:
         from gnn_discovery.law.text import law_text

@@ -22,6 +22,7 @@ def roll(
     *,
     edges: Edges | None = None,
     box: Box | None = None,
+    cutoff: float | None = None,
     tolerance: float = 1e-8,
     evaluations: int = 20_000,
 ) -> Float[np.ndarray, "t N D"]:
@@ -41,7 +42,7 @@ def roll(
         v = None if law.order == 1 else state[start.size :].reshape(shape)
         if not np.isfinite(state).all():
             return np.full_like(state, np.nan)
-        a = acceleration(law, x, v, properties, edges, box).ravel()
+        a = acceleration(law, x, v, properties, edges, box, cutoff).ravel()
         return a if v is None else np.concatenate([v.ravel(), a])
 
     def alive(t: float, state: np.ndarray) -> float:

@@ -95,7 +95,9 @@ def _roll(law: ForceLaw, data: Snapshots) -> Path | None:
 
     def rate(_: float, state: np.ndarray) -> np.ndarray:
         here, speed = state.reshape(2, *x.shape)
-        return np.concatenate([speed, acceleration(law, here, speed, properties, edges, start.box)]).ravel()
+        return np.concatenate(
+            [speed, acceleration(law, here, speed, properties, edges, start.box, start.cutoff)]
+        ).ravel()
 
     states = [np.stack([x, v]).ravel()]
     try:

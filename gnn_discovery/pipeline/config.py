@@ -20,7 +20,7 @@ class DiscoverConfig:
     Attributes:
         seed: of every random choice.
         order: of the equation of motion, ``m a = sum F`` (2) or ``v = sum F`` (1).
-        cutoff: distance beyond which pairs do not interact; None connects all.
+        cutoff: distance beyond which pairs do not interact; None takes that of the motion, or connects all.
         engine: a symbolic engine by name.
         seeds: networks trained in all where a candidate has to show that it is stable.
     """

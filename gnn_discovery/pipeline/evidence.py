@@ -87,6 +87,7 @@ def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Message
         run.times,
         edges=np.stack([run.senders, run.receivers], -1),
         box=run.box,
+        cutoff=run.cutoff,
     )
     residual = np.linalg.norm(predict(choice.law, data.test) - data.test.target, axis=-1)[data.test.present]
     size = np.median(np.linalg.norm(data.test.target, axis=-1)[data.test.present])

@@ -76,7 +76,10 @@ def load(source: str | Path | Simulator | Sequence[Trajectory], config: Simulati
 
 def observe(source: Source, config: DiscoverConfig) -> Split:
     """Snapshots of the motion, whole runs held apart."""
-    return split(assemble(source.trajectories, config.order, source.label), config.seed)
+    runs = source.trajectories
+    if config.cutoff is not None:
+        runs = tuple(validate(replace(run, cutoff=config.cutoff), source.label) for run in runs)
+    return split(assemble(runs, config.order, source.label), config.seed)
 
 
 def latent_properties(data: Snapshots) -> tuple[str, ...]:
@@ -109,9 +112,7 @@ def train(
     """The network that predicts the motion."""
     network = replace(config.network, latent=bool(latent_properties(data.train)))
     seed = config.seed if seed is None else seed
-    return train_network(
-        data, network, config.training, seed, cutoff=config.cutoff, report=report, checkpoints=checkpoints
-    )
+    return train_network(data, network, config.training, seed, report=report, checkpoints=checkpoints)
 
 
 def read(trained: Trained, data: Split, config: DiscoverConfig) -> Reading:
@@ -163,6 +164,6 @@ def assumptions(data: Snapshots, config: DiscoverConfig) -> tuple[str, ...]:
         )
     if latent_properties(data):
         said.append("Each particle has one source strength, m, and it does not change.")
-    if config.cutoff is not None:
-        said.append(f"Pairs farther apart than {config.cutoff:g} do not interact.")
+    if data.cutoff is not None:
+        said.append(f"Pairs farther apart than {data.cutoff:g} do not interact.")
     return tuple(said)

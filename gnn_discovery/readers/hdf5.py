@@ -138,7 +138,7 @@ def _store(group: h5py.Group, arrays: dict[str, np.ndarray]) -> None:
 
 def _single(name: str, array: np.ndarray) -> np.ndarray:
     """One run without the leading R, which a group does not have."""
-    return array if name in ("times", "edges", "box", *TEXT) else array[0]
+    return array if name in ("times", "edges", "box", "cutoff", *TEXT) else array[0]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

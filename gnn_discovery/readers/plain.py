@@ -1,9 +1,9 @@
 """The plain format: named arrays that hold runs of equal shape, and what .npz and .h5 share in storing them.
 
 ``positions`` (R T N D), or (T N D) for one run; ``times`` (T) or (R T); optional ``velocities`` and
-``accelerations`` like ``positions``; ``box`` (D) when periodic; ``edges`` (E 2) when only some pairs
-interact; ``names`` (N) and ``units`` (K 2; what, unit) as text. Any other array (R N) or (N) is a property
-of the particles.
+``accelerations`` like ``positions``; ``box`` (D) when periodic; ``cutoff`` (1), a distance beyond which
+pairs do not interact; ``edges`` (E 2) when only some pairs interact; ``names`` (N) and ``units`` (K 2;
+what, unit) as text. Any other array (R N) or (N) is a property of the particles.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gnn_discovery.errors import DataError, StorageError
 from gnn_discovery.trajectory import Trajectory, validate
 
 MOTION = ("positions", "velocities", "accelerations")
-RESERVED = (*MOTION, "times", "box", "edges", "names", "units")
+RESERVED = (*MOTION, "times", "box", "cutoff", "edges", "names", "units")
 TEXT = ("names", "units")
 
 
@@ -80,6 +80,7 @@ def to_trajectories(arrays: Mapping[str, np.ndarray], where: str, numbered: bool
                 properties={name: column[run] for name, column in properties.items()},
                 edges=arrays.get("edges"),
                 box=arrays.get("box"),
+                cutoff=_cutoff(arrays.get("cutoff"), where),
                 names=names,
                 units=units,
             ),
@@ -105,6 +106,8 @@ def to_arrays(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray] | Non
         arrays["edges"] = first.edges
     if first.box is not None:
         arrays["box"] = first.box
+    if first.cutoff is not None:
+        arrays["cutoff"] = np.array([first.cutoff])
     if first.names is not None:
         arrays["names"] = np.array(first.names)
     if first.units:
@@ -161,9 +164,18 @@ def _kind(run: Trajectory) -> tuple[object, ...]:
         sorted(run.properties),
         None if run.edges is None else run.edges.tolist(),
         None if run.box is None else run.box.tolist(),
+        run.cutoff,
         run.names,
         dict(run.units),
     )
+
+
+def _cutoff(array: np.ndarray | None, where: str) -> float | None:
+    if array is None:
+        return None
+    if array.size != 1:
+        raise DataError(f"cutoff has shape {array.shape}", where=where, remedy="Give one distance for all pairs")
+    return float(array.reshape(()))
 
 
 def _names(array: np.ndarray | None, where: str) -> tuple[str, ...] | None:
