@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["GNN_DISCOVERY_HOME"] = str(Path(__file__).parent / "home")  # not there: a user's own records are not tested
 
 import pytest
 from jaxtyping import install_import_hook

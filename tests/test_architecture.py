@@ -20,6 +20,7 @@ ORDER = (
     *(
         "errors",
         "types",
+        "records",
         "trajectory",
         "motion",
         "snapshots",
@@ -35,6 +36,7 @@ ORDER = (
 JAX_FREE = {
     "errors",
     "types",
+    "records",
     "table",
     "expression",
     "symbolic",
@@ -195,6 +197,7 @@ HEAVY = {
     "pyoperon",
     "pydantic",
     "h5py",
+    "yaml",
 }
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import sympy
 
+from gnn_discovery import records
 from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
-from gnn_discovery.physics import catalogue as module
 from gnn_discovery.physics.catalogue import KnownLaw, catalogue, known_law
 
 LAWS = catalogue().laws
@@ -34,14 +35,33 @@ def entry_points(monkeypatch):
             return value
 
         points = [
-            SimpleNamespace(name=name, value=f"plug.in:{name}", load=lambda value=value: load(value))
+            SimpleNamespace(name=name, value=f"plug.in:{name}", dist=None, load=lambda value=value: load(value))
             for name, value in objects.items()
         ]
-        monkeypatch.setattr(module, "entry_points", lambda group: points if group == module.GROUP else [])
+        monkeypatch.setattr(
+            records, "entry_points", lambda group: points if group == "gnn_discovery.known_laws" else []
+        )
         catalogue.cache_clear()
         return catalogue()
 
     yield install
+    monkeypatch.undo()
+    catalogue.cache_clear()
+
+
+@pytest.fixture
+def own_laws(tmp_path, monkeypatch):
+    """Writes files of known laws into the user's folder."""
+
+    def put(**files):
+        (tmp_path / "known_laws").mkdir()
+        for name, text in files.items():
+            (tmp_path / "known_laws" / f"{name}.yaml").write_text(text)
+        monkeypatch.setenv("GNN_DISCOVERY_HOME", str(tmp_path))
+        catalogue.cache_clear()
+        return catalogue()
+
+    yield put
     monkeypatch.undo()
     catalogue.cache_clear()
 
@@ -149,6 +169,40 @@ def test_broken_plug_ins_are_listed_and_harm_nothing(entry_points):
     )
     assert [name for name, _ in found.broken] == ["missing", "wrong", "taken"]
     assert len(found.laws) == len(LAWS) + 1
+
+
+OWN = """
+name: inverse cube
+kind: pair
+direction: radial
+expression: -A*m_i*m_j/r**3
+amplitude: A
+constants:
+  A: {meaning: strength, unit: force*length**3/mass**2, minimum: 1e-3}
+reference: a test
+"""
+
+
+def test_a_file_of_the_users_folder_joins_and_says_where_it_is(own_laws, tmp_path):
+    found = own_laws(mine=OWN)
+    assert found.broken == () and len(found.laws) == len(LAWS) + 1
+    assert found.origins["inverse cube"] == str(tmp_path / "known_laws" / "mine.yaml")
+    assert found.origins["Newtonian gravity"] == records.BUILT_IN
+    assert found["inverse cube"].constants["A"].minimum == 1e-3
+
+
+def test_a_broken_file_is_named_with_its_error_and_harms_nothing(own_laws, tmp_path):
+    newton = OWN.replace("inverse cube", "Newtonian gravity")
+    twice = "".join(f"- {line}\n" for line in [dict(RECORD), dict(RECORD)])
+    code = OWN.replace("a test", "!!python/object/apply:os.mkdir [pwned]")
+    found = own_laws(good=OWN, empty="", code=code, newton=newton, no_yaml="a: [", twice=twice, words="a law of mine")
+    errors = {Path(file).stem: error for file, error in found.broken}
+    assert errors.keys() == {"code", "empty", "newton", "no_yaml", "twice", "words"}
+    assert "there is a 'Newtonian gravity' already" in errors["newton"]
+    assert "holds no record" in errors["empty"] and "holds no record" in errors["words"]
+    assert not Path("pwned").exists() and "'inverse cube' already" in errors["twice"]
+    assert len(found.laws) == len(LAWS) + 1
+    assert found.origins["Newtonian gravity"] == records.BUILT_IN
 
 
 @pytest.mark.parametrize(

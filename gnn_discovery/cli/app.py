@@ -215,13 +215,18 @@ def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.
 
 
 @app.command(name="list")
-def list_(json: opt.Json = False) -> None:
-    """List systems, file formats, engines and known laws.
+def list_(
+    section: Annotated[
+        str | None, typer.Argument(metavar="[SECTION]", help="One of them alone, as in `list known-laws`.")
+    ] = None,
+    json: opt.Json = False,
+) -> None:
+    """List systems, formats, engines, known laws.
 
     Plug-ins included; a broken one stands with its error."""
     from gnn_discovery.cli import inventory
 
-    found = inventory.everything()
+    found = inventory.everything(section)
     say(found, json, inventory.text(found))
 
 

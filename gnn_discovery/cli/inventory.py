@@ -5,29 +5,54 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gnn_discovery.errors import EngineUnavailable, GnnDiscoveryError
+from gnn_discovery.errors import EngineUnavailable, GnnDiscoveryError, UsageError
+from gnn_discovery.records import BUILT_IN
 from gnn_discovery.runs import machine, versions
 
 
-def everything() -> dict[str, dict[str, str]]:
-    """Name and description of all that is registered; a broken plug-in stands with its error."""
-    from gnn_discovery import readers
-    from gnn_discovery.physics.catalogue import catalogue
+def everything(section: str | None = None) -> dict[str, dict[str, str]]:
+    """Name and description of all that is registered, or of one section; a broken plug-in stands with its error.
+
+    Raises:
+        UsageError: an unknown section.
+    """
+    sections = {
+        "systems": systems,
+        "formats": formats,
+        "engines": engines,
+        "known_laws": known_laws,
+    }
+    chosen = sections if section is None else [section.replace("-", "_")]
+    if unknown := set(chosen) - set(sections):
+        shown = ", ".join(sections).replace("_", "-")
+        raise UsageError(f"there is no section {unknown.pop()!r}", where="list", remedy=f"Choose from {shown}")
+    return {name: sections[name]() for name in chosen}
+
+
+def systems() -> dict[str, str]:
+    """What each registered simulator moves."""
     from gnn_discovery.simulator import plugins
 
+    return {p.name: _or_error(p.summary, p.error) for p in plugins()}
+
+
+def formats() -> dict[str, str]:
+    """What each reader reads."""
+    from gnn_discovery import readers
+
+    return {p.name: _or_error(_first_line(p.reader), p.error) for p in readers.plugins()}
+
+
+def known_laws() -> dict[str, str]:
+    """The force of each known law, and where it comes from if it is not built in."""
+    from gnn_discovery.physics.catalogue import catalogue
+
     known = catalogue()
-    return {
-        "systems": {p.name: _or_error(p.summary, p.error) for p in plugins()},
-        "formats": {p.name: _or_error(_first_line(p.reader), p.error) for p in readers.plugins()},
-        "engines": engines(),
-        "known_laws": {
-            **{law.name: law.expression.text for law in known.laws if law.softened is None},
-            **{name: _or_error("", error) for name, error in known.broken},
-        },
-    }
+    bare = [law for law in known.laws if law.softened is None]
+    return _shelf({law.name: law.expression.text for law in bare}, known.origins, known.broken)
 
 
 def engines() -> dict[str, str]:
@@ -86,6 +111,12 @@ def install_julia() -> None:
             where="Julia",
             remedy="See the messages above; it needs the network once",
         )
+
+
+def _shelf(entries: Mapping[str, str], origins: Mapping[str, str], broken: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Records that plug in, with their origin where it is not the package."""
+    foreign = {name: f"{what}  [{origins[name]}]" for name, what in entries.items() if origins[name] != BUILT_IN}
+    return {**entries, **foreign, **{name: _or_error("", error) for name, error in broken}}
 
 
 def _first_line(thing: object) -> str:

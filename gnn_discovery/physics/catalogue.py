@@ -1,26 +1,22 @@
-"""The catalogue of known laws: plain records in ``known_laws.json``, open to plug-ins.
+"""The catalogue of known laws: plain records in ``known_laws/*.yaml``, open to plug-ins.
 
-A plug-in is an entry point of the group ``gnn_discovery.known_laws``: a mapping with the keys of a record in
-that file (or several of them, or a function without arguments that returns them).
+A plug-in is a record of the same keys: in a file ``known_laws/*.yaml`` of the user's folder, or an entry point of the
+group ``gnn_discovery.known_laws``; see `gnn_discovery.records`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import entry_points
-from importlib.resources import files
 from typing import Any
 
 import sympy
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
+from gnn_discovery.records import gather
 from gnn_discovery.types import Direction, Kind
-
-GROUP = "gnn_discovery.known_laws"
 
 _DIRECTIONS = {
     "pair": ("radial", "transverse", "velocity"),
@@ -94,9 +90,10 @@ class KnownLaw:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All known laws, softened ones included, and the plug-ins that could not be read, with the reason."""
+    """All known laws, softened ones included; where each came from; and what could not be read, with the reason."""
 
     laws: tuple[KnownLaw, ...]
+    origins: Mapping[str, str] = field(default_factory=dict)
     broken: tuple[tuple[str, str], ...] = ()
 
     def __getitem__(self, name: str) -> KnownLaw:
@@ -111,14 +108,25 @@ def known_law(record: Mapping[str, Any], where: str) -> KnownLaw:
     """
     try:
         record = dict(record)
-        constants = {str(k): FreeConstant(**v) for k, v in record.pop("constants").items()}
+        constants = {str(k): _constant(**v) for k, v in record.pop("constants").items()}
         expression = Expression.parse(record.pop("expression"))
         limits, softenings = tuple(record.pop("limits", ())), tuple(record.pop("softenings", ()))
-        law = KnownLaw(expression=expression, constants=constants, limits=limits, softenings=softenings, **record)
+        name = str(record.pop("name"))
+        law = KnownLaw(name, expression=expression, constants=constants, limits=limits, softenings=softenings, **record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"not the record of a law ({error!r})", where=where) from None
+        raise DataError(
+            f"not the record of a law ({error!r})",
+            where=where,
+            remedy="`gnn-discovery new law NAME` writes one to begin with",
+        ) from None
     _check(law, where)
     return law
+
+
+def _constant(meaning: str, unit: str, **bounds: Any) -> FreeConstant:
+    """The constant of a record, with bounds as numbers: YAML takes 1e-3 for text."""
+    numbers = {name: None if bound is None else float(bound) for name, bound in bounds.items()}
+    return FreeConstant(str(meaning), str(unit), **numbers)
 
 
 def _check(law: KnownLaw, where: str) -> None:
@@ -157,25 +165,10 @@ def soften(law: KnownLaw, way: str) -> KnownLaw:
     )
 
 
-def _plain(value: Any) -> Iterable[Mapping[str, Any]]:
-    value = value() if callable(value) else value
-    return (value,) if isinstance(value, Mapping) else value
-
-
 @cache
 def catalogue() -> Catalogue:
-    """The laws of ``known_laws.json`` and of plug-ins, each singular law also softened."""
-    text = (files("gnn_discovery.physics") / "known_laws.json").read_text(encoding="utf-8")
-    laws = {law.name: law for law in (known_law(r, "known_laws.json") for r in json.loads(text)["laws"])}
-    broken = []
-    for point in entry_points(group=GROUP):
-        try:
-            found = [known_law(record, point.value) for record in _plain(point.load())]
-            if taken := [law.name for law in found if law.name in laws]:
-                raise DataError(f"the catalogue has {taken} already", where=point.value)
-        except Exception as error:  # whatever a plug-in does, the others stand
-            broken.append((point.name, f"{type(error).__name__}: {error}"))
-        else:
-            laws.update((law.name, law) for law in found)
-    softened = [soften(law, way) for law in laws.values() for way in law.softenings]
-    return Catalogue((*laws.values(), *softened), tuple(broken))
+    """The laws that come with the package and those of plug-ins, each singular law also softened."""
+    shelf = gather("known_laws", "gnn_discovery.physics", known_law)
+    laws = tuple(shelf.entries.values())
+    softened = [soften(law, way) for law in laws for way in law.softenings]
+    return Catalogue((*laws, *softened), shelf.origins, shelf.broken)
