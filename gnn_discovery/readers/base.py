@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol, runtime_checkable
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.trajectory import Trajectory
 
 GROUP = "gnn_discovery.readers"
+
+BUDGET = 2**29
+"""Bytes of motion that are read of one file; of more, windows of frames. The same on every machine."""
+
+
+class Recording(Sequence[Trajectory]):
+    """The runs of a file, and what is to be said of how they were read.
+
+    Attributes:
+        notes: sentences, one each for what was left out, split, or taken for granted.
+        format: the name of the reader.
+    """
+
+    def __init__(self, runs: Sequence[Trajectory], notes: Sequence[str] = (), format: str = ""):
+        self.runs, self.notes, self.format = tuple(runs), tuple(notes), format
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # as a tuple does
+        return self.runs[index]
 
 
 @runtime_checkable
@@ -24,8 +48,13 @@ class Reader(Protocol):
         """Whether the content (not the name alone) looks like this format. Must not raise, nor read much."""
         ...
 
-    def read(self, path: Path) -> list[Trajectory]:
-        """The runs, validated; a :class:`~gnn_discovery.errors.DataError` names the file and the array."""
+    def read(self, path: Path, budget: int) -> Sequence[Trajectory]:
+        """The runs, validated: a list, or a :class:`Recording` where there is something to say.
+
+        Of motion that takes more than ``budget`` bytes, as float64, a reader may give windows of contiguous
+        frames (see :func:`~gnn_discovery.readers.windows.windows`). A
+        :class:`~gnn_discovery.errors.DataError` names the file and what is wrong in it.
+        """
         ...
 
 
@@ -49,8 +78,12 @@ def plugins() -> list[Plugin]:
     return found
 
 
-def read(path: str | Path) -> list[Trajectory]:
-    """The runs of a trajectory file, by the first reader that knows its content.
+def read(path: str | Path, budget: int | None = None) -> Recording:
+    """The runs of a trajectory file, by the first reader, in the order of names, that knows its content.
+
+    Args:
+        path: the file.
+        budget: bytes of motion to read at most, where the format can be read in part; ``BUDGET`` by default.
 
     Raises:
         DataError: no such file, a format that no reader knows, or a file that is no trajectory.
@@ -71,15 +104,46 @@ def read(path: str | Path) -> list[Trajectory]:
     known = plugins()
     for plugin in known:
         if plugin.reader is not None and _knows(plugin.reader, path):
-            return plugin.reader.read(path)
+            found = plugin.reader.read(path, BUDGET if budget is None else budget)
+            return Recording(found, getattr(found, "notes", ()), plugin.name)
     broken = [f"{p.name} ({p.error})" for p in known if p.reader is None]
     raise DataError(
         "is no trajectory in a known format"
         + (f"; readers that failed to load: {', '.join(broken)}" if broken else ""),
         where=str(path),
         remedy=f"Known formats: {', '.join(p.name for p in known if p.reader is not None)}. "
-        "See the plain format (.npz or .h5 with positions and times)",
+        "Plainest are columns frame, particle, x, y with a header, and .npz or .h5 with positions and times",
     )
+
+
+def program(module: str, extra: str) -> ModuleType:
+    """The package that knows a format, which an extra brings.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise DataError(
+            f"this format is read by {module.partition('.')[0]}, which cannot be imported ({error})",
+            remedy=f"pip install 'gnn-discovery[{extra}]'",
+        ) from error
+
+
+@contextmanager
+def named(where: str) -> Iterator[None]:
+    """Whatever a foreign program raises over a file becomes an error that names the file."""
+    try:
+        yield
+    except DataError as error:
+        raise error if error.where else DataError(error.what, where=where, remedy=error.remedy) from error
+    except Exception as error:
+        raise DataError(
+            f"is truncated, corrupt or incomplete ({type(error).__name__}: {error})",
+            where=where,
+            remedy="Copy it again, or write it again",
+        ) from error
 
 
 def _knows(reader: Reader, path: Path) -> bool:

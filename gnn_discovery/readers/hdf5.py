@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from gnn_discovery.errors import DataError
-from gnn_discovery.readers.plain import TEXT, check_size, to_arrays, to_trajectories, write_whole
+from gnn_discovery.readers.base import Recording
+from gnn_discovery.readers.plain import TEXT, Stored, check_size, cut, extent, to_arrays, to_trajectories, write_whole
+from gnn_discovery.readers.windows import Window, windows
 from gnn_discovery.trajectory import Trajectory
 
-_CORRUPT = (OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError)
+CORRUPT = (OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError)
 
 
 class Hdf5Reader:
@@ -26,7 +29,7 @@ class Hdf5Reader:
         with path.open("rb") as file:
             return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
-    def read(self, path: Path) -> list[Trajectory]:
+    def read(self, path: Path, budget: int) -> Recording:
         """The runs: of the root, or of its groups in the order of their names (2 before 10).
 
         Raises:
@@ -35,35 +38,51 @@ class Hdf5Reader:
         where = str(path)
         try:
             with h5py.File(path, "r") as file:
-                arrays, groups = _content(file, where)
-                content = {name: _content(group, f"{where}, group {name!r}") for name, group in groups.items()}
+                return _runs(file, where, budget)
         except DataError:
             raise
-        except _CORRUPT as error:
+        except CORRUPT as error:
             raise DataError(
                 f"is truncated or corrupt ({error})", where=where, remedy="Copy it again, or write it again"
             ) from None
-        if not content:
-            return to_trajectories(arrays, where)
-        if "positions" in arrays:
+
+
+def _runs(file: h5py.File, where: str, budget: int) -> Recording:
+    shared, groups = content(file, where)
+    if not groups:
+        lengths, nbytes = extent({name: data.shape for name, data in shared.items()})
+        chosen, note = windows(lengths, nbytes, budget)
+        arrays = cut(_stored(shared, where), chosen if note else None)
+        return Recording(to_trajectories(arrays, where), [note] if note else [])
+    if "positions" in shared:
+        raise DataError(
+            "positions stand beside groups",
+            where=where,
+            remedy="Give either positions or one group for each run",
+        )
+    own: list[tuple[str, dict[str, h5py.Dataset]]] = []
+    for index, name in enumerate(sorted(groups, key=_natural)):
+        label = f"{where}, run {index} (group {name!r})"
+        datasets, inner = content(groups[name], label)
+        if inner:
+            raise DataError("holds groups within a run", where=label, remedy="Give one group for each run")
+        own.append((label, {**shared, **datasets}))
+    extents = [extent({name: data.shape for name, data in datasets.items()}) for _, datasets in own]
+    for (label, _), (lengths, _) in zip(own, extents, strict=True):
+        if len(lengths) > 1:
             raise DataError(
-                "positions stand beside groups",
-                where=where,
-                remedy="Give either positions or one group for each run",
+                f"holds {len(lengths)} runs", where=label, remedy="A group holds one run: positions (T N D)"
             )
-        runs: list[Trajectory] = []
-        for index, name in enumerate(sorted(content, key=_natural)):
-            own, inner = content[name]
-            label = f"{where}, run {index} (group {name!r})"
-            if inner:
-                raise DataError("holds groups within a run", where=label, remedy="Give one group for each run")
-            mine = to_trajectories({**arrays, **own}, label, numbered=False)
-            if len(mine) != 1:
-                raise DataError(
-                    f"holds {len(mine)} runs", where=label, remedy="A group holds one run: positions (T N D)"
-                )
-            runs += mine
-        return runs
+    chosen, note = windows(
+        [lengths[0] if lengths else 0 for lengths, _ in extents], max(nbytes for _, nbytes in extents), budget
+    )
+    runs: list[Trajectory] = []
+    for index, (label, datasets) in enumerate(own):
+        mine = [Window(0, w.start, w.stop) for w in chosen if w.run == index]
+        if mine:
+            arrays = cut(_stored(datasets, label), mine if note else None)
+            runs += to_trajectories(arrays, label, numbered=False)
+    return Recording(runs, [note] if note else [])
 
 
 def write_hdf5(path: Path, trajectories: Sequence[Trajectory]) -> None:
@@ -88,8 +107,13 @@ def write_hdf5(path: Path, trajectories: Sequence[Trajectory]) -> None:
     write_whole(path, fill)
 
 
-def _content(group: h5py.Group, where: str) -> tuple[dict[str, np.ndarray], dict[str, h5py.Group]]:
-    arrays: dict[str, np.ndarray] = {}
+def content(group: h5py.Group, where: str) -> tuple[dict[str, h5py.Dataset], dict[str, h5py.Group]]:
+    """The arrays and groups that a group holds itself.
+
+    Raises:
+        DataError: a link, or what is neither array nor group.
+    """
+    arrays: dict[str, h5py.Dataset] = {}
     groups: dict[str, h5py.Group] = {}
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -98,13 +122,18 @@ def _content(group: h5py.Group, where: str) -> tuple[dict[str, np.ndarray], dict
         if isinstance(item, h5py.Group):
             groups[name] = item
         elif isinstance(item, h5py.Dataset):
-            arrays[name] = _array(item, name, where)
+            arrays[name] = item
         else:
             raise DataError(f"{name!r} is no array", where=where, remedy="Store arrays and groups only")
     return arrays, groups
 
 
-def _array(dataset: h5py.Dataset, name: str, where: str) -> np.ndarray:
+def array(dataset: h5py.Dataset, name: str, where: str, part: object = ()) -> np.ndarray:
+    """The array, or ``part`` of it, if it is stored whole in the file itself and fits into memory.
+
+    Raises:
+        DataError: it is not.
+    """
     if dataset.is_virtual or dataset.external:
         raise DataError(
             f"array {name!r} is {'virtual' if dataset.is_virtual else 'stored in another file'}",
@@ -118,14 +147,40 @@ def _array(dataset: h5py.Dataset, name: str, where: str) -> np.ndarray:
             where=where,
             remedy="Store real numbers",
         )
-    check_size(dataset.size * dataset.dtype.itemsize, name, where)
+    if part == ():
+        check_size(dataset.size * dataset.dtype.itemsize, name, where)
     missing = dataset.size > 0 and not dataset.id.get_storage_size()
     if dataset.chunks is not None:
         whole = np.prod([-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True)])
         missing = dataset.id.get_num_chunks() < whole
     if missing:
         raise DataError(f"array {name!r} is incomplete", where=where, remedy="Write the file again")
-    return np.asarray(dataset.asstr()[()]) if text else dataset[()]
+    return np.asarray(dataset.asstr()[()]) if text else dataset[part]
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    """An array that is read when it is asked for."""
+
+    dataset: h5py.Dataset
+    name: str
+    where: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.dataset.shape or ()
+
+    def whole(self) -> np.ndarray:
+        return array(self.dataset, self.name, self.where)
+
+    def frames(self, chosen: Sequence[Window]) -> np.ndarray:
+        runs = len(self.shape) == 4
+        parts = [(w.run, slice(w.start, w.stop)) if runs else slice(w.start, w.stop) for w in chosen]
+        return np.stack([array(self.dataset, self.name, self.where, part) for part in parts])
+
+
+def _stored(datasets: Mapping[str, h5py.Dataset], where: str) -> dict[str, Stored]:
+    return {name: _Dataset(dataset, name, where) for name, dataset in datasets.items()}
 
 
 def _store(group: h5py.Group, arrays: dict[str, np.ndarray]) -> None:

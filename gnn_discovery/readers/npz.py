@@ -7,12 +7,15 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
 from gnn_discovery.errors import DataError
-from gnn_discovery.readers.plain import TEXT, check_size, to_arrays, to_trajectories, write_whole
+from gnn_discovery.readers.base import Recording
+from gnn_discovery.readers.plain import TEXT, Stored, check_size, cut, extent, to_arrays, to_trajectories, write_whole
+from gnn_discovery.readers.windows import Window, windows
 from gnn_discovery.trajectory import Trajectory
 
 _CORRUPT = (
@@ -25,6 +28,7 @@ _CORRUPT = (
     NotImplementedError,
     RuntimeError,
 )
+_CHUNK = 2**24
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -44,7 +48,7 @@ class NpzReader:
         except _CORRUPT:
             return path.suffix == ".npz"
 
-    def read(self, path: Path) -> list[Trajectory]:
+    def read(self, path: Path, budget: int) -> Recording:
         """The runs.
 
         Raises:
@@ -59,13 +63,16 @@ class NpzReader:
                     f"{n}.npy" != m.filename for n, m in zip(names, members, strict=True)
                 ):
                     raise _corrupt(f"it lists {', '.join(m.filename for m in members)}", where)
-                check_size(sum(m.file_size for m in members), ", ".join(names), where)
-                arrays = {n: _array(archive, m, n, where) for n, m in zip(names, members, strict=True)}
+                stored: dict[str, Stored] = {
+                    n: _Member(archive, m, n, where) for n, m in zip(names, members, strict=True)
+                }
+                chosen, note = windows(*extent({name: member.shape for name, member in stored.items()}), budget)
+                arrays = cut(stored, chosen if note else None)
         except DataError:
             raise
         except _CORRUPT as error:
             raise _corrupt(str(error), where) from None
-        return to_trajectories(arrays, where)
+        return Recording(to_trajectories(arrays, where), [note] if note else [])
 
 
 def write_npz(path: Path, trajectories: Sequence[Trajectory]) -> None:
@@ -89,28 +96,76 @@ def _store(path: Path, arrays: dict[str, np.ndarray]) -> None:
                 npy.write_array(stream, array, allow_pickle=False)
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str) -> np.ndarray:
-    with archive.open(member) as stream:
+class _Member:
+    """An array of the zip. It is always read to its end, where its checksum is compared."""
+
+    def __init__(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str):
+        self.archive, self.member, self.name, self.where = archive, member, name, where
+        with archive.open(member) as stream:
+            self.shape, self.fortran, self.dtype = self._header(stream)
+
+    def whole(self) -> np.ndarray:
+        size = int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+        check_size(size, self.name, self.where)
+        with self.archive.open(self.member) as stream:
+            self._header(stream)
+            data = self._bytes(stream, size)
+            self._end(stream)
+        return np.frombuffer(data, self.dtype).reshape(self.shape, order="F" if self.fortran else "C")
+
+    def frames(self, chosen: Sequence[Window]) -> np.ndarray:
+        if self.fortran:
+            runs = self.whole().reshape(-1, *self.shape[-3:])
+            return np.stack([runs[w.run, w.start : w.stop] for w in chosen])
+        frame = int(np.prod(self.shape[-2:])) * self.dtype.itemsize
+        length, total = self.shape[-3], int(np.prod(self.shape[:-2]))
+        parts, at = [], 0
+        with self.archive.open(self.member) as stream:
+            self._header(stream)
+            for window in chosen:
+                start = window.run * length + window.start
+                self._skip(stream, (start - at) * frame)
+                parts.append(self._bytes(stream, (window.stop - window.start) * frame))
+                at = start + window.stop - window.start
+            self._skip(stream, (total - at) * frame)
+            self._end(stream)
+        return np.stack([np.frombuffer(part, self.dtype).reshape(-1, *self.shape[-2:]) for part in parts])
+
+    def _header(self, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         version = npy.read_magic(stream)
         if version not in _HEADERS:
             raise DataError(
-                f"array {name!r} is of an unknown version {version}", where=where, remedy="Write it by NumPy"
+                f"array {self.name!r} is of an unknown version {version}",
+                where=self.where,
+                remedy="Write it by NumPy",
             )
         shape, fortran, dtype = _HEADERS[version](stream)
-        if dtype.kind not in ("fiubU" if name in TEXT else "fiub"):
+        if dtype.kind not in ("fiubU" if self.name in TEXT else "fiub"):
             raise DataError(
-                f"array {name!r} holds {dtype}, which is not read",
-                where=where,
+                f"array {self.name!r} holds {dtype}, which is not read",
+                where=self.where,
                 remedy="Store texts as str arrays"
-                if name in TEXT
+                if self.name in TEXT
                 else "Store real numbers (objects are never unpickled)",
             )
-        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        check_size(size, name, where)
+        return shape, fortran, dtype
+
+    def _bytes(self, stream: IO[bytes], size: int) -> bytes:
         data = stream.read(size)
-        if len(data) != size or stream.read(1):
-            raise _corrupt(f"array {name!r} should have {size} bytes", where)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+        if len(data) != size:
+            raise self._wrong_size()
+        return data
+
+    def _skip(self, stream: IO[bytes], size: int) -> None:
+        while size > 0:
+            size -= len(self._bytes(stream, min(size, _CHUNK)))
+
+    def _end(self, stream: IO[bytes]) -> None:
+        if stream.read(1):
+            raise self._wrong_size()
+
+    def _wrong_size(self) -> DataError:
+        return _corrupt(f"array {self.name!r} has not the size of its shape {self.shape}", self.where)
 
 
 def _listed(path: Path) -> int:

@@ -1,0 +1,54 @@
+"""Simulation archives of REBOUND."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnn_discovery.readers.base import Recording, named, program
+from gnn_discovery.readers.frames import Frame, to_recording
+from gnn_discovery.readers.windows import windows
+
+
+class ReboundReader:
+    """Reads REBOUND's simulation archives: positions, velocities, masses, names and units."""
+
+    name = "rebound"
+
+    def sniff(self, path: Path) -> bool:
+        """The first words of an archive."""
+        with path.open("rb") as file:
+            return file.read(19) == b"REBOUND Binary File"
+
+    def read(self, path: Path, budget: int) -> Recording:
+        """The run, in the order of time.
+
+        Raises:
+            DataError: REBOUND is not installed, or a damaged archive.
+        """
+        where = str(path)
+        with named(where), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", "(?s).*corrupt")  # REBOUND would go on with what it can read
+            archive = program("rebound", "rebound").Simulationarchive(str(path))
+            first = archive[0]
+            chosen, note = windows([len(archive)], 8 * 6 * first.N, budget)
+            recorded = [[_frame(archive[k]) for k in range(w.start, w.stop)] for w in chosen]
+        units = {what: unit for what, unit in first.units.items() if unit}
+        if "mass" in units:
+            units["m"] = units.pop("mass")
+        recorded = [sorted(frames, key=lambda frame: frame.time) for frames in recorded]
+        return to_recording(recorded, where, units, [note] if note else [])
+
+
+def _frame(simulation: Any) -> Frame:
+    simulation.synchronize()
+    count = simulation.N - simulation.N_var
+    xyz, vxvyvz, m = np.zeros((simulation.N, 3)), np.zeros((simulation.N, 3)), np.zeros(simulation.N)
+    simulation.serialize_particle_data(xyz=xyz, vxvyvz=vxvyvz, m=m)
+    names = [simulation.particles[k].name for k in range(count)]
+    ids = np.array(names) if all(names) and len(set(names)) == count else np.arange(count)
+    return Frame(simulation.t, ids, {"positions": xyz[:count], "velocities": vxvyvz[:count], "m": m[:count]})
