@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from gnn_discovery.pipeline import discover as discover
     from gnn_discovery.report import write_report as write_report
     from gnn_discovery.report.record import Discovery as Discovery
+    from gnn_discovery.simulator import FunctionSimulator as FunctionSimulator
     from gnn_discovery.simulator import SimulationConfig as SimulationConfig
     from gnn_discovery.simulator import Simulator as Simulator
+    from gnn_discovery.simulator import check_simulator as check_simulator
     from gnn_discovery.snapshots import Snapshots as Snapshots
     from gnn_discovery.symbolic import EngineConfig as EngineConfig
     from gnn_discovery.table import MessageTable as MessageTable
@@ -45,6 +47,7 @@ _HOMES = {
     "EngineUnavailable": "errors",
     "Expression": "expression",
     "ForceLaw": "law",
+    "FunctionSimulator": "simulator",
     "GnnDiscoveryError": "errors",
     "JudgeContext": "physics",
     "MessageTable": "table",
@@ -59,6 +62,7 @@ _HOMES = {
     "Trajectory": "trajectory",
     "UsageError": "errors",
     "Verdict": "physics",
+    "check_simulator": "simulator",
     "discover": "pipeline",
     "judge": "physics",
     "write_report": "report",

@@ -13,12 +13,12 @@ from gnn_discovery.simulator import (
     SimulationConfig,
     as_simulator,
     check_simulator,
+    integrate,
     names,
     plugins,
     registry,
     resolve,
 )
-from gnn_discovery.simulator import function as function_module
 from gnn_discovery.simulator.function import FunctionSimulator
 from gnn_discovery.trajectory import Trajectory
 
@@ -257,7 +257,7 @@ def itself(x, v, p):
         (lambda x, v, p: x[0], r"shape \(4, 2\) for positions of shape \(3, 4, 2\).*run 0, frame 0"),
         (lambda x, v, p: None, "run 0, frame 0"),
         (lambda x, v, p: p["charge"], "KeyError: 'charge'.*the properties m"),
-        (lambda x, v: -x, "TypeError.*accelerations"),
+        (lambda x, v, p, t: -x, r"a function of 4 arguments.*accelerations\(positions, velocities, properties\)"),
     ],
 )
 def test_what_is_wrong_with_a_bare_function_is_said(function, says):
@@ -266,7 +266,7 @@ def test_what_is_wrong_with_a_bare_function_is_said(function, says):
 
 
 def test_a_bare_function_that_needs_endless_steps_is_given_up(monkeypatch):
-    monkeypatch.setattr(function_module, "MOST_STEPS", 20)
+    monkeypatch.setattr(integrate, "MOST_STEPS", 20)
     with pytest.raises(DataError, match=r"took 20 steps and reached frame \d+ only"):
         as_simulator(lambda x, v, p: -1e8 * x).simulate(FEW)
 

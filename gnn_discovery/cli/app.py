@@ -111,7 +111,9 @@ def simulate(
 
 @app.command()
 def inspect(source: opt.Source, seed: opt.Seed = 0, json: opt.Json = False, order: opt.Order = 2) -> None:
-    """Say what motion SOURCE holds, and how noisy it is."""
+    """Say what motion SOURCE holds, and how noisy it is.
+
+    A simulator is also held against its contract."""
     from gnn_discovery.cli import work
 
     found = work.inspect(source, opt.make_config(seed=seed, order=order))

@@ -23,7 +23,7 @@ from gnn_discovery.report import read_json as read_discovery
 from gnn_discovery.report import summary
 from gnn_discovery.runs import RunDirectory, next_directory
 from gnn_discovery.runs.files import read_json
-from gnn_discovery.simulator import SimulationConfig
+from gnn_discovery.simulator import FunctionSimulator, SimulationConfig, Simulator, check_simulator, symmetries
 from gnn_discovery.snapshots import Snapshots
 
 RESULT = "discovery.json"
@@ -137,7 +137,15 @@ def inspect(source: str, config: DiscoverConfig) -> dict[str, Any]:
         "separations": span([float(r.min()), float(r.max())]),
         "noise": data.train.noise,
         "snapshots": {name: 0 if part is None else len(part.run) for name, part in vars(data).items()},
+        **({} if motion.simulator is None else door(motion.simulator, config.simulation)),
     }
+
+
+def door(simulator: Simulator, config: SimulationConfig) -> dict[str, Any]:
+    """How a simulator keeps its contract, tried on a few short runs, and what a bare function is the same under."""
+    tried = replace(config, runs=None if getattr(simulator, "recorded", False) else 2, frames=12)
+    found: dict[str, Any] = {"contract": list(check_simulator(simulator, tried)) or "kept"}
+    return found | ({"law": symmetries(simulator, tried)} if isinstance(simulator, FunctionSimulator) else {})
 
 
 def _pairs(data: Snapshots, given: bool) -> str:

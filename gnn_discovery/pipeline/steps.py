@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,21 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
 from gnn_discovery.pipeline.config import DiscoverConfig
-from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, resolve
+from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, resolve, runs_of
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
 from gnn_discovery.symbolic import get_engine
 from gnn_discovery.training import Checkpoints, Progress, Trained
 from gnn_discovery.training import train as train_network
-from gnn_discovery.trajectory import Trajectory, validate
+from gnn_discovery.trajectory import Trajectory
 
 FILES = (".npz", ".h5", ".hdf5")
+_HIGHEST = {1: "velocities", 2: "accelerations"}
 NOISE_ONLY = 0.8
 """Relative error of the target at which nothing but noise is seen."""
+
+
+Given = str | Path | Simulator | Callable[..., Any] | Iterable[Trajectory]
+"""What motion may come from: a name, a file, a simulator, a bare function, or runs."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Reading:
     symmetry: dict[str, float]
 
 
-def load(source: str | Path | Simulator | Sequence[Trajectory], config: SimulationConfig) -> Source:
+def load(source: Given, config: SimulationConfig) -> Source:
     """Motion from a registered system, ``module:Name``, ``file.py:name``, a file, an object, a function or runs.
 
     Raises:
@@ -62,20 +67,26 @@ def load(source: str | Path | Simulator | Sequence[Trajectory], config: Simulati
 
             return Source(label, tuple(read(Path(label))))
         simulator = resolve(label)
-    elif callable(source) or hasattr(source, "simulate"):
-        label = getattr(source, "__name__", type(source).__name__)
-        simulator = as_simulator(source, label)
     else:
-        runs = tuple(validate(run, f"run {k}") for k, run in enumerate(source))
-        if not runs:
-            raise UsageError("no trajectories were given")
-        return Source("trajectories", runs)
-    runs = tuple(validate(run, f"{label}, run {k}") for k, run in enumerate(simulator.simulate(config)))
-    return Source(label, runs, simulator)
+        known = callable(source) or hasattr(source, "simulate")
+        label = getattr(source, "__name__", type(source).__name__) if known else "trajectories"
+        simulator = as_simulator(source, label)
+    return Source(label, runs_of(simulator, config, label), simulator)
 
 
 def observe(source: Source, config: DiscoverConfig) -> Split:
-    """Snapshots of the motion, whole runs held apart."""
+    """Snapshots of the motion, whole runs held apart.
+
+    Raises:
+        UsageError: the simulator says that its law is of another order than the one asked for.
+    """
+    order = getattr(source.simulator, "order", None)
+    if callable(order) and (own := order(config.simulation)) != config.order:
+        raise UsageError(
+            f"gives {_HIGHEST[own]}, a law of order {own}, and order {config.order} was asked for",
+            where=source.label,
+            remedy=f"--order {own}, or DiscoverConfig(order={own})",
+        )
     runs = source.trajectories
     if config.cutoff is not None:
         runs = tuple(validate(replace(run, cutoff=config.cutoff), source.label) for run in runs)

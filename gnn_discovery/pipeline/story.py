@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +18,9 @@ from gnn_discovery.pipeline.keep import Keep
 from gnn_discovery.report import reveal, write_report
 from gnn_discovery.report.record import Discovery, Fit
 from gnn_discovery.runs import RunDirectory, versions
-from gnn_discovery.simulator import Simulator
 from gnn_discovery.snapshots import Split
 from gnn_discovery.training import Progress
-from gnn_discovery.trajectory import Trajectory, fingerprint
+from gnn_discovery.trajectory import fingerprint
 
 ASSUMED = (
     "Forces act between pairs, or on each particle alone, and add up.",
@@ -41,7 +40,7 @@ class Monitor(Protocol):
 
 
 def discover(
-    source: str | Path | Simulator | Sequence[Trajectory],
+    source: steps.Given,
     config: DiscoverConfig | None = None,
     *,
     directory: Path | RunDirectory | None = None,
@@ -51,7 +50,8 @@ def discover(
     """Find the law of motion in ``source`` and say what it is.
 
     Args:
-        source: a registered system, a trajectory file, ``module:Name``, ``file.py:name``, a simulator, or runs.
+        source: a registered system, a trajectory file, ``module:Name``, ``file.py:name``, a simulator, a bare
+            function, or runs.
         directory: of the run, or a run that is open; what it already holds is not done again. None keeps nothing.
         monitor: is told of each step and each chunk of training.
         command: the command line that does the same, for the report.

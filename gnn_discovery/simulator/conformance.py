@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from gnn_discovery.errors import DataError, GnnDiscoveryError
+from gnn_discovery.simulator.failure import says
+from gnn_discovery.simulator.function import FunctionSimulator
 from gnn_discovery.simulator.record import SimulationConfig, Simulator
+from gnn_discovery.simulator.symmetry import breaches
 from gnn_discovery.trajectory import Trajectory, validate
 
 TINY = SimulationConfig(runs=2, frames=12, seed=1)
 
 MISMATCH = 0.05
 """Of the displacement between two frames: how far it may be from the mean velocity times the time."""
+GAIN = 1e-3
+"""Of the kinetic energy: how much energy may be gained in a run."""
 
 
 def check_simulator(simulator: Simulator, config: SimulationConfig = TINY) -> tuple[str, ...]:
     """The problems in words, none for a simulator that keeps the contract. It is run three times.
 
     Checked: what was asked for was made; each run is a trajectory (shapes, numbers, increasing times,
-    properties); the same seed repeats and another does not; velocities and accelerations are the changes of
-    what they belong to. A simulator that says ``recorded = True`` need not heed the seed.
+    properties, units of what it has); the same seed repeats and another does not; velocities and accelerations are
+    the changes of what they belong to; no energy is gained, where the simulator or a potential tells it. Of a bare
+    function also: runs side by side know nothing of each other, and particles that share all properties are alike.
+    A simulator that says ``recorded = True`` need not heed what was asked for.
     """
+    recorded = bool(getattr(simulator, "recorded", False))
+    asked = SimulationConfig() if recorded else config
     try:
         runs, again = (tuple(simulator.simulate(config)) for _ in range(2))
         other = tuple(simulator.simulate(_reseeded(config)))
     except GnnDiscoveryError as error:
         return (str(error),)
     except Exception as error:  # the simulator is somebody's own and may fail in any way
-        return (f"simulate fails: {type(error).__name__}: {error}",)
-    problems = [] if runs else ["there are no runs"]
-    if config.runs is not None and len(runs) != config.runs:
-        problems.append(f"{config.runs} runs were asked for, {len(runs)} were made")
+        return (f"simulate(config) fails: {says(error)}",)
+    problems = [] if runs else ["there are no runs: yield at least one Trajectory"]
+    if asked.runs is not None and len(runs) != asked.runs:
+        problems.append(f"{asked.runs} runs were asked for, {len(runs)} were made: heed config.runs")
     for index, run in enumerate(runs):
         try:
-            problems += _problems_of_run(validate(run, f"run {index}"), config, f"run {index}")
+            problems += _problems_of_run(validate(run, f"run {index}"), asked, f"run {index}")
         except DataError as error:
             problems.append(str(error))
         except Exception as error:  # not even the fields of a trajectory
@@ -44,10 +53,13 @@ def check_simulator(simulator: Simulator, config: SimulationConfig = TINY) -> tu
         return tuple(problems)
     if not _same(runs, again):
         problems.append("the same seed gave different runs: draw all random numbers from config.seed")
-    if not getattr(simulator, "recorded", False) and _same(runs, other):
+    if not recorded and _same(runs, other):
         problems.append("another seed gave the same runs: use config.seed, or set recorded = True")
     if len(runs) > 1 and _same(runs[:1], runs[1:2]):
-        problems.append("runs 0 and 1 are the same")
+        problems.append("runs 0 and 1 are the same: draw a new start for each run")
+    problems += _gained(simulator, runs, config)
+    if isinstance(simulator, FunctionSimulator):
+        problems += breaches(simulator, config)
     return tuple(problems)
 
 
@@ -59,10 +71,15 @@ def _problems_of_run(run: Trajectory, config: SimulationConfig, where: str) -> l
     shape = run.positions.shape
     asked = (config.frames, config.particles, config.dim)
     problems = [
-        f"{where}: {want} {name} were asked for, there are {have}"
+        f"{where}: {want} {name} were asked for, there are {have}: heed the config"
         for name, want, have in zip(("frames", "particles", "dimensions"), asked, shape, strict=True)
         if want is not None and want != have
     ]
+    if unknown := set(run.units) - {"length", "time", *run.properties}:
+        problems.append(
+            f"{where}: there are units of {', '.join(sorted(unknown))}: "
+            f"give those of {', '.join(['length', 'time', *run.properties])}, under these names"
+        )
     steps = np.diff(run.times)[:, None, None]
     moved = np.diff(run.positions, axis=0)
     if run.box is not None:
@@ -88,7 +105,39 @@ def _mismatch(change: np.ndarray, rate: np.ndarray, steps: np.ndarray, problem: 
     size = np.linalg.norm(change, axis=-1) + np.linalg.norm(expected, axis=-1)
     apart = np.linalg.norm(change - expected, axis=-1)
     relative = float(np.median(apart / np.where(size > 0, size, 1.0)))
-    return [f"{problem}: off by {relative:.0%} in the median"] if relative > MISMATCH else []
+    remedy = "store frames more often, or give both in the same units of length and time"
+    return [f"{problem}: off by {relative:.0%} in the median; {remedy}"] if relative > MISMATCH else []
+
+
+def _gained(simulator: Simulator, runs: Sequence[Trajectory], config: SimulationConfig) -> list[str]:
+    """A problem where a run has more energy than it began with; friction may take some."""
+    energy = _energy(simulator, config)
+    if energy is None or runs[0].velocities is None:
+        return []
+    gains = []
+    for run in runs:
+        every = {name: np.broadcast_to(p, run.positions.shape[:2]) for name, p in run.properties.items()}
+        most = float(_kinetic(np.asarray(run.velocities), every).max()) or 1.0
+        try:
+            total = np.asarray(energy(run.positions, run.velocities, every))
+            gains.append(float((total - total[0]).max()) / most)
+        except Exception as error:  # the simulator is somebody's own and may fail in any way
+            return [f"energy(positions, velocities, properties) fails: {says(error)}: give one number a frame"]
+    gain = float(np.median(gains))
+    remedy = "take shorter steps between the frames, or a method that keeps energy"
+    return [f"energy is gained, {gain:.1%} of the kinetic energy in the median run: {remedy}"] if gain > GAIN else []
+
+
+def _energy(simulator: Simulator, config: SimulationConfig) -> Callable[..., np.ndarray] | None:
+    """What gives the energy of each instant, where anything does."""
+    if not isinstance(simulator, FunctionSimulator):
+        return getattr(simulator, "energy", None)
+    potential = simulator.dynamics(config).potential
+    return None if potential is None else lambda x, v, p: _kinetic(v, p) + potential(x, p)
+
+
+def _kinetic(velocities: np.ndarray, properties: Mapping[str, np.ndarray]) -> np.ndarray:
+    return (properties.get("m", 1.0) * (velocities**2).sum(-1)).sum(-1) / 2
 
 
 def _same(first: Sequence[Trajectory], second: Sequence[Trajectory]) -> bool:

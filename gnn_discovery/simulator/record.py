@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.errors import DataError, GnnDiscoveryError
+from gnn_discovery.simulator.failure import says
+from gnn_discovery.trajectory import Trajectory, validate
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,45 @@ class SimulationConfig:
 class Simulator(Protocol):
     """Anything that makes runs. Called once a discovery, before anything else.
 
-    Three attributes are looked for and need not be there. ``recorded = True`` says that the motion is given
-    and the seed has no say. ``true_law(config)`` gives the terms of the law as plain records (``kind``,
-    ``direction``, ``expression``, ``constants``), ``reference_properties()`` accepted values (N,) of what is
-    to be inferred, by name; the report alone asks for them.
+    Some attributes are looked for and need not be there. ``recorded = True`` says that the motion is given
+    and the seed has no say. ``order(config)`` gives the order of the equation of motion, which must then be the one
+    asked for. ``energy(positions, velocities, properties)`` gives the energy (T,) of each instant of a run, from
+    (T N D), (T N D) and a mapping name -> (T N); it may be lost in the course of a run, but not gained.
+    ``true_law(config)`` gives the terms of the law as plain records (``kind``, ``direction``, ``expression``,
+    ``constants``), ``reference_properties()`` accepted values (N,) of what is to be inferred, by name; the report
+    alone asks for these two.
     """
 
     def simulate(self, config: SimulationConfig) -> Sequence[Trajectory]:
         """The runs; the same config gives the same runs."""
         ...
+
+
+def runs_of(simulator: Simulator, config: SimulationConfig, where: str) -> tuple[Trajectory, ...]:
+    """The runs of ``simulator``, checked.
+
+    Raises:
+        DataError: it fails, makes no run, or what it makes is no motion.
+    """
+    try:
+        made = tuple(simulator.simulate(config))
+    except GnnDiscoveryError:
+        raise
+    except Exception as error:  # the simulator is somebody's own and may fail in any way
+        raise DataError(f"simulate fails: {says(error)}", where=where, remedy=_REMEDY) from error
+    if not made:
+        raise DataError("makes no run", where=where, remedy="Yield at least one Trajectory")
+    for k, run in enumerate(made):
+        if not isinstance(run, Trajectory):
+            raise DataError(
+                f"run {k} is a {type(run).__name__}, no Trajectory",
+                where=where,
+                remedy="Yield gnn_discovery.Trajectory(positions, times, ...), one for each run",
+            )
+    return tuple(validate(run, f"{where}, run {k}") for k, run in enumerate(made))
+
+
+_REMEDY = (
+    "It is called as simulate(config); runs, frames, particles and dim of the config are None where the choice is left "
+    "to the simulator"
+)

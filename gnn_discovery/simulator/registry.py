@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -15,13 +16,13 @@ from types import ModuleType
 from typing import Any
 
 from gnn_discovery.errors import DataError, UsageError
+from gnn_discovery.simulator.dynamics import arity
+from gnn_discovery.simulator.failure import Failure, says
 from gnn_discovery.simulator.function import FunctionSimulator
+from gnn_discovery.simulator.given import GivenRuns
 from gnn_discovery.simulator.record import Simulator
 
 GROUP = "gnn_discovery.simulators"
-
-Failure = (Exception, SystemExit)
-"""Loading somebody's code may fail in any way, and may even try to end the program."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,10 @@ def resolve(spec: str) -> Simulator:
 
 
 def as_simulator(made: Any, where: str = "simulator") -> Simulator:
-    """An object with ``simulate`` as it is, a class instantiated, a bare function of accelerations wrapped.
+    """An object with ``simulate`` as it is, a class instantiated, a bare function or runs wrapped.
+
+    A function of no argument yields runs that are given, one of a `SimulationConfig` yields those it asks for; any
+    other is a law of motion, see `FunctionSimulator`.
 
     Raises:
         DataError: something else, or a class that cannot be made without arguments.
@@ -91,19 +95,27 @@ def as_simulator(made: Any, where: str = "simulator") -> Simulator:
             made = made()
         except Failure as error:
             raise DataError(
-                f"the class cannot be made without arguments: {_says(error)}",
+                f"the class cannot be made without arguments: {says(error)}",
                 where=where,
                 remedy="Give every argument a default, or name an object in place of the class",
             ) from error
     if callable(getattr(made, "simulate", None)):
         return made
     if callable(made):
+        match arity(made):
+            case 0:
+                return GivenRuns(lambda config: made(), recorded=True)
+            case 1:
+                return GivenRuns(made)
         return FunctionSimulator(made, name=where)
+    if isinstance(made, Iterable) and not isinstance(made, str | Mapping):
+        runs = tuple(made)
+        return GivenRuns(lambda config: runs, recorded=True)
     raise DataError(
         f"a {type(made).__name__} is no simulator",
         where=where,
-        remedy="Name a class or object with simulate(config), or a function "
-        "accelerations(positions, velocities, properties)",
+        remedy="Name a function accelerations(positions, velocities, properties) or potential(positions, properties), "
+        "a class or object with simulate(config), or a list of trajectories",
     )
 
 
@@ -126,7 +138,7 @@ def _load(name: str) -> Simulator:
         return as_simulator(points[0].load(), name)
     except Failure as error:
         raise UsageError(
-            f"plug-in {name!r} ({points[0].value}) does not load: {_says(error)}",
+            f"plug-in {name!r} ({points[0].value}) does not load: {says(error)}",
             remedy="Repair or remove the package that brings it",
         ) from error
 
@@ -171,14 +183,10 @@ def _importable(folder: Path) -> None:
 
 def _import_failed(where: str, error: BaseException) -> DataError:
     return DataError(
-        f"the code fails while it is imported: {_says(error)}",
+        f"the code fails while it is imported: {says(error)}",
         where=where,
         remedy="Repair it, or install what it needs",
     )
-
-
-def _says(error: BaseException) -> str:
-    return error.what if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
 
 
 def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:

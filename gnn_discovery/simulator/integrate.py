@@ -1,0 +1,116 @@
+"""Motion from a rate of change: many runs side by side, each with steps of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnn_discovery.errors import DataError
+
+Slope = Callable[[np.ndarray, np.ndarray, str], np.ndarray]
+"""(R K N D) of the state (R K N D) of the runs (R,) at a place in the motion, for errors."""
+
+TOLERANCE = 1e-7
+SMALLEST_STEP = 1e-10
+"""Of the frame spacing: a step that has to be shorter has met a singularity, a jump, or no number."""
+MOST_STEPS = 30_000
+"""Of one run between its first frame and its last."""
+
+
+@dataclass
+class Motion:
+    """Adaptive integration; runs that have ended leave the batch.
+
+    Dormand and Prince's method of order 8 with the step control of Hairer, Norsett and Wanner, "Solving
+    Ordinary Differential Equations I", II.5 and II.10, on SciPy's tableau. ``start`` is (R K N D): positions, and
+    velocities for a law of second order.
+    """
+
+    slope: Slope
+    name: str
+    start: np.ndarray
+    frames: int
+    spacing: float
+
+    def move(self) -> np.ndarray:
+        """(R T K+1 N D): the state, and the highest rate of change."""
+        runs: np.ndarray = np.arange(len(self.start))
+        frame: np.ndarray = np.zeros(len(runs), dtype=int)
+        states = self.start.shape[1]
+        out = np.empty((len(runs), self.frames, states + 1, *self.start.shape[2:]))
+        y = self.start.copy()
+        slope = self._slope(y, runs, frame)
+        self._require_finite(slope, runs, frame)
+        out[:, 0, :states], out[:, 0, states] = y, slope[:, -1]
+        time: np.ndarray = np.zeros(len(runs))
+        step: np.ndarray = np.full(len(runs), self.spacing / 4)
+        rejected: np.ndarray = np.zeros(len(runs), dtype=bool)
+        for _ in range(MOST_STEPS):
+            left = self.spacing - time
+            reaches = step >= left * (1 - 1e-9)
+            taken = np.where(reaches, left, step)
+            end, end_slope, error = self._step(y, slope, taken, runs, frame)
+            stuck = (error >= 1) & (taken < SMALLEST_STEP * self.spacing)
+            self._require_finite((end + end_slope)[stuck], runs[stuck], frame[stuck])
+            accepted = (error < 1) | stuck
+            framed = accepted & reaches
+            factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(rejected, 1.0, 10.0))
+            rejected = ~accepted
+            step = np.minimum(np.where(framed, np.maximum(step, taken * factor), taken * factor), self.spacing)
+            y[accepted], slope[accepted] = end[accepted], end_slope[accepted]
+            time = np.where(framed, 0.0, np.where(accepted, time + taken, time))
+            frame = frame + framed
+            out[runs[framed], frame[framed], :states] = y[framed]
+            out[runs[framed], frame[framed], states] = slope[framed, -1]
+            going = frame < self.frames - 1
+            if not going.any():
+                return out
+            if not going.all():
+                runs, frame, y, slope = (a[going] for a in (runs, frame, y, slope))
+                time, step, rejected = (a[going] for a in (time, step, rejected))
+        raise DataError(
+            f"run {runs[0]} took {MOST_STEPS} steps and reached frame {frame[0]} only",
+            where=self.name,
+            remedy="Soften the force at short distance, or write a class with your own integrator",
+        )
+
+    def _step(
+        self, y: np.ndarray, slope: np.ndarray, step: np.ndarray, runs: np.ndarray, frame: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One step of each run: the new state, its slope, and the error in units of the tolerance."""
+        from scipy.integrate import DOP853
+
+        h = step[:, None, None, None]
+        slopes = np.zeros((len(DOP853.B) + 1, *y.shape))
+        slopes[0] = slope
+        with np.errstate(all="ignore"):  # a step that goes too far is taken back
+            for s, row in enumerate(DOP853.A[1:], start=1):
+                slopes[s] = self._slope(y + h * np.tensordot(row[:s], slopes[:s], 1), runs, frame)
+            end = y + h * np.tensordot(DOP853.B, slopes[:-1], 1)
+            slopes[-1] = self._slope(end, runs, frame)
+            scale = TOLERANCE * (1 + np.maximum(abs(y), abs(end)))
+            fifth, third = (
+                ((np.tensordot(weights, slopes, 1) / scale) ** 2).mean((1, 2, 3)) for weights in (DOP853.E5, DOP853.E3)
+            )
+            error = step * fifth / np.sqrt(np.maximum(fifth + 0.01 * third, 1e-300))
+        return end, slopes[-1], np.where(np.isfinite(error), error, np.inf)
+
+    def _slope(self, y: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        return self.slope(y, runs, _place(runs[0], frame[0]))
+
+    def _require_finite(self, motion: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> None:
+        wrong = ~np.isfinite(motion).all((1, 3))
+        if wrong.any():
+            row, particle = np.argwhere(wrong)[0]
+            quantity = "acceleration" if motion.shape[1] == 2 else "velocity"
+            raise DataError(
+                f"the {quantity} of particle {particle} is no finite number at {_place(runs[row], frame[row])}",
+                where=self.name,
+                remedy="A particle acts on itself (r = 0) in many such functions: leave the pair i = j out",
+            )
+
+
+def _place(run: np.integer, frame: np.integer) -> str:
+    return f"run {run}, frame {frame}" if frame == 0 else f"run {run}, after frame {frame}"
