@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gnn_discovery.cli import new
 from gnn_discovery.cli import options as opt
 from gnn_discovery.cli.group import INTERRUPTED, ErrorsInWords
 
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(new.app, name="new")
 
 LawFile = Annotated[
     Path,
