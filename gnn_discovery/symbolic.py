@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, runtime_checkable
 
@@ -17,6 +17,11 @@ from gnn_discovery.expression import Expression
 ENTRY_POINTS = "gnn_discovery.engines"
 OPERATORS = ("+", "-", "*", "/", "pow", "sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "Abs")
 
+Spent = Callable[[int], None]
+"""Told by an engine, as it goes on, how many evaluations of its budget it has spent on a problem."""
+Progress = Callable[[float, int], None]
+"""Told how many problems are done, the fraction of the present one included, and how many there are."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -27,11 +32,14 @@ class Problem:
         target: (K,).
         weights: (K,), what a squared residual counts; None weighs all alike. A network's force profile
             usually wants ``1 / (scale + |target|)**2``, so that the relative error counts.
+        dimensions: of each input, powers of ``length``, ``time`` and of what else has a unit of its own; empty
+            where the data carry no units. The target needs none: the amplitude of a formula can take any unit.
     """
 
     inputs: Mapping[str, Float[np.ndarray, " K"]]
     target: Float[np.ndarray, " K"]
     weights: Float[np.ndarray, " K"] | None = None
+    dimensions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = np.shape(self.target)
@@ -45,11 +53,25 @@ class Problem:
                 raise DataError(f"{name!r} is not finite in row {int(np.argmin(np.isfinite(values)))}")
         if (weights < 0).any() or not weights.any():
             raise DataError("weights must be positive or zero, and not all zero")
+        if self.dimensions and set(self.dimensions) != set(self.inputs):
+            raise DataError(f"dimensions are given of {sorted(self.dimensions)}, the inputs are {list(self.inputs)}")
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the inputs, in their order."""
         return tuple(self.inputs)
+
+    def thinned(self, rows: int) -> Problem:
+        """The problem on at most so many rows, evenly out of those ordered by the target; in float64."""
+        count = self.target.size
+        order = np.argsort(self.target, kind="stable")
+        keep = order[np.linspace(0, count - 1, min(count, rows)).round().astype(int)]
+        return Problem(
+            {name: np.asarray(values, float)[keep] for name, values in self.inputs.items()},
+            np.asarray(self.target, float)[keep],
+            None if self.weights is None else np.asarray(self.weights, float)[keep],
+            self.dimensions,
+        )
 
 
 @dataclass(frozen=True)
@@ -115,7 +137,7 @@ class SymbolicEngine(Protocol):
     def available(self) -> None:
         """Raises EngineUnavailable where the engine cannot run; is quick, starts nothing, stays off line."""
 
-    def fit(self, problem: Problem, config: EngineConfig) -> list[Candidate]:
+    def fit(self, problem: Problem, config: EngineConfig, spent: Spent) -> list[Candidate]:
         """The Pareto front of a problem of numbers near one, simplest first; a seed gives the same again."""
 
 
@@ -143,7 +165,7 @@ def search(
     engine: str,
     problems: Sequence[Problem],
     config: EngineConfig,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[EngineResult]:
     """Formulas for each problem, found by ``engine`` in one child process.
 
@@ -151,7 +173,7 @@ def search(
     Ctrl-C and with this process; a problem that it had not finished has no candidates and says why.
 
     Args:
-        progress: called with the number of problems done and of all.
+        progress: called whenever the child has come further.
 
     Raises:
         UsageError: no such engine.
@@ -184,6 +206,7 @@ def _dimensionless(problem: Problem) -> tuple[Problem, _Scales]:
         {name: np.asarray(x, float) / scales.inputs[name] for name, x in problem.inputs.items()},
         np.asarray(problem.target, float) / scales.target,
         None if weights is None else np.asarray(weights, float) / np.max(weights),
+        problem.dimensions,
     ), scales
 
 

@@ -1,14 +1,20 @@
 """One battery for every registered engine: known laws in, the exact form out, the same every time."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import sympy
 
+from gnn_discovery.engines import sparse
 from gnn_discovery.engines.operon import Operon
 from gnn_discovery.engines.refine import refine
+from gnn_discovery.engines.sparse import Sparse
 from gnn_discovery.errors import EngineUnavailable
 from gnn_discovery.expression import Expression
-from gnn_discovery.symbolic import EngineConfig, Problem, SymbolicEngine, engine_entries, get_engine
+from gnn_discovery.symbolic import EngineConfig, Problem, SymbolicEngine, engine_entries, get_engine, search
 
 ENGINES = sorted(engine_entries())
 CONFIG = EngineConfig(seed=1)
@@ -43,6 +49,14 @@ def usable(name):
     return engine
 
 
+def solve(engine, problem, config=CONFIG):
+    """Its candidates; what it says it spends only rises, and stays within the budget."""
+    told = []
+    candidates = engine.fit(problem, config, told.append)
+    assert told == sorted(told) and told[0] > 0 and told[-1] <= config.evaluations
+    return candidates
+
+
 def skeletons(candidates):
     return [candidate.expression.lift_constants()[0] for candidate in candidates]
 
@@ -57,7 +71,7 @@ def test_it_is_an_engine(name):
 @pytest.mark.parametrize("law", LAWS)
 def test_the_exact_form_is_on_the_front(name, law):
     problem, truth = profile(law, *LAWS[law])
-    candidates = usable(name).fit(problem, CONFIG)
+    candidates = solve(usable(name), problem)
     wanted = Expression.parse(law).lift_constants()[0]
     assert wanted in skeletons(candidates)
     best = candidates[skeletons(candidates).index(wanted)]
@@ -73,7 +87,7 @@ def test_a_seed_repeats_bit_for_bit_and_the_front_is_one(name):
     engine = usable(name)
     problem, _ = profile("1.1/(r + 0.01)**2", 0.02, 8, noise=3e-2)
     config = EngineConfig(seed=1, evaluations=12_000)
-    first, second = (engine.fit(problem, config) for _ in range(2))
+    first, second = (solve(engine, problem, config) for _ in range(2))
     assert first == second
     assert [c.complexity for c in first] == sorted({c.complexity for c in first})
     assert [c.loss for c in first] == sorted({c.loss for c in first}, reverse=True)
@@ -90,7 +104,7 @@ def test_several_variables_and_no_variable_exponents(name):
     rng = np.random.default_rng(0)
     inputs = {n: rng.uniform(0.3, 3, 500) for n in ("r", "m_i", "m_j", "q_i", "q_j")}
     law = Expression.parse("-1.2*m_i*m_j/r**2")
-    candidates = engine.fit(Problem(inputs, law.numpy(list(inputs))(*inputs.values())), CONFIG)
+    candidates = solve(engine, Problem(inputs, law.numpy(list(inputs))(*inputs.values())))
     assert law.lift_constants()[0] in skeletons(candidates)
     for one in candidates:
         for power in one.expression.sympy.atoms(sympy.Pow):
@@ -100,8 +114,90 @@ def test_several_variables_and_no_variable_exponents(name):
 @pytest.mark.parametrize("name", ENGINES)
 def test_only_the_operators_that_are_allowed(name):
     problem, _ = profile("1.3*exp(-0.51*r)/r**2", 0.05, 8)
-    for one in usable(name).fit(problem, EngineConfig(operators=("+", "-", "*", "/"), evaluations=8000)):
+    for one in solve(usable(name), problem, EngineConfig(operators=("+", "-", "*", "/"), evaluations=8000)):
         assert "exp" not in one.expression.text and "log" not in one.expression.text
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_no_formula_is_larger_than_allowed(name):
+    problem, _ = profile("1.3*exp(-0.51*r)/r**2", 0.05, 8)
+    candidates = solve(usable(name), problem, EngineConfig(max_complexity=5, evaluations=6000))
+    assert candidates and all(one.expression.complexity <= 5 for one in candidates)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_laws_in_si_units_come_back_in_si_units(name):
+    """The Sun's attraction over the planets, softened, and argon's Lennard-Jones force, exact."""
+    usable(name)
+    laws = {"-1.327e20/(r + 3e9)**2": (1e9, 6e12), "1.9e-133/r**13 - 6.2e-77/r**7": (3.2e-10, 1.5e-9)}
+    problems = []
+    for law, (low, high) in laws.items():
+        r = np.geomspace(low, high, 400)
+        target = Expression.parse(law).numpy(["r"])(r)
+        problems.append(Problem({"r": r}, target, (0.1 * np.median(np.abs(target)) + np.abs(target)) ** -2.0))
+    results = search(name, problems, EngineConfig(seed=2))
+    for law, result in zip(laws, results, strict=True):
+        assert result.outcome == f"{name} found {len(result.candidates)} formulas"
+        wanted, numbers = Expression.parse(law).lift_constants()
+        best = result.candidates[skeletons(result.candidates).index(wanted)]
+        found = best.expression.lift_constants()[1]
+        np.testing.assert_allclose(list(found.values()), list(numbers.values()), rtol=1e-6)
+
+
+PLUGIN = """
+class Mine:
+    name = "mine"
+    def available(self): pass
+    def fit(self, problem, config, spent): return []
+"""
+
+
+def test_the_battery_takes_up_every_registered_engine(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    info = tmp_path / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[gnn_discovery.engines]\nmine = mine:Mine\n")
+    code = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(Path(__file__).parent)!r}]\n"
+        "import test_engines\ntest_engines.test_it_is_an_engine('mine')\nprint(test_engines.ENGINES)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(sorted([*ENGINES, "mine"]))
+
+
+SUMS = {
+    "1.1/r**2 - 0.7/r**3 + 0.2*r": (0.4, 5),
+    "2.1/r - 0.5*log(r)": (0.2, 5),
+    "0.3*r**3 - 0.8*r": (-2, 2),
+}
+
+
+@pytest.mark.parametrize("law", SUMS)
+def test_sparse_regression_finds_sums(law):
+    r = np.linspace(*SUMS[law], 300)
+    target = Expression.parse(law).numpy(["r"])(r) * (1 + 1e-3 * np.random.default_rng(3).normal(size=300))
+    problem = Problem({"r": r}, target, (0.1 * np.median(np.abs(target)) + np.abs(target)) ** -2.0)
+    assert Expression.parse(law).lift_constants()[0] in skeletons(solve(Sparse(), problem))
+
+
+def test_sparse_regression_knows_no_chance():
+    problem, _ = profile("-2.1*(r - 0.99)", 0.02, 8, noise=1e-2)
+    assert solve(Sparse(), problem) == solve(Sparse(), problem, EngineConfig(seed=99))
+
+
+@pytest.mark.parametrize("evaluations", [100, 20_000])
+def test_sparse_regression_tries_no_more_than_its_budget(evaluations, monkeypatch):
+    tried = []
+
+    def counted(columns, *rest, losses=sparse._losses):
+        tried.append(columns.shape[1])
+        return losses(columns, *rest)
+
+    monkeypatch.setattr(sparse, "_losses", counted)
+    problem, _ = profile("1.1/(r + 0.01)**2", 0.02, 8)
+    assert solve(Sparse(), problem, EngineConfig(evaluations=evaluations))
+    assert sum(tried) <= evaluations
 
 
 def test_refinement_moves_the_zero_of_a_variable():
@@ -117,4 +213,5 @@ def test_refinement_ties_and_drops_constants():
 
 
 def test_a_constant_target_gives_no_formula_and_no_error():
-    assert Operon().fit(Problem({"r": np.linspace(1, 2, 50)}, np.zeros(50)), CONFIG) == []
+    for engine in (Operon(), Sparse()):
+        assert solve(engine, Problem({"r": np.linspace(1, 2, 50)}, np.zeros(50))) == []

@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
+from gnn_discovery.engines.process import read_problems, write_problems
 from gnn_discovery.errors import DataError, EngineUnavailable, UsageError
-from gnn_discovery.expression import Expression
 from gnn_discovery.symbolic import EngineConfig, Problem, engine_entries, get_engine, search
 
 STAND_INS = '''
@@ -23,34 +23,37 @@ from gnn_discovery.symbolic import Candidate
 
 class Base:
     def available(self): pass
-    def fit(self, problem, config): return []
+    def fit(self, problem, config, spent): return []
 
 class Linear(Base):
     name = "linear"
-    def fit(self, problem, config):
+    def fit(self, problem, config, spent):
         return [Candidate(Expression.parse("1.5*x + 2"), 0.0, 5, self.name)]
 
 class Steep(Base):
     name = "steep"
-    def fit(self, problem, config):
+    def fit(self, problem, config, spent):
         texts = ("1.9e164*x**270.6", "2.0*x")
         return [Candidate(Expression.parse(text), 0.1, 5, self.name) for text in texts]
 
 class Failing(Base):
     name = "failing"
-    def fit(self, problem, config):
+    def fit(self, problem, config, spent):
         if len(problem.target) == 3:
             raise ArithmeticError("three rows")
+        for k in range(4):
+            spent((k + 1) * config.evaluations // 4)
+            time.sleep(0.2)
         return []
 
 class Crashing(Base):
     name = "crashing"
-    def fit(self, problem, config):
+    def fit(self, problem, config, spent):
         os.abort()
 
 class Sleeping(Base):
     name = "sleeping"
-    def fit(self, problem, config):
+    def fit(self, problem, config, spent):
         grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         Path(os.environ["SLEEPING_PIDS"]).write_text(f"{os.getpid()} {grandchild.pid}")
         time.sleep(60)
@@ -98,19 +101,6 @@ def wait_for(condition, seconds=20.0):
         time.sleep(0.05)
 
 
-def test_laws_in_si_units_come_back_in_si_units():
-    r = np.geomspace(1e9, 6e12, 400)
-    gm, softening = 1.327e20, 3e9
-    target = -gm / (r + softening) ** 2
-    weights = target**-2.0
-    (result,) = search("operon", [Problem({"r": r}, target, weights)], EngineConfig(seed=2))
-    best = min(result.candidates, key=lambda candidate: candidate.loss)
-    skeleton, constants = best.expression.lift_constants()
-    assert skeleton == Expression.parse("c0/(r + c1)**2")
-    np.testing.assert_allclose(list(constants.values()), [-gm, softening], rtol=1e-8)
-    assert result.outcome == f"operon found {len(result.candidates)} formulas"
-
-
 def test_scaling_costs_no_digit(stand_ins):
     x = 1e9 * np.linspace(0.7, 1.4, 9)
     (result,) = search("linear", [Problem({"x": x}, 4e-30 * x)], EngineConfig())
@@ -119,12 +109,24 @@ def test_scaling_costs_no_digit(stand_ins):
     np.testing.assert_allclose(result.candidates[0].expression.numpy(["x"])(x), uy * (1.5 * x / ux + 2), rtol=1e-15)
 
 
+def test_what_a_problem_says_reaches_the_child(tmp_path):
+    x, y = np.linspace(1, 2, 5), np.linspace(-1, 1, 5)
+    dimensions = {"r": {"length": 1}, "v": {"length": 1, "time": -1}}
+    for given in (Problem({"r": x, "v": y}, x - y, x, dimensions), Problem({"r": x}, y)):
+        write_problems(tmp_path, "operon", [given], EngineConfig(seed=5))
+        name, (read,), config = read_problems(tmp_path)
+        assert (name, config) == ("operon", EngineConfig(seed=5))
+        assert read.names == given.names and read.dimensions == given.dimensions
+        np.testing.assert_equal([read.inputs, read.target, read.weights], [given.inputs, given.target, given.weights])
+
+
 def test_a_failure_is_told_and_harms_no_other_problem(stand_ins):
     seen = []
     results = search("failing", [problem(3), problem(4)], EngineConfig(), progress=lambda *done: seen.append(done))
     assert results[0].outcome == "failing failed: ArithmeticError: three rows"
     assert results[1].outcome == "failing found no formula"
-    assert seen[-1] == (2, 2)
+    assert seen == sorted(seen) and seen[-1] == (2, 2)
+    assert {(1.25, 2), (1.5, 2), (1.75, 2)} <= set(seen), "a part of a problem counts as one"
 
 
 def test_a_crash_is_an_outcome(stand_ins):
@@ -189,6 +191,8 @@ def test_bad_problems_and_settings_are_refused():
     ]:
         with pytest.raises(DataError):
             Problem(inputs, target, weights)
+    with pytest.raises(DataError, match="dimensions are given of"):
+        Problem({"x": x}, x, dimensions={"r": {"length": 1}})
     with pytest.raises(UsageError, match="unknown operators"):
         EngineConfig(operators=("+", "max"))
     with pytest.raises(UsageError, match="time_limit"):

@@ -21,7 +21,7 @@ from gnn_discovery.engines.refine import refine
 from gnn_discovery.engines.short import short_forms
 from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
-from gnn_discovery.symbolic import Candidate, EngineConfig, Problem
+from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, Spent
 
 ROWS = 400
 POPULATION = 200
@@ -57,13 +57,15 @@ class Operon:
     def available(self) -> None:
         """Always: Operon comes with the package."""
 
-    def fit(self, problem: Problem, config: EngineConfig) -> list[Candidate]:
+    def fit(self, problem: Problem, config: EngineConfig, spent: Spent) -> list[Candidate]:
         """The Pareto front, simplest first, of several short searches."""
-        searches = list(_searches(problem, config.operators))
+        searches = list(_searches(problem.thinned(ROWS), config.operators))
+        share = config.evaluations // len(searches)
         raw: list[Expression] = []
         for number, search in enumerate(searches):
             seed = np.random.SeedSequence([config.seed, number]).generate_state(1)[0]
-            raw += search.run(config.evaluations // len(searches), config.max_complexity, int(seed))
+            raw += search.run(share, config.max_complexity, int(seed))
+            spent((number + 1) * share)
         raw += short_forms(problem, config.operators)
         return refine(raw, problem, config.max_complexity, self.name)
 
@@ -95,11 +97,7 @@ class _Search:
 
 
 def _searches(problem: Problem, operators: Sequence[str]) -> Iterator[_Search]:
-    rows = problem.target.size
-    order = np.argsort(problem.target, kind="stable")
-    keep = order[np.linspace(0, rows - 1, min(rows, ROWS)).round().astype(int)]
-    inputs = np.column_stack([np.asarray(x, float)[keep] for x in problem.inputs.values()])
-    target = np.asarray(problem.target, float)[keep]
+    inputs, target = np.column_stack(list(problem.inputs.values())), problem.target
     arithmetic = tuple(kind for name, kind in _ARITHMETIC.items() if name in operators)
     powers = tuple(kind for name, kind in _POWERS.items() if name in operators)
     functions = tuple(kind for name, kind in _FUNCTIONS.items() if name in operators)

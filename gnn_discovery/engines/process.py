@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 
 import gnn_discovery
 from gnn_discovery.expression import Expression
-from gnn_discovery.symbolic import Candidate, EngineConfig, EngineResult, Problem
+from gnn_discovery.symbolic import Candidate, EngineConfig, EngineResult, Problem, Progress
 
 POLL = 0.05
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHON_JULIACALL_THREADS")
@@ -29,7 +29,7 @@ def run(
     engine: str,
     problems: Sequence[Problem],
     config: EngineConfig,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[EngineResult]:
     """The result of each problem, from one child process of its own group and one thread.
 
@@ -45,7 +45,7 @@ def run(
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=_environment(),
+                env=_environment(name),
                 start_new_session=True,
             )
             try:
@@ -55,10 +55,11 @@ def run(
         return _results(folder, engine, len(problems), timed_out, config.time_limit, child.returncode)
 
 
-def _environment() -> dict[str, str]:
+def _environment(folder: str) -> dict[str, str]:
+    """What the child sees: one thread, this package, and a place for scratch files that goes with its folder."""
     root = str(Path(gnn_discovery.__path__[0]).parent)
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}
+    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path, "TMPDIR": folder}
 
 
 def _wait(
@@ -66,17 +67,17 @@ def _wait(
     folder: Path,
     count: int,
     limit: float | int,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> bool:
     """Waits for the child; True where the time limit came first."""
-    end, reported = time.monotonic() + limit, 0
+    end, reported = time.monotonic() + limit, 0.0
     while True:
         try:
             child.wait(min(POLL, max(end - time.monotonic(), 0.0)))
             finished = True
         except subprocess.TimeoutExpired:
             finished = False
-        done = sum((folder / f"result-{k}.json").exists() for k in range(count))
+        done = _reported(folder)
         if progress is not None and done > reported:
             reported = done
             progress(done, count)
@@ -125,6 +126,7 @@ def write_problems(folder: Path, engine: str, problems: Sequence[Problem], confi
         "engine": engine,
         "config": asdict(config),
         "names": [list(problem.names) for problem in problems],
+        "dimensions": [problem.dimensions for problem in problems],
     }
     (folder / "task.json").write_text(json.dumps(task))
 
@@ -133,22 +135,37 @@ def read_problems(folder: Path) -> tuple[str, list[Problem], EngineConfig]:
     """What `write_problems` wrote."""
     task = json.loads((folder / "task.json").read_text())
     problems = []
-    for k, names in enumerate(task["names"]):
+    for k, (names, dimensions) in enumerate(zip(task["names"], task["dimensions"], strict=True)):
         with np.load(folder / f"problem-{k}.npz", allow_pickle=False) as data:
             inputs = {name: data[f"input-{j}"] for j, name in enumerate(names)}
-            problems.append(Problem(inputs, data["target"], data.get("weights")))
+            problems.append(Problem(inputs, data["target"], data.get("weights"), dimensions))
     config = {**task["config"], "operators": tuple(task["config"]["operators"])}
     return task["engine"], problems, EngineConfig(**config)
 
 
+def report(folder: Path, done: float) -> None:
+    """Says how many problems the child has done, the fraction of the present one included."""
+    _write(folder / "progress.json", done)
+
+
+def _reported(folder: Path) -> float:
+    path = folder / "progress.json"
+    return float(json.loads(path.read_text())) if path.exists() else 0.0
+
+
 def write_result(path: Path, result: EngineResult) -> None:
-    """A result as JSON, there as a whole or not at all."""
+    """A result as JSON."""
     rows = [
         {"expression": c.expression.text, "loss": c.loss, "complexity": c.complexity, "engine": c.engine}
         for c in result.candidates
     ]
+    _write(path, {"candidates": rows, "outcome": result.outcome})
+
+
+def _write(path: Path, value: Any) -> None:
+    """JSON that is there as a whole or not at all."""
     part = path.with_suffix(".part")
-    part.write_text(json.dumps({"candidates": rows, "outcome": result.outcome}, allow_nan=False))
+    part.write_text(json.dumps(value, allow_nan=False))
     part.replace(path)
 
 

@@ -1,14 +1,19 @@
 """PySR: evolutionary search in Julia (Cranmer, arXiv 2305.01582), for those who have Julia.
 
-Importing `pysr` starts Julia and may go on line, so it happens in `PySR.fit` alone, which runs in the child
-process, and with juliapkg told to stay off line.
+Importing `pysr` starts Julia and may go on line, so it happens in `PySR.fit` alone, which runs in the child process,
+and with juliapkg told to stay off line. The budget is spent in slices, each going on where the last one stopped (a warm
+start), and after each it is told how far the search is. PySR's templates are not used: a known direction and the
+powers of the properties are divided out before an engine is asked.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +22,21 @@ import numpy as np
 from gnn_discovery.engines.refine import refine
 from gnn_discovery.errors import DataError, EngineUnavailable
 from gnn_discovery.expression import Expression
-from gnn_discovery.symbolic import Candidate, EngineConfig, Problem
+from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, Spent
 
-REMEDY = "Run `gnn-discovery doctor --install-julia` (this goes on line), or use --engine operon"
-PACKAGE = "SymbolicRegression"
+REMEDY = "Run `gnn-discovery doctor --install-julia` (this goes on line), or use another --engine"
+SLICE = 20_000
+"""Evaluations at a time; a round of the populations takes about half of it."""
 POPULATIONS = 8
 ITERATIONS = 10_000
-"""More than any budget lasts: the count of evaluations ends the search."""
+"""More than any slice lasts: the count of evaluations ends it."""
+BATCHED_ROWS = 1000
+"""With more rows, formulas are compared on some of them, and on all only when they are the best."""
 
 _BINARY = {"+": "+", "-": "-", "*": "*", "/": "/", "pow": "^"}
 _UNARY = {"sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "Abs"}
+_UNITS = ("m", "s", "kg", "A", "K", "cd", "mol")
+"""Julia's base units; which of them stands for what is all the same."""
 
 
 class PySR:
@@ -35,39 +45,30 @@ class PySR:
     name = "pysr"
 
     def available(self) -> None:
-        """Raises EngineUnavailable unless Julia is there with the packages that PySR needs.
+        """Raises EngineUnavailable unless Julia is there with the packages that this PySR needs.
 
         Reads what juliapkg has noted about the last set-up; neither PySR nor Julia is started.
         """
-        notes = _notes()
-        julia = notes.get("executable") or shutil.which("julia")
-        if not julia or not Path(julia).exists():
-            raise EngineUnavailable("Julia is not installed", where="engine pysr", remedy=REMEDY)
-        if PACKAGE not in {package.get("name") for package in notes.get("pkgs", ())}:
-            raise EngineUnavailable(
-                f"Julia is there ({julia}), but its package {PACKAGE} is not",
-                where="engine pysr",
-                remedy=REMEDY,
-            )
+        if missing := _missing(_notes()):
+            raise EngineUnavailable(missing, where="engine pysr", remedy=REMEDY)
 
-    def fit(self, problem: Problem, config: EngineConfig) -> list[Candidate]:
+    def fit(self, problem: Problem, config: EngineConfig, spent: Spent) -> list[Candidate]:
         """The Pareto front, simplest first."""
         os.environ["PYTHON_JULIAPKG_OFFLINE"] = "yes"
         from pysr import PySRRegressor
 
-        model = PySRRegressor(**arguments(config))
-        names = [f"x{k}" for k in range(len(problem.names))]
-        model.fit(
-            np.column_stack([np.asarray(values, float) for values in problem.inputs.values()]),
-            np.asarray(problem.target, float),
-            weights=None if problem.weights is None else np.asarray(problem.weights, float),
-            variable_names=names,
-        )
-        raw = read_equations(model.equations_["equation"], dict(zip(names, problem.names, strict=True)))
-        return refine(raw, problem, config.max_complexity, self.name)
+        model = PySRRegressor(**arguments(problem, config))
+        for number, start in enumerate(range(0, config.evaluations, SLICE)):
+            seed = np.random.SeedSequence([config.seed, number]).generate_state(1)[0]
+            stop = min(start + SLICE, config.evaluations)
+            model.set_params(random_state=int(seed), max_evals=stop - start)
+            model.fit(**columns(problem))
+            spent(stop)
+        names = dict(zip(_short_names(problem), problem.names, strict=True))
+        return refine(read_equations(model.equations_["equation"], names), problem, config.max_complexity, self.name)
 
 
-def arguments(config: EngineConfig) -> dict[str, Any]:
+def arguments(problem: Problem, config: EngineConfig) -> dict[str, Any]:
     """What `PySRRegressor` is told: serial and seeded, so that a seed repeats; numbers alone in exponents."""
     binary = [julia for name, julia in _BINARY.items() if name in config.operators]
     unary = ["abs" if name == "Abs" else name for name in config.operators if name in _UNARY]
@@ -82,22 +83,41 @@ def arguments(config: EngineConfig) -> dict[str, Any]:
         else None,
         "maxsize": max(7, config.max_complexity * 3 // 2),
         "niterations": ITERATIONS,
-        "max_evals": config.evaluations,
         "populations": POPULATIONS,
+        "warm_start": True,
         "parallelism": "serial",
         "deterministic": True,
-        "random_state": config.seed,
         "precision": 64,
-        "batching": False,
+        "batching": problem.target.size > BATCHED_ROWS,
         "input_stream": "devnull",
         "progress": False,
         "verbosity": 0,
         "temp_equation_file": True,
-        "delete_tempfiles": True,
     }
 
 
-def read_equations(equations: Any, names: dict[str, str]) -> list[Expression]:
+def columns(problem: Problem) -> dict[str, Any]:
+    """What its ``fit`` is told: float64, names that Julia has no other use for, and units where the data carry them."""
+    told = {
+        "X": np.column_stack([np.asarray(values, float) for values in problem.inputs.values()]),
+        "y": np.asarray(problem.target, float),
+        "weights": None if problem.weights is None else np.asarray(problem.weights, float),
+        "variable_names": _short_names(problem),
+    }
+    units = dict(zip(dict.fromkeys(base for d in problem.dimensions.values() for base in d), _UNITS, strict=False))
+    if problem.dimensions and all(base in units for d in problem.dimensions.values() for base in d):
+        told["X_units"] = [
+            "*".join(f"{units[base]}^{power}" for base, power in problem.dimensions[name].items()) or "1"
+            for name in problem.names
+        ]
+    return told
+
+
+def _short_names(problem: Problem) -> list[str]:
+    return [f"x{k}" for k in range(len(problem.names))]
+
+
+def read_equations(equations: Iterable[Any], names: dict[str, str]) -> list[Expression]:
     """Rows of Julia text as expressions of the problem's own names; what is no formula is left out."""
     own = {short: Expression.parse(name) for short, name in names.items()}
     found = []
@@ -107,6 +127,22 @@ def read_equations(equations: Any, names: dict[str, str]) -> list[Expression]:
         except DataError:
             continue
     return found
+
+
+def _missing(notes: dict[str, Any]) -> str | None:
+    """What PySR lacks, in words; None where it lacks nothing."""
+    julia = notes.get("executable") or shutil.which("julia")
+    if not julia or not Path(julia).exists():
+        return "Julia is not installed"
+    needs = [Path(find_spec(module).origin).with_name("juliapkg.json").read_bytes() for module in ("pysr", "juliacall")]  # type: ignore[union-attr,arg-type]
+    packages = [name for need in needs for name in json.loads(need)["packages"]]
+    noted = {package.get("name") for package in notes.get("pkgs", ())}
+    if absent := [name for name in packages if name not in noted]:
+        return f"Julia is there ({julia}), but without {', '.join(absent)}"
+    hashes = {file.get("hash_sha256") for file in notes.get("deps_files", {}).values()}
+    if any(hashlib.sha256(need).hexdigest() not in hashes for need in needs):
+        return f"Julia is there ({julia}), but with packages for another version of PySR"
+    return None
 
 
 def _notes() -> dict[str, Any]:

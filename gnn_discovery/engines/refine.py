@@ -52,16 +52,11 @@ class Refiner:
     """Fits forms to one problem; at most FIT_ROWS rows, evenly out of those ordered by the target."""
 
     def __init__(self, problem: Problem):
-        rows = problem.target.size
-        order = np.argsort(problem.target, kind="stable")
-        keep = order[np.linspace(0, rows - 1, min(rows, FIT_ROWS)).round().astype(int)]
+        few = problem.thinned(FIT_ROWS)
         self.problem = problem
-        self.inputs = [np.asarray(problem.inputs[name], float)[keep] for name in problem.names]
-        self.target = np.asarray(problem.target, float)[keep]
-        weights = np.ones(rows) if problem.weights is None else np.asarray(problem.weights, float)
-        norm = np.sum(weights[keep] * self.target**2) or 1.0
-        self.root_weights = np.sqrt(weights[keep] / norm)
-        self.weights = weights
+        self.inputs, self.target = list(few.inputs.values()), few.target
+        weights = _weights(few)
+        self.root_weights = np.sqrt(weights / (np.sum(weights * few.target**2) or 1.0))
 
     def residual(self, skeleton: Expression, names: Sequence[str]) -> Residual:
         """The function of the constants (n,) whose squares sum to the loss."""
@@ -90,8 +85,12 @@ class Refiner:
     def loss(self, expression: Expression) -> float:
         """The loss over all rows; nan where the expression is not finite on them."""
         value = expression.numpy(self.problem.names)(*self.problem.inputs.values())
-        norm = np.sum(self.weights * self.problem.target**2) or 1.0
-        return float(np.sum(self.weights * (value - self.problem.target) ** 2) / norm)
+        weights, target = _weights(self.problem), self.problem.target
+        return float(np.sum(weights * (value - target) ** 2) / (np.sum(weights * target**2) or 1.0))
+
+
+def _weights(problem: Problem) -> Float[np.ndarray, " K"]:
+    return np.ones(problem.target.size) if problem.weights is None else np.asarray(problem.weights, float)
 
 
 def minimise(residual: Residual, start: Float[np.ndarray, " n"], calls: int) -> tuple[np.ndarray, float]:

@@ -48,11 +48,9 @@ def short_forms(problem: Problem, operators: Sequence[str]) -> list[Expression]:
     if len(problem.names) != 1:
         return []
     (name,) = problem.names
-    rows = problem.target.size
-    order = np.argsort(problem.target, kind="stable")
-    keep = order[np.linspace(0, rows - 1, min(rows, ROWS)).round().astype(int)]
-    x, y = np.asarray(problem.inputs[name], float)[keep], np.asarray(problem.target, float)[keep]
-    root = np.ones(x.size) if problem.weights is None else np.sqrt(np.asarray(problem.weights, float)[keep])
+    problem = problem.thinned(ROWS)
+    x, y = problem.inputs[name], problem.target
+    root = np.ones(x.size) if problem.weights is None else np.sqrt(problem.weights)
     if (x <= 0).any() or not {"+", "*", "pow"} <= set(operators):
         return []
     found = []

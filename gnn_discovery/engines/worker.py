@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from gnn_discovery.engines.process import read_problems, write_result
-from gnn_discovery.symbolic import EngineResult, get_engine
+from gnn_discovery.engines.process import read_problems, report, write_result
+from gnn_discovery.symbolic import EngineConfig, EngineResult, Problem, SymbolicEngine, get_engine
 
 _PR_SET_PDEATHSIG = 1
 
@@ -21,12 +23,25 @@ def main(folder: Path, parent: int) -> None:
     name, problems, config = read_problems(folder)
     engine = get_engine(name)
     for k, problem in enumerate(problems):
-        try:
-            candidates = tuple(engine.fit(problem, config))
-            outcome = f"{name} found {len(candidates)} formulas" if candidates else f"{name} found no formula"
-        except Exception as error:  # an engine is foreign code: its failure is this problem's outcome
-            candidates, outcome = (), f"{name} failed: {type(error).__name__}: {error}"
-        write_result(folder / f"result-{k}.json", EngineResult(candidates, outcome))
+        write_result(folder / f"result-{k}.json", solve(engine, problem, config, partial(_report_part, folder, k)))
+        report(folder, k + 1)
+
+
+def solve(
+    engine: SymbolicEngine, problem: Problem, config: EngineConfig, part: Callable[[float], None]
+) -> EngineResult:
+    """What the engine finds; ``part`` is told which part of its budget is spent."""
+    name = engine.name
+    try:
+        candidates = tuple(engine.fit(problem, config, lambda n: part(min(1.0, n / config.evaluations))))
+        outcome = f"{name} found {len(candidates)} formulas" if candidates else f"{name} found no formula"
+    except Exception as error:  # an engine is foreign code: its failure is this problem's outcome
+        candidates, outcome = (), f"{name} failed: {type(error).__name__}: {error}"
+    return EngineResult(candidates, outcome)
+
+
+def _report_part(folder: Path, done: int, part: float) -> None:
+    report(folder, done + part)
 
 
 def end_with(parent: int) -> None:
