@@ -154,6 +154,12 @@ SPRING = {"kind": "pair", "direction": "radial", "expression": "-2*(r - 1)", "co
 
 CASES = (
     Bad("missing file", said("discover", "nope.npz"), 3, ("nope.npz", "no such file")),
+    Bad("a missing table", said("inspect", "foo.csv"), 3, ("foo.csv", "no such file")),
+    Bad("a missing file in a folder", said("inspect", "data/foo"), 3, ("data/foo", "no such file")),
+    Bad("a table without particles", text_file("bad.csv", "t,x,y\n0,1,2\n"), 3, ("bad.csv", "particle")),
+    Bad("units of nothing", said("inspect", "free", "--units", "weight=kg"), 2, ("--units", "weight", "length")),
+    Bad("units that are none", said("inspect", "free", "--units", "length"), 2, ("--units", "length=AU")),
+    Bad("other units", said("inspect", "solar-system", "--units", "length=km"), 2, ("AU", "km")),
     Bad("a directory", directory, 3, ("data.npz", "directory")),
     Bad("an empty file", text_file("bad.npz", ""), 3, ("bad.npz", "empty")),
     Bad("text as npz", text_file("bad.npz", "x y z\n1 2 3\n"), 3, ("bad.npz", "npz, h5|formats")),

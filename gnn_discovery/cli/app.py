@@ -66,6 +66,7 @@ def discover(
     dim: opt.Dim = None,
     order: opt.Order = 2,
     cutoff: opt.Cutoff = None,
+    units: opt.Units = None,
     node: opt.Node = None,
     strategy: opt.Strategy = None,
     steps: opt.Steps = None,
@@ -82,6 +83,7 @@ def discover(
         dim=dim,
         order=order,
         cutoff=cutoff,
+        units=units,
         node=node,
         strategy=strategy,
         steps=steps,
@@ -112,14 +114,16 @@ def simulate(
 
 
 @app.command()
-def inspect(source: opt.Source, seed: opt.Seed = 0, json: opt.Json = False, order: opt.Order = 2) -> None:
+def inspect(
+    source: opt.Source, seed: opt.Seed = 0, json: opt.Json = False, order: opt.Order = 2, units: opt.Units = None
+) -> None:
     """Say what motion SOURCE holds, and how noisy it is.
 
     A simulator is also held against its contract."""
-    from gnn_discovery.cli import work
+    from gnn_discovery.cli import inspection, work
 
-    found = work.inspect(source, opt.make_config(seed=seed, order=order))
-    say(found, json, work.lines(found))
+    found, picture = inspection.inspect(source, opt.make_config(seed=seed, order=order, units=units))
+    say(found, json, f"{work.lines(found)}\n\n{picture}")
 
 
 @app.command()
@@ -136,6 +140,7 @@ def train(
     dim: opt.Dim = None,
     order: opt.Order = 2,
     cutoff: opt.Cutoff = None,
+    units: opt.Units = None,
     node: opt.Node = None,
     strategy: opt.Strategy = None,
     steps: opt.Steps = None,
@@ -153,6 +158,7 @@ def train(
         dim=dim,
         order=order,
         cutoff=cutoff,
+        units=units,
         node=node,
         strategy=strategy,
         steps=steps,

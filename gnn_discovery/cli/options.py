@@ -34,6 +34,10 @@ Cutoff = Annotated[
     float | None,
     typer.Option(help="Distance beyond which pairs do not interact.", show_default="that of the motion, or none"),
 ]
+Units = Annotated[
+    str | None,
+    typer.Option(help="Units that the motion does not state, as length=AU,time=day,m=kg.", show_default=False),
+]
 Order = Annotated[
     int,
     typer.Option(min=1, max=2, help="Of the equation of motion: m a = F (2) or v = F (1)."),
@@ -71,6 +75,7 @@ def make_config(
     dim: int | None = None,
     order: int = 2,
     cutoff: float | None = None,
+    units: str | None = None,
     node: str | None = None,
     strategy: str | None = None,
     steps: int | None = None,
@@ -79,7 +84,7 @@ def make_config(
     """The config of a discovery; what is not given stays at its default.
 
     Raises:
-        UsageError: an unknown node function or strategy.
+        UsageError: an unknown node function or strategy, or units that are none.
     """
     from gnn_discovery.model import Strategy as Strategies
     from gnn_discovery.pipeline import DiscoverConfig
@@ -94,11 +99,19 @@ def make_config(
     return replace(
         config,
         cutoff=cutoff,
+        units=_units(units),
         order=order,  # type: ignore[arg-type]  # 1 or 2: the option's range
         simulation=SimulationConfig(runs, frames, particles, dim, seed),
         network=replace(config.network, **network),
         training=replace(config.training, steps=steps),
     )
+
+
+def _units(text: str | None) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",")] if text else []
+    if not all(what.strip() and unit.strip() for what, _, unit in pairs):
+        raise UsageError(f"{text!r} names no units", where="--units", remedy="Give them as length=AU,time=day,m=kg")
+    return {what.strip(): unit.strip() for what, _, unit in pairs}
 
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> str:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import typer
 
 from gnn_discovery import pipeline
+from gnn_discovery.cli import inspection
 from gnn_discovery.cli.monitor import monitor
 from gnn_discovery.errors import DataError, StorageError, UsageError
 from gnn_discovery.law import ForceLaw
@@ -23,8 +23,7 @@ from gnn_discovery.report import read_json as read_discovery
 from gnn_discovery.report import summary
 from gnn_discovery.runs import RunDirectory, next_directory
 from gnn_discovery.runs.files import read_json
-from gnn_discovery.simulator import FunctionSimulator, SimulationConfig, Simulator, check_simulator, symmetries
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.simulator import SimulationConfig
 
 RESULT = "discovery.json"
 PAGE = "report.html"
@@ -114,45 +113,6 @@ def simulate(source: str, out: Path, **asked: Any) -> None:
     typer.echo(f"{out}: {len(motion.trajectories)} runs", err=True)
 
 
-def inspect(source: str, config: DiscoverConfig) -> dict[str, Any]:
-    """What is in the motion, in plain figures."""
-    motion = pipeline.load(source, config.simulation)
-    data = pipeline.observe(motion, config)
-    runs = motion.trajectories
-    steps = np.concatenate([np.diff(run.times) for run in runs])
-    r = np.linalg.norm(data.train.separation(), axis=-1)[data.train.pair_present()]
-    return {
-        "source": motion.label,
-        "runs": len(runs),
-        "frames": span([len(run.times) for run in runs]),
-        "particles": span([run.positions.shape[1] for run in runs]),
-        "dimensions": runs[0].positions.shape[2],
-        "time_step": span([float(steps.min()), float(steps.max())]),
-        "velocities": "given" if runs[0].velocities is not None else "from the positions",
-        "accelerations": "given" if runs[0].accelerations is not None else "from the positions",
-        "properties": sorted(data.train.properties),
-        "names": list(runs[0].names or ()),
-        "periodic": runs[0].box is not None,
-        "pairs": _pairs(data.train, runs[0].edges is not None),
-        "separations": span([float(r.min()), float(r.max())]),
-        "noise": data.train.noise,
-        "snapshots": {name: 0 if part is None else len(part.run) for name, part in vars(data).items()},
-        **({} if motion.simulator is None else door(motion.simulator, config.simulation)),
-    }
-
-
-def door(simulator: Simulator, config: SimulationConfig) -> dict[str, Any]:
-    """How a simulator keeps its contract, tried on a few short runs, and what a bare function is the same under."""
-    tried = replace(config, runs=None if getattr(simulator, "recorded", False) else 2, frames=12)
-    found: dict[str, Any] = {"contract": list(check_simulator(simulator, tried)) or "kept"}
-    return found | ({"law": symmetries(simulator, tried)} if isinstance(simulator, FunctionSimulator) else {})
-
-
-def _pairs(data: Snapshots, given: bool) -> str:
-    which = f"{len(data.senders)} given" if given else "all"
-    return which if data.cutoff is None else f"{which}, closer than {data.cutoff:g}"
-
-
 def plan(source: str, config: DiscoverConfig, out: Path | None) -> dict[str, Any]:
     """What `discover` would do, after every check that it makes before training."""
     pipeline.check_engine(config)
@@ -161,7 +121,7 @@ def plan(source: str, config: DiscoverConfig, out: Path | None) -> dict[str, Any
         raise StorageError("exists and is not empty", where=str(path), remedy="Give another --out")
     network = config.network
     return {
-        **inspect(source, config),
+        **inspection.inspect(source, config)[0],
         "order": config.order,
         "network": f"node {network.node}, strategy {network.strategy}, width {network.width}",
         "engine": config.engine,
@@ -250,7 +210,7 @@ def asked(run: RunDirectory) -> tuple[DiscoverConfig, str]:
 
 def absolute(source: str) -> str:
     """A source that means the same in any working directory, where it is a file."""
-    return str(Path(source).resolve()) if Path(source).is_file() else source
+    return str(Path(source).resolve()) if pipeline.is_file(source) else source
 
 
 def lines(found: Mapping[str, Any]) -> str:
@@ -271,11 +231,5 @@ def text(value: Any) -> str:
         case Mapping():
             return ", ".join(f"{name} {text(part)}" for name, part in value.items())
         case list():
-            return ("\n  " if any(": " in part for part in value) else ", ").join(value) or "none"
+            return ("\n  " if any(": " in p or p.endswith(".") for p in value) else ", ").join(value) or "none"
     return str(value)
-
-
-def span(values: list[int] | list[float]) -> Any:
-    """One number where all are alike, else "least to most"."""
-    least, most = min(values), max(values)
-    return least if np.isclose(least, most, rtol=1e-9) else f"{least:.6g} to {most:.6g}"

@@ -21,6 +21,7 @@ class DiscoverConfig:
         seed: of every random choice.
         order: of the equation of motion, ``m a = sum F`` (2) or ``v = sum F`` (1).
         cutoff: distance beyond which pairs do not interact; None takes that of the motion, or connects all.
+        units: of ``length``, ``time`` and properties, where the motion does not state them.
         engine: a symbolic engine by name.
         seeds: networks trained in all where a candidate has to show that it is stable.
     """
@@ -28,6 +29,7 @@ class DiscoverConfig:
     seed: int = 0
     order: Order = 2
     cutoff: float | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
     engine: str = "operon"
     seeds: int = 3
     simulation: SimulationConfig = field(default_factory=SimulationConfig)

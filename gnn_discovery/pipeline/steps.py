@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,13 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
 from gnn_discovery.pipeline.config import DiscoverConfig
-from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, resolve, runs_of
+from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, names, resolve, runs_of
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
 from gnn_discovery.symbolic import get_engine
 from gnn_discovery.training import Checkpoints, Progress, Trained
 from gnn_discovery.training import train as train_network
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.trajectory import Trajectory, validate
 
-FILES = (".npz", ".h5", ".hdf5")
 _HIGHEST = {1: "velocities", 2: "accelerations"}
 NOISE_ONLY = 0.8
 """Relative error of the target at which nothing but noise is seen."""
@@ -38,11 +37,18 @@ Given = str | Path | Simulator | Callable[..., Any] | Iterable[Trajectory]
 
 @dataclass(frozen=True)
 class Source:
-    """Motion and where it came from; the simulator is kept for the report alone."""
+    """Motion and where it came from; the simulator is kept for the report alone.
+
+    Attributes:
+        format: of the file.
+        notes: sentences on what of the file was read, and how.
+    """
 
     label: str
     trajectories: tuple[Trajectory, ...]
     simulator: Any = None
+    format: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,16 +68,25 @@ def load(source: Given, config: SimulationConfig) -> Source:
     """
     if isinstance(source, str | Path):
         label = str(source)
-        if Path(label).suffix.lower() in FILES or (Path(label).exists() and ":" not in label):
+        if is_file(label):
             from gnn_discovery.readers import read
 
-            return Source(label, tuple(read(Path(label))))
+            found = read(label)
+            return Source(label, tuple(found), format=found.format, notes=found.notes)
         simulator = resolve(label)
     else:
         known = callable(source) or hasattr(source, "simulate")
         label = getattr(source, "__name__", type(source).__name__) if known else "trajectories"
         simulator = as_simulator(source, label)
     return Source(label, runs_of(simulator, config, label), simulator)
+
+
+def is_file(source: str) -> bool:
+    """Whether ``source`` names a trajectory file, there or missing, and no system or code."""
+    path = Path(source)
+    if path.suffix == ".py" or source in names():
+        return False
+    return path.is_file() or (":" not in source and (bool(path.suffix) or path.name != source))
 
 
 def observe(source: Source, config: DiscoverConfig) -> Split:
@@ -87,10 +102,27 @@ def observe(source: Source, config: DiscoverConfig) -> Split:
             where=source.label,
             remedy=f"--order {own}, or DiscoverConfig(order={own})",
         )
-    runs = source.trajectories
+    runs = tuple(_with_units(run, config.units) for run in source.trajectories)
     if config.cutoff is not None:
         runs = tuple(validate(replace(run, cutoff=config.cutoff), source.label) for run in runs)
     return split(assemble(runs, config.order, source.label), config.seed)
+
+
+def _with_units(run: Trajectory, units: Mapping[str, str]) -> Trajectory:
+    """The run with units that it does not state itself.
+
+    Raises:
+        UsageError: a unit of nothing that the run holds, or another than it states.
+    """
+    known = ("length", "time", *run.properties)
+    for what, unit in units.items():
+        if what not in known or run.units.get(what, unit) != unit:
+            raise UsageError(
+                f"{what} is in {run.units[what]}, not in {unit}" if what in known else f"there is no {what!r}",
+                where="--units",
+                remedy=f"Give units of {', '.join(known)}, where the motion does not state them",
+            )
+    return replace(run, units={**run.units, **units})
 
 
 def latent_properties(data: Snapshots) -> tuple[str, ...]:

@@ -89,6 +89,7 @@ def _discover(
         sha256 = fingerprint(given.trajectories)
         keep.data(sha256)
     found = _nothing(data) if steps.still(data.train) else _learn(data, config, clock, keep)
+    found["assumptions"] = (*found["assumptions"], *given.notes)
     with clock("report"):
         discovery = Discovery(
             source=given.label,

@@ -49,19 +49,19 @@ class AseReader:
         with named(where):
             io = program("ase.io", "ase")
             kind = _format(path)
+            first = io.read(path, index=0, format=kind)
             spans: list[tuple[int, int | None]] = [(0, None)]
             notes: list[str] = []
             if path.stat().st_size > budget:
                 length = sum(1 for _ in io.iread(path, index=":", format=kind))
-                atoms = io.read(path, index=0, format=kind)
-                chosen, note = windows([length], 8 * 9 * len(atoms), budget)
+                chosen, note = windows([length], 8 * 9 * len(first), budget)
                 spans, notes = [(w.start, w.stop) for w in chosen], [note] if note else []
             recorded = [
                 [_frame(k, a, where) for k, a in enumerate(io.iread(path, index=slice(*span), format=kind), span[0])]
                 for span in spans
             ]
         found = to_recording(recorded, where, {"length": "Å", "m": "u", "q": "e"}, notes)
-        return timed(found, "frame", _TIME)
+        return found if "time" in first.info and found[0].velocities is None else timed(found, "frame", _TIME)
 
 
 def _is_xyz(start: bytes) -> bool:

@@ -84,7 +84,11 @@ class ColumnsReader:
                 for part, span in zip(parts, spans, strict=True):
                     part.append(_within(chunk, span))
         units = header.units if "time" in header.columns else {**header.units, "time": "frame"}
-        return to_recording([f for part in parts for f in _frames(_joined(part))], where, units, notes)
+        tables = [_joined(part) for part in parts]
+        texts = sorted(set(header.columns).difference(*tables))
+        if texts and all(tables):
+            notes.append(f"Not numbers in every row and left out: {', '.join(texts)}.")
+        return to_recording([frames for table in tables for frames in _frames(table)], where, units, notes)
 
 
 def _header(path: Path) -> _Header | None:

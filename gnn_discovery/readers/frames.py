@@ -181,14 +181,19 @@ def _stacked(part: Sequence[Frame], without: set[str], units: Mapping[str, str],
                 remedy="Give motion in a box of constant size",
             )
     properties = {name: a for name, a in first.arrays.items() if name not in MOTION and name not in without}
+    motion = {
+        name: np.array([f.arrays[name] for f in part], dtype=np.float64) for name in MOTION if name in first.arrays
+    }
     text = first.ids.dtype.kind in "UO"
     return Trajectory(
+        positions=motion["positions"],
+        velocities=motion.get("velocities"),
+        accelerations=motion.get("accelerations"),
         times=np.array([frame.time for frame in part], dtype=np.float64),
         properties={name: np.asarray(a, dtype=np.float64) for name, a in properties.items()},
         box=boxes[0],
         names=tuple(str(i) for i in first.ids) if text else None,
         units={what: unit for what, unit in units.items() if what in ("length", "time", *properties)},
-        **{name: np.array([f.arrays[name] for f in part], dtype=np.float64) for name in MOTION if name in first.arrays},
     )
 
 

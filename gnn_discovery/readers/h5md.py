@@ -87,6 +87,8 @@ class _Particles:
         part = slice(window.start, window.stop)
         vectors = {"velocities" if name == "velocity" else "positions": self._value(name, part) for name in names}
         found = {ours: self._value(theirs, part) for theirs, ours in _PROPERTIES.items() if self._has(theirs)}
+        if "species" in found and np.ptp(found["species"]) == 0:
+            del found["species"]  # a label that all share says nothing
         ids = self._value("id", part) if self._has("id") else np.arange(vectors["positions"].shape[1])
         box = self._box(part)
 

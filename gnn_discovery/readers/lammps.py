@@ -53,11 +53,10 @@ class LammpsReader:
         where = str(path)
         with named(where), path.open("rb") as file:
             offsets = _offsets(file)
-            first = _frame(file, offsets[0], 0, {}, where)
+            seen: dict[str, str] = {}
+            first = _frame(file, offsets[0], 0, seen, where)
             nbytes = 8 * sum(array.size for array in first.arrays.values())
             chosen, note = windows([len(offsets)], nbytes, budget)
-            seen: dict[str, str] = {}
-            _frame(file, offsets[0], 0, seen, where)  # units stand in the first frame alone
             recorded = [[_frame(file, offsets[k], k, seen, where) for k in range(w.start, w.stop)] for w in chosen]
         length, time, mass, _ = _STYLES.get(seen.get("UNITS", ""), (None, None, None, None))
         units = {what: unit for what, unit in {"length": length, "m": mass}.items() if unit}
@@ -80,7 +79,7 @@ def _offsets(file: IO[bytes]) -> list[int]:
 
 
 def _frame(file: IO[bytes], offset: int, number: int, seen: dict[str, str], where: str) -> Frame:
-    """One frame; ``seen`` keeps the units, which are stated once."""
+    """One frame; ``seen`` keeps the units, which the first frame alone states."""
     where = f"{where}, frame {number}"
     file.seek(offset)
     header: dict[str, list[str]] = {}

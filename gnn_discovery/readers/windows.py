@@ -36,7 +36,8 @@ def windows(lengths: Sequence[int], frame_bytes: int, budget: int) -> tuple[list
     longest = max(piece.stop - piece.start for piece in pieces)
     count = min(max(allowed // longest, 1), len(pieces))
     chosen = [pieces[(2 * k + 1) * len(pieces) // (2 * count)] for k in range(count)]
-    return chosen, f"Of {sum(lengths):,} frames, {count} windows of {longest:,} contiguous frames were read."
+    read = f"{count} windows of {longest:,} contiguous frames were" if count > 1 else f"{longest:,} in the middle were"
+    return chosen, f"Of {sum(lengths):,} frames, {read} read."
 
 
 def _pieces(run: int, length: int, size: int) -> list[Window]:

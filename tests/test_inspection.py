@@ -1,0 +1,101 @@
+"""What `inspect` shows: what was understood of a file, with a picture, and what is a file at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gnn_discovery import pipeline
+from gnn_discovery.cli import app
+from gnn_discovery.cli.picture import COLUMNS, ROWS, picture
+from gnn_discovery.readers import base
+from gnn_discovery.trajectory import Trajectory
+
+FRAMES = 60
+
+
+def orbit(dim: int = 2) -> Trajectory:
+    """Two bodies opposite on a circle of radius 2 about (5, 5), in 2 pi."""
+    t = np.linspace(0, 2 * np.pi, FRAMES)
+    circle = 2 * np.stack([np.cos(t), np.sin(t), np.zeros(FRAMES)], axis=-1)[:, :dim]
+    return Trajectory(np.stack([5 + circle, 5 - circle], axis=1), t)
+
+
+def csv(path: str, run: Trajectory) -> None:
+    rows = [f"{t!r},{i},{x!r},{y!r}" for t, frame in zip(run.times.tolist(), run.positions.tolist(), strict=True)
+            for i, (x, y) in enumerate(frame)]  # fmt: skip
+    Path(path).write_text("\n".join(["t,id,x,y", *rows]) + "\n")
+
+
+def inspect(*arguments: str) -> dict:
+    result = CliRunner().invoke(app, ["inspect", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_file_is_understood_by_its_content(in_tmp):
+    csv("tracks.anything", orbit())
+    found = inspect("tracks.anything")
+    assert (found["format"], found["runs"], found["frames"], found["particles"]) == ("csv", 1, FRAMES, 2)
+    assert found["positions"]["x"] == "3 to 7"
+    assert found["separations"] == pytest.approx(4.0, rel=1e-9)
+    assert all(float(v) == pytest.approx(2.0, rel=1e-5) for v in str(found["speeds"]).split(" to "))
+    assert found["noise"] < 1e-6 and found["notes"] == []
+
+
+def test_units_are_asked_for_and_taken(in_tmp):
+    csv("tracks.csv", orbit())
+    assert "not stated (give --units length=...,time=...)" in inspect("tracks.csv")["units"]
+    assert inspect("tracks.csv", "--units", "length=AU, time=day")["units"] == {"length": "AU", "time": "day"}
+
+
+def test_what_was_read_of_a_large_file_is_said(in_tmp, monkeypatch):
+    csv("tracks.csv", orbit())
+    monkeypatch.setattr(base, "BUDGET", 1000)
+    found = inspect("tracks.csv")
+    assert found["runs"] == 1 and found["notes"] == ["Of 60 frames, 15 in the middle were read."]
+
+
+def test_the_picture_of_a_circle_is_round_and_small():
+    drawn = picture(orbit(3)).splitlines()
+    assert len(drawn) <= 15 and max(map(len, drawn[:-1])) <= COLUMNS
+    bits = np.array([[ord(c) - 0x2800 for c in line.ljust(COLUMNS, "\u2800")] for line in drawn[:-1]])
+    weights = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+    dots = (bits[:, None, :, None] & weights[None, :, None, :]) > 0
+    up, across = np.nonzero(dots.reshape(4 * ROWS, 2 * COLUMNS))
+    radius = np.hypot(up - (4 * ROWS - 1) / 2, across - (4 * ROWS - 1) / 2)
+    assert np.ptp(radius) < 2.5 and radius.mean() == pytest.approx((4 * ROWS - 1) / 2, rel=0.03)
+    assert "x 3" in drawn[-1] and "y 3" in drawn[-1]
+
+
+def test_motion_along_a_line_is_drawn_over_time_and_through_the_walls_of_a_box():
+    t = np.arange(10.0)
+    x = np.stack([t % 5, 2.5 + 0 * t], axis=1)[:, :, None]
+    drawn = picture(Trajectory(x, t, box=np.array([5.0])))
+    assert "time 0 to 9" in drawn and "x 0 to 9" in drawn
+
+
+def test_a_system_is_no_file_even_where_a_file_has_its_name(in_tmp):
+    Path("spring").write_text("mine")
+    assert not pipeline.is_file("spring") and pipeline.is_file("./spring")
+    assert not pipeline.is_file("mine.py:force") and not pipeline.is_file("package.module:Name")
+    assert pipeline.is_file("missing.csv") and not pipeline.is_file("gravty")
+
+
+@pytest.mark.slow
+def test_springs_in_a_table_of_positions_come_to_the_law_of_hooke(in_tmp):
+    from gnn_discovery import discover
+    from gnn_discovery.simulator import SimulationConfig
+
+    lines = ["run,time,particle,x,y,m"]
+    source = pipeline.load("spring", SimulationConfig(runs=200, frames=100, particles=4, dim=2, seed=0))
+    for k, run in enumerate(source.trajectories):
+        for time, frame in zip(run.times.tolist(), run.positions.tolist(), strict=True):
+            lines += [f"{k},{time!r},{i},{x!r},{y!r},{run.properties['m'][i]}" for i, (x, y) in enumerate(frame)]
+    Path("springs.csv").write_text("\n".join(lines))
+    found = discover("springs.csv")
+    assert found.verdict.status == "known" and "Hooke" in found.verdict.match, str(found.verdict)
