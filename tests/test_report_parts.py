@@ -11,11 +11,12 @@ from report_samples import GRAVITY, TRUTH, discovery, evidence
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
+from gnn_discovery.law.latex import latex, pieces
 from gnn_discovery.law.record import Constant, ForceLaw, Term
 from gnn_discovery.report import direct_r2, reveal
 from gnn_discovery.report.digits import measured, plain, r_squared, share
 from gnn_discovery.report.figures import draw_all, draw_messages
-from gnn_discovery.report.formula import latex, pieces, svg
+from gnn_discovery.report.formula import svg
 from gnn_discovery.report.record import Curve, FrontPoint
 
 

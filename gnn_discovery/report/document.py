@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gnn_discovery.errors import DataError
+from gnn_discovery.law.latex import latex
 from gnn_discovery.law.text import to_dict
-from gnn_discovery.report.formula import latex
 from gnn_discovery.report.record import Discovery, Fit
 from gnn_discovery.runs.files import plain
 

@@ -11,10 +11,11 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from gnn_discovery.law.latex import pieces, scalar_latex
 from gnn_discovery.physics.record import Check
 from gnn_discovery.report.canvas import Drawing
 from gnn_discovery.report.digits import interval, measured, plain, r_squared, share
-from gnn_discovery.report.formula import pieces, scalar_latex, svg
+from gnn_discovery.report.formula import svg
 from gnn_discovery.report.record import Discovery
 from gnn_discovery.report.words import found_rows, headline, sentence
 
