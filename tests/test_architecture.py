@@ -30,7 +30,8 @@ ORDER = (
         "graph",
         "model",
     ),
-    *("training", "table", "messages", "expression", "engines", "symbolic", "law", "distill", "physics"),
+    *("training", "table", "messages", "expression", "engines", "symbolic", "law", "export"),
+    *("distill", "physics"),
     *("report", "pipeline", "cli"),
 )
 JAX_FREE = {
@@ -42,6 +43,7 @@ JAX_FREE = {
     "symbolic",
     "engines",
     "law",
+    "export",
     "distill",
     "physics",
     "report",

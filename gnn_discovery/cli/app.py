@@ -25,7 +25,9 @@ app.add_typer(new.app, name="new")
 
 LawFile = Annotated[
     Path,
-    typer.Argument(metavar="LAW", help="A discovery.json or law.json, a file with a law of that form, or a run."),
+    typer.Argument(
+        metavar="LAW", help="A run, its discovery.json or law.json, or a file with a law of that form, JSON or YAML."
+    ),
 ]
 
 
@@ -200,6 +202,28 @@ def check(
 
 
 @app.command()
+def export(
+    law: LawFile,
+    format: Annotated[str, typer.Option(metavar="NAME", help="A format; `gnn-discovery list` shows them.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; it must not exist.", show_default="print it")] = None,
+    distances: Annotated[
+        tuple[float, float],
+        typer.Option(
+            metavar="LOW HIGH", help="Between particles: a table reaches so far, a potential is held against the force."
+        ),
+    ] = (0.1, 10.0),
+) -> None:
+    """Write a law for other programs, or as their source.
+
+    A format that cannot express the law says why."""
+    from gnn_discovery.cli import work
+
+    text = work.export(law, format, distances, out)
+    if out is None:
+        typer.echo(text, nl=False)
+
+
+@app.command()
 def report(run: opt.Run, json: opt.Json = False) -> None:
     """Show the result of a finished RUN again."""
     from gnn_discovery.cli import work
@@ -231,7 +255,7 @@ def list_(
     ] = None,
     json: opt.Json = False,
 ) -> None:
-    """List systems, formats, engines, known laws.
+    """List systems, formats, engines, known laws, exports.
 
     Plug-ins included; a broken one stands with its error."""
     from gnn_discovery.cli import inventory

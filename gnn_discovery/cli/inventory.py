@@ -24,6 +24,7 @@ def everything(section: str | None = None) -> dict[str, dict[str, str]]:
         "formats": formats,
         "engines": engines,
         "known_laws": known_laws,
+        "exports": exports,
     }
     chosen = sections if section is None else [section.replace("-", "_")]
     if unknown := set(chosen) - set(sections):
@@ -53,6 +54,13 @@ def known_laws() -> dict[str, str]:
     known = catalogue()
     bare = [law for law in known.laws if law.softened is None]
     return _shelf({law.name: law.expression.text for law in bare}, known.origins, known.broken)
+
+
+def exports() -> dict[str, str]:
+    """What each format of export is."""
+    from gnn_discovery.export import summaries
+
+    return summaries()
 
 
 def engines() -> dict[str, str]:

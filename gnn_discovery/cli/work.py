@@ -16,13 +16,15 @@ from gnn_discovery import pipeline
 from gnn_discovery.cli import inspection
 from gnn_discovery.cli.monitor import monitor
 from gnn_discovery.errors import DataError, StorageError, UsageError
+from gnn_discovery.export import export as in_format
+from gnn_discovery.export import text as text_format
 from gnn_discovery.law import ForceLaw
 from gnn_discovery.law.text import from_dict, to_dict
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.report import read_json as read_discovery
 from gnn_discovery.report import summary
 from gnn_discovery.runs import RunDirectory, next_directory
-from gnn_discovery.runs.files import read_json
+from gnn_discovery.runs.files import read_json, read_text, write_bytes
 from gnn_discovery.simulator import SimulationConfig
 
 RESULT = "discovery.json"
@@ -135,10 +137,6 @@ def check(law: Path, source: str | None, seed: int) -> dict[str, Any]:
     config, there = DiscoverConfig(seed=seed), source
     if law.is_dir():
         config, there = asked(RunDirectory(law))
-        found = next((law / name for name in (RESULT, LAW) if (law / name).exists()), None)
-        if found is None:
-            raise DataError("holds no law yet", where=str(law), remedy=f"gnn-discovery resume {law}")
-        law = found
     if source is None and there is None:
         raise UsageError("no motion to hold the law against", where=str(law), remedy="Give a SOURCE after it")
     known = read_law(law)
@@ -157,14 +155,31 @@ def check(law: Path, source: str | None, seed: int) -> dict[str, Any]:
 
 
 def read_law(path: Path) -> ForceLaw:
-    """The law of a discovery.json, a law.json, or a file written by hand."""
-    record = read_json(path)
-    if isinstance(record, Mapping) and isinstance(record.get("law"), Mapping):
-        record = record["law"]
+    """The law of a run, a discovery.json, a law.json, or a file written by hand, JSON or YAML."""
+    if path.is_dir():
+        found = next((path / name for name in (RESULT, LAW) if (path / name).exists()), None)
+        if found is None:
+            raise DataError("holds no law yet", where=str(path), remedy=f"gnn-discovery resume {path}")
+        path = found
     try:
+        if path.suffix in (".yaml", ".yml"):
+            return text_format.read(read_text(path))
+        record = read_json(path)
+        if isinstance(record, Mapping) and isinstance(record.get("law"), Mapping):
+            record = record["law"]
         return from_dict(record)
     except DataError as error:
-        raise DataError(error.what, where=str(path), remedy=error.remedy) from error
+        raise error if error.where else DataError(error.what, where=str(path), remedy=error.remedy) from error
+
+
+def export(law: Path, name: str, distances: tuple[float, float], out: Path | None) -> str:
+    """A law in another format, in a file that is new where one is asked for."""
+    if out is not None and out.exists():
+        raise StorageError("exists already", where=str(out), remedy="Give another --out; nothing is overwritten")
+    written = in_format(read_law(law), name, distances)
+    if out is not None:
+        write_bytes(out, written.encode())
+    return written
 
 
 def result(path: Path) -> dict[str, Any]:

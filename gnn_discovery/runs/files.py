@@ -56,13 +56,25 @@ def read_json(path: Path) -> Any:
         DataError: missing, unreadable or no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path)) from error
-    except ValueError as error:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise DataError(
             f"is no JSON file ({error})", where=str(path), remedy="It may be damaged; make it anew"
         ) from error
+
+
+def read_text(path: Path) -> str:
+    """The content of a text file.
+
+    Raises:
+        DataError: missing, unreadable or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"is no text file ({error})", where=str(path)) from error
 
 
 def dumps(value: Any, indent: int | None = 2) -> str:

@@ -1,0 +1,33 @@
+"""LAMMPS commands for pair_style lepton, or lepton/coul where the force depends on charges."""
+
+from __future__ import annotations
+
+from gnn_discovery.export.base import Distances, heading
+from gnn_discovery.export.lepton import lepton_source
+from gnn_discovery.export.potential import potential
+from gnn_discovery.law.record import ForceLaw
+
+_TYPES = (
+    "Other properties than the charge belong to the types of particles: set the variables of both types and "
+    "repeat pair_coeff for each pair of types I <= J."
+)
+
+
+def write(law: ForceLaw, distances: Distances) -> str:
+    """The commands; the cut-off is the largest of ``distances``. See `base.Format`."""
+    found = potential(law, "lammps-lepton", distances)
+    names, others = {"q_i": "qi", "q_j": "qj"}, [name for name in found.central.properties if name != "q"]
+    names |= {f"{name}_{end}": f"(${{{name}_{end}}})" for name in others for end in "ij"}
+    style = "lepton/coul" if "q" in found.central.properties else "lepton"
+    more = [found.central.masses, *([_TYPES] if others else [])]
+    for name, latent in law.latent.items():
+        more.append(f"{name} of each particle: {', '.join(repr(float(v)) for v in latent.values)}")
+    text = lepton_source(found.energy, names).replace(" ", "")  # no quotes: LAMMPS puts no variables into these
+    return "\n".join(
+        [
+            heading(law, *more, prefix="# "),
+            *(f"variable {name}_{end} equal 1.0" for name in others for end in "ij"),
+            f"pair_style {style} {distances[1]!r}",
+            f"pair_coeff {'1 1' if others else '* *'} {text}\n",
+        ]
+    )

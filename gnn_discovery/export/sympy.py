@@ -1,0 +1,60 @@
+"""A Python file with the law as SymPy expressions, nothing rounded or multiplied out."""
+
+from __future__ import annotations
+
+import pprint
+from collections.abc import Mapping
+from typing import Any
+
+from sympy.printing.str import StrPrinter
+
+from gnn_discovery.export.base import Distances, heading, refusal
+from gnn_discovery.export.printing import Exact
+from gnn_discovery.expression import Expression
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.law.text import from_dict, to_dict
+
+_IMPORTS = "Abs, Eq, Ne, Piecewise, S, Symbol, cos, cosh, evaluate, exp, log, sin, sinh, sqrt, tan, tanh"
+
+
+class _Printer(StrPrinter):
+    _print_Float = Exact._print_Float
+
+
+class _Code(str):
+    """Text that stands as code among plain data."""
+
+    __repr__ = str.__str__
+
+
+def write(law: ForceLaw, distances: Distances) -> str:
+    """The file: a mapping ``law``; see `base.Format`."""
+    record = to_dict(law)
+    for plain, term in zip(record["terms"], law.terms, strict=True):
+        plain["expression"] = _Code(_Printer({"sympy_integers": True}).doprint(term.expression.sympy))
+    names = sorted(set().union(*[term.expression.names for term in law.terms]))
+    if taken := set(names) & set(_IMPORTS.split(", ")):
+        raise refusal("sympy", f"the name {taken.pop()!r}, which SymPy has for something else")
+    return "\n".join(
+        [
+            f'"""{heading(law)}\n"""\n',
+            f"from sympy import {_IMPORTS}\n",
+            *(f'{name} = Symbol("{name}")' for name in names),
+            "with evaluate(False):",
+            f"    law = {_indented(pprint.pformat(record, width=110, sort_dicts=False))}\n",
+        ]
+    )
+
+
+def read(record: Mapping[str, Any]) -> ForceLaw:
+    """The law of the mapping that such a file makes when it is run.
+
+    Raises:
+        DataError: not a law, or an expression that the language does not have.
+    """
+    terms = [{**term, "expression": Expression.from_sympy(term["expression"]).text} for term in record["terms"]]
+    return from_dict({**record, "terms": terms})
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n    ")
