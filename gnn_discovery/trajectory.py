@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gnn_discovery.errors import DataError
+from gnn_discovery.properties import known_properties
 from gnn_discovery.types import Box, Edges, Properties, Times, Vectors
 
 
@@ -20,7 +21,8 @@ class Trajectory:
         positions: (T N D).
         times: (T,), increasing.
         velocities, accelerations: (T N D), where they were observed.
-        properties: by name, (N,) each: ``m`` is the mass, ``q`` a charge, any other name is taken as it is.
+        properties: by name, (N,) each: ``m`` is the mass, ``q`` a charge, a plug-in can tell of
+            others, and any other name is taken as it is.
         edges: (E 2) sender, receiver, both directions, when only some pairs interact.
         box: (D,) side lengths when periodic.
         cutoff: distance beyond which pairs do not interact, where the program that moved them has one.
@@ -201,14 +203,16 @@ def _property(value: np.ndarray, name: str, count: int, names: tuple[str, ...] |
             where=where,
             remedy="Give one number for each particle",
         )
-    wrong = ~np.isfinite(array) | (array <= 0 if name == "m" else False)
+    known = known_properties().entries.get(name)
+    positive = known is not None and known.positive
+    wrong = ~np.isfinite(array) | (array <= 0 if positive else False)
     if wrong.any():
         index = int(np.argmax(wrong))
         raise DataError(
             f"{name} of {_particle(index, names)} is {array[index]}",
             where=where,
-            remedy="Masses are positive and finite; rename m if it is no mass"
-            if name == "m"
+            remedy=f"{name} stands for the {known.meaning}, positive and finite; rename {name} if it is something else"
+            if known is not None and positive
             else "Give a finite number",
         )
     return array

@@ -255,7 +255,7 @@ def list_(
     ] = None,
     json: opt.Json = False,
 ) -> None:
-    """List systems, formats, engines, known laws, exports.
+    """List systems, formats, engines, laws and more.
 
     Plug-ins included; a broken one stands with its error."""
     from gnn_discovery.cli import inventory

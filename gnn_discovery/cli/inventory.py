@@ -24,6 +24,7 @@ def everything(section: str | None = None) -> dict[str, dict[str, str]]:
         "formats": formats,
         "engines": engines,
         "known_laws": known_laws,
+        "properties": properties,
         "exports": exports,
     }
     chosen = sections if section is None else [section.replace("-", "_")]
@@ -54,6 +55,14 @@ def known_laws() -> dict[str, str]:
     known = catalogue()
     bare = [law for law in known.laws if law.softened is None]
     return _shelf({law.name: law.expression.text for law in bare}, known.origins, known.broken)
+
+
+def properties() -> dict[str, str]:
+    """What each known property of particles means, and where that comes from if it is not built in."""
+    from gnn_discovery.properties import known_properties
+
+    known = known_properties()
+    return _shelf({name: str(entry) for name, entry in known.entries.items()}, known.origins, known.broken)
 
 
 def exports() -> dict[str, str]:

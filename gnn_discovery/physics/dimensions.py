@@ -1,96 +1,189 @@
-"""Dimensions: can the constants of a law be given units so that all its sums and functions make sense?"""
+"""Dimensions: which units must the constants of a law have, so that all its sums and functions make sense?
+
+Every sum, comparison and function asks for an equation between dimensions, linear in the unknown ones of the constants.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import sympy
 
-from gnn_discovery.law.record import ForceLaw, Term
+from gnn_discovery.law.record import Constant, ForceLaw, Term
 from gnn_discovery.physics.record import Check
+from gnn_discovery.properties import known_properties
 from gnn_discovery.snapshots import Snapshots
 
-Dimension = dict[str, Fraction]
-"""Powers of the base dimensions; the unit of each property is a base of its own."""
+Dimension = Mapping[str, Fraction]
+"""Powers of bases (length, time, mass, ...) and of unknowns, whose names begin with a ?."""
 
+_COORDINATES = ("r", "x", "y", "z")
 _LENGTH: Dimension = {"length": Fraction(1)}
 _SPEED: Dimension = {"length": Fraction(1), "time": Fraction(-1)}
 
 
-class _Unsound(Exception):
-    """A sum or a function that no units of the constants can mend."""
-
-
 def check_dimensions(law: ForceLaw, data: Snapshots) -> Check:
     """Whether the law is dimensionally sound; not decided where the data have no units."""
-    units = data.units or {}
-    if not {"length", "time"} <= set(units):
+    if not _has_units(data):
         return Check("dimensions", None, None, "a run without units: dimensions say nothing")
     for term in law.terms:
-        try:
-            _dimension(term.expression.sympy, _known(term))
-        except _Unsound as error:
-            return Check("dimensions", False, None, f"{term.expression.text}: {error}")
+        equations = _Equations(term, law, data.units or {})
+        equations.dimension(term.expression.sympy)
+        if (wrong := equations.contradiction()) is not None:
+            return Check("dimensions", False, None, f"{term.expression.text}: {wrong}")
     return Check("dimensions", True, None, "the constants can carry units that make every sum and function sound")
 
 
-def _known(term: Term) -> Mapping[str, Dimension | None]:
-    """The dimension of each name; None for a constant, whose unit is free."""
-    known: dict[str, Dimension | None] = {}
-    for name in term.expression.names:
-        if name in term.constants:
-            known[name] = None
-        elif name in ("v", "v_r"):
-            known[name] = _SPEED
-        elif name in ("r", "x", "y", "z"):
-            known[name] = _LENGTH
-        else:
-            known[name] = {name.rsplit("_", 1)[0]: Fraction(1)}
-    return known
+def with_units(law: ForceLaw, data: Snapshots) -> ForceLaw:
+    """The law with the units of its constants, of those that the units of the data determine."""
+    if not _has_units(data):
+        return law
+    return replace(law, terms=tuple(replace(t, constants=_with_units(t, law, data)) for t in law.terms))
 
 
-def _dimension(node: sympy.Basic, known: Mapping[str, Dimension | None]) -> Dimension | None:
-    """The dimension of a tree; None where a constant in it can take any."""
-    if isinstance(node, sympy.Symbol):
-        return known[node.name]
-    if isinstance(node, sympy.Number):
-        return {} if node.is_Rational else None
-    parts = [_dimension(arg, known) for arg in node.args if isinstance(arg, sympy.Expr)]
-    if isinstance(node, sympy.Mul):
-        return None if None in parts else _product([(part or {}, Fraction(1)) for part in parts])
-    if isinstance(node, sympy.Pow):
-        base, exponent = parts
-        if exponent:
-            raise _Unsound(f"the exponent {node.exp} has a dimension")
-        if not base:
-            return base
-        power = node.exp
-        return _product([(base, Fraction(int(power.p), int(power.q)))]) if power.is_Rational else None
-    if isinstance(node, sympy.Add):
-        return _alike(parts, str(node))
-    if isinstance(node, sympy.Piecewise):
-        for _, condition in node.args:
-            for relation in condition.atoms(sympy.core.relational.Relational):
-                _alike([_dimension(side, known) for side in relation.args], str(relation))
-        return _alike([_dimension(value, known) for value, _ in node.args if value != 0], str(node))
-    if isinstance(node, sympy.Abs):
-        return parts[0]
-    if any(parts):
-        raise _Unsound(f"the argument of {node} has a dimension")
-    return {}
+def _has_units(data: Snapshots) -> bool:
+    return {"length", "time"} <= set(data.units or {})
 
 
-def _alike(parts: list[Dimension | None], text: str) -> Dimension | None:
-    fixed = [part for part in parts if part is not None]
-    if any(part != fixed[0] for part in fixed):
-        raise _Unsound(f"{text} adds or compares what has different dimensions")
-    return fixed[0] if fixed else None
+def _with_units(term: Term, law: ForceLaw, data: Snapshots) -> dict[str, Constant]:
+    equations = _Equations(term, law, data.units or {})
+    found = equations.dimension(term.expression.sympy)
+    vector = _SPEED if term.direction == "velocity" or (term.kind, term.direction) == ("self", "transverse") else {}
+    target = _product((_SPEED, 1), ({} if law.order == 1 else {"time": Fraction(-1)}, 1), (vector, -1))
+    if law.divides_by_mass:
+        target = _product((target, 1), (equations.of_property("m"), 1))
+    equations.alike([found, target], "the force")
+    solved = equations.solution()
+    return {
+        name: replace(constant, unit=_text(solved[name], equations.texts)) if name in solved else constant
+        for name, constant in term.constants.items()
+    }
 
 
-def _product(factors: list[tuple[Dimension, Fraction]]) -> Dimension:
-    total: Dimension = {}
+class _Equations:
+    """What the sums and functions of a term ask of dimensions: each a dimension that has to vanish, and why.
+
+    Unknown are the dimensions of constants, of inferred properties, and of numbers that may carry a unit.
+    """
+
+    def __init__(self, term: Term, law: ForceLaw, units: Mapping[str, str]):
+        self.constants, self.latent, self.units = set(term.constants), set(law.latent), units
+        self.asked: list[tuple[Dimension, str]] = []
+        self.numbers = 0
+        self.texts = {base: units[base] for base in ("length", "time")}
+        for name, unit in sorted(units.items()):
+            known = known_properties().entries.get(name)
+            if known is not None and list(known.dimension.values()) == [1]:
+                self.texts.setdefault(next(iter(known.dimension)), unit)
+
+    def of_property(self, name: str) -> Dimension:
+        """What its record says, unless its unit in the data is another one; else a base of its own."""
+        known, unit = known_properties().entries.get(name), self.units.get(name)
+        if known is not None and unit in (None, _text(known.dimension, self.texts)):
+            return known.dimension
+        if unit is not None:
+            self.texts[name] = unit
+        return {name: Fraction(1)}
+
+    def dimension(self, node: sympy.Basic) -> Dimension:
+        """The dimension of a tree; what it takes for granted is written down."""
+        if isinstance(node, sympy.Symbol):
+            return self._of_name(node.name)
+        if isinstance(node, sympy.Number):
+            return {} if node.is_Rational else self._unknown()
+        parts = [self.dimension(arg) for arg in node.args if isinstance(arg, sympy.Expr)]
+        if isinstance(node, sympy.Mul):
+            return _product(*((part, 1) for part in parts))
+        if isinstance(node, sympy.Pow):
+            self.alike([parts[1], {}], f"the exponent {node.exp} has a dimension")
+            if node.exp.is_Rational:
+                return _product((parts[0], Fraction(int(node.exp.p), int(node.exp.q))))
+            return self._unknown() if parts[0] else {}
+        if isinstance(node, sympy.Add):
+            return self.alike(parts, f"{node} adds what has different dimensions")
+        if isinstance(node, sympy.Piecewise):
+            for relation in sorted(node.atoms(sympy.core.relational.Relational), key=str):
+                sides = [self.dimension(side) for side in relation.args]
+                self.alike(sides, f"{relation} compares what has different dimensions")
+            values = [self.dimension(value) for value, _ in node.args if value != 0]
+            return self.alike(values, f"{node} joins what has different dimensions")
+        if isinstance(node, sympy.Abs):
+            return parts[0]
+        for part in parts:
+            self.alike([part, {}], f"the argument of {node} has a dimension")
+        return {}
+
+    def alike(self, parts: list[Dimension], why: str) -> Dimension:
+        """All of them are the same, or that is the contradiction."""
+        for part in parts[1:]:
+            self.asked.append((_product((part, 1), (parts[0], -1)), why))
+        return parts[0] if parts else {}
+
+    def contradiction(self) -> str | None:
+        """Why there is no solution: the first equation that the ones before it rule out."""
+        for count, (_, why) in enumerate(self.asked, start=1):
+            if any(not any(map(_is_unknown, row)) for row in self._reduced(count)):
+                return why
+        return None
+
+    def solution(self) -> dict[str, Dimension]:
+        """The dimension of each constant that can have one only; of none where there is a contradiction."""
+        if self.contradiction() is not None:
+            return {}
+        found: dict[str, Dimension] = {}
+        for row in self._reduced(len(self.asked)):
+            (first, *others) = filter(_is_unknown, row)
+            if not others:
+                found[first[1:]] = _product(({b: p for b, p in row.items() if b != first}, -1 / row[first]))
+        return found
+
+    def _reduced(self, count: int) -> list[dict[str, Fraction]]:
+        """The first ``count`` equations in reduced row echelon form, unknowns before bases."""
+        rows = [row for row, _ in self.asked[:count]]
+        columns = sorted({name for row in rows for name in row}, key=lambda name: (not _is_unknown(name), name))
+        if not columns:
+            return []
+        reduced, _ = sympy.Matrix([[sympy.Rational(row.get(c, 0)) for c in columns] for row in rows]).rref()
+        kept = [dict(zip(columns, reduced.row(k), strict=True)) for k in range(reduced.rows)]
+        plain = [{name: Fraction(int(v.p), int(v.q)) for name, v in row.items() if v != 0} for row in kept]
+        return [row for row in plain if row]
+
+    def _of_name(self, name: str) -> Dimension:
+        if name in self.constants:
+            return {f"?{name}": Fraction(1)}
+        if name in ("v", "v_r"):
+            return _SPEED
+        if name in _COORDINATES:
+            return _LENGTH
+        stem = name.rsplit("_", 1)[0]
+        return {f"?{stem} inferred": Fraction(1)} if stem in self.latent else self.of_property(stem)
+
+    def _unknown(self) -> Dimension:
+        self.numbers += 1
+        return {f"?number {self.numbers}": Fraction(1)}
+
+
+def _is_unknown(name: str) -> bool:
+    return name.startswith("?")
+
+
+def _product(*factors: tuple[Dimension, Fraction | int]) -> dict[str, Fraction]:
+    total: dict[str, Fraction] = {}
     for dimension, power in factors:
         for base, exponent in dimension.items():
             total[base] = total.get(base, Fraction(0)) + exponent * power
     return {base: exponent for base, exponent in total.items() if exponent}
+
+
+def _text(dimension: Dimension, texts: Mapping[str, str]) -> str | None:
+    """A unit in print, ``AU^3 day^-2 kg^-1``; None for a pure number, or where a base has no unit in the data."""
+    if not dimension or not set(dimension) <= set(texts):
+        return None
+    powers = sorted((power < 0, texts[base], power) for base, power in dimension.items())
+    return " ".join(text if p == 1 else f"{_bracketed(text)}^{_bracketed(str(p))}" for _, text, p in powers)
+
+
+def _bracketed(text: str) -> str:
+    return text if text.lstrip("-").isalnum() else f"({text})"

@@ -18,6 +18,7 @@ from gnn_discovery.law.choose import settle as settle_law
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
+from gnn_discovery.physics.dimensions import with_units
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, names, resolve, runs_of
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
@@ -180,9 +181,12 @@ def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) 
 
 
 def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
-    """The chosen law with its constants fitted to all the motion, once its errors on held-out motion are taken."""
-    whole = data.whole()
-    return settle_law(law, whole, latent=latent_properties(data.train), seed=config.seed) if law.terms else law
+    """The chosen law with its constants fitted to all the motion, once its errors on held-out motion are taken, and the
+    units that those of the data give them."""
+    if not law.terms:
+        return law
+    fitted = settle_law(law, data.whole(), latent=latent_properties(data.train), seed=config.seed)
+    return with_units(fitted, data.train)
 
 
 def check_engine(config: DiscoverConfig) -> None:
