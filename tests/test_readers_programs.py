@@ -123,20 +123,28 @@ def universe():
     return made
 
 
+def trajectory(path: Path) -> None:
+    """Frames of MDAnalysis, with velocities and forces in .trr, and a topology beside them."""
+    import MDAnalysis as mda
+
+    path.with_suffix(".psf").write_text(PSF)
+    made = universe()
+    with mda.Writer(str(path), PARTICLES, **({"multiframe": True} if path.suffix == ".pdb" else {"dt": 0.1})) as writer:
+        for k, x in enumerate(lattice()):
+            ts = made.trajectory.ts
+            ts.positions, ts.frame, ts.time = x, k, 0.1 * k
+            if path.suffix == ".trr":
+                ts.velocities, ts.forces = np.sin(x), np.cos(x)
+            writer.write(made.atoms)
+
+
 @pytest.mark.parametrize("suffix", ["xtc", "trr", "dcd", "nc", "pdb"])
 @pytest.mark.filterwarnings("ignore")
 def test_what_mdanalysis_writes_is_read_as_it_reads_it(tmp_path, suffix):
     import MDAnalysis as mda
 
-    path, made, moves = tmp_path / f"a.{suffix}", universe(), suffix == "trr"
-    (tmp_path / "a.psf").write_text(PSF)
-    with mda.Writer(str(path), PARTICLES, **({"multiframe": True} if suffix == "pdb" else {"dt": 0.1})) as writer:
-        for k, x in enumerate(lattice()):
-            ts = made.trajectory.ts
-            ts.positions, ts.frame, ts.time = x, k, 0.1 * k
-            if moves:
-                ts.velocities, ts.forces = np.sin(x), np.cos(x)
-            writer.write(made.atoms)
+    path, moves = tmp_path / f"a.{suffix}", suffix == "trr"
+    trajectory(path)
     found = read(path)
     (run,) = found
     theirs = mda.Universe(str(path if suffix == "pdb" else tmp_path / "a.psf"), str(path), to_guess=())
@@ -158,16 +166,12 @@ def test_what_mdanalysis_writes_is_read_as_it_reads_it(tmp_path, suffix):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_trajectory_needs_its_topology_and_nothing_is_left_beside_it(tmp_path):
-    import MDAnalysis as mda
-
-    path, made = tmp_path / "a.xtc", universe()
-    with mda.Writer(str(path), PARTICLES) as writer:
-        for k, x in enumerate(lattice()):
-            made.atoms.positions, made.trajectory.ts.time = x, float(k)
-            writer.write(made.atoms)
+    path = tmp_path / "a.xtc"
+    trajectory(path)
+    (tmp_path / "a.psf").unlink()
     with pytest.raises(DataError, match=r"a\.tpr, a\.prmtop"):
         read(path)
-    made.atoms.write(tmp_path / "a.gro")
+    universe().atoms.write(tmp_path / "a.gro")
     read(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.gro", "a.xtc"]
     with pytest.raises(DataError, match=r"one frame.*a\.xtc"):
@@ -322,6 +326,7 @@ def test_an_ephemeris_is_read_as_jplephem_reads_it(tmp_path):
 MADE = {
     "a.extxyz": lambda p: __import__("ase.io").io.write(p, atoms()),
     "a.traj": lambda p: __import__("ase.io").io.write(p, atoms()),
+    **{f"a.{suffix}": trajectory for suffix in ("xtc", "trr", "dcd", "nc", "pdb")},
     "a.h5": h5md,
     "a.bin": archive,
     "a.bsp": kernel,
@@ -329,15 +334,17 @@ MADE = {
 
 
 @pytest.mark.parametrize("name", MADE)
+@pytest.mark.filterwarnings("ignore")
 def test_half_a_file_is_named(tmp_path, name):
     path = tmp_path / name
     MADE[name](path)
     whole = path.read_bytes()
     read(path)
-    path.write_bytes(whole[: int(0.53 * len(whole))])
-    with pytest.raises(DataError) as caught:
-        read(path)
-    assert str(path) in str(caught.value) and caught.value.remedy
+    for share in (0.31, 0.53, 0.97):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(DataError) as caught:
+            read(path)
+        assert str(path) in str(caught.value) and caught.value.remedy
 
 
 def test_a_missing_extra_is_named(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import numpy as np
 from gnn_discovery.errors import DataError
 from gnn_discovery.readers.base import Recording, named, program
 from gnn_discovery.readers.frames import Frame, to_recording
+from gnn_discovery.readers.tail import check_tail
 from gnn_discovery.readers.windows import windows
 
 _TOPOLOGIES = (".tpr", ".prmtop", ".parm7", ".top", ".psf", ".pdb", ".gro")
@@ -46,6 +47,7 @@ class MDAnalysisReader:
         with named(where), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             mda = program("MDAnalysis", "mdanalysis")
+            check_tail(path, kind, program("MDAnalysis.lib.formats.libmdaxdr", "mdanalysis"))
             # MDAnalysis keeps an index beside the file that it reads: here it goes with the folder
             link = Path(folder) / path.name
             link.symlink_to(path.resolve())
