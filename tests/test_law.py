@@ -258,6 +258,7 @@ def test_signature_forgets_names_and_values_of_constants():
         ("b0*(r + b1)", "b0*(r + b1)", {"b0": -2.0, "b1": 5.0}),
         ("2*b0*m_i**(b0 + b1)", "b0_*m_i**b0__", {"b0_": -4.0, "b0__": 3.0}),
         ("b0*b1*exp(b1*r)", "b0_*exp(b1*r)", {"b0_": -10.0, "b1": 5.0}),
+        ("Piecewise((r, r < 2), (b0*b1, True))", "Piecewise((r, r < 2), (b0_, True))", {"b0_": -10.0}),
         ("Piecewise((0, r < b0*b1), (b0*b1*r, True))", "Piecewise((0, r < b0_), (b0_*r, True))", {"b0_": -10.0}),
     ],
 )

@@ -104,7 +104,7 @@ def joined(term: Term) -> Term:
         variables = part.free_symbols - values.keys()
         if part.is_Symbol or variables == part.free_symbols:
             return part
-        if not variables:
+        if not variables and isinstance(part, sympy.Expr):  # not a branch of a Piecewise
             return one(part)
         if part.is_Add or part.is_Mul:
             alone, rest = part.as_independent(*variables)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,10 @@ class ReboundReader:
         units = {what: unit for what, unit in first.units.items() if unit}
         if "mass" in units:
             units["m"] = units.pop("mass")
-        recorded = [sorted(frames, key=lambda frame: frame.time) for frames in recorded]
+        usual = _usual([tuple(frame.ids) for frames in recorded for frame in frames])
+        recorded = [
+            [replace(f, ids=usual[len(f.ids)]) for f in sorted(frames, key=lambda f: f.time)] for frames in recorded
+        ]
         return to_recording(recorded, where, units, [note] if note else [])
 
 
@@ -49,6 +55,17 @@ def _frame(simulation: Any) -> Frame:
     count = simulation.N - simulation.N_var
     xyz, vxvyvz, m = np.zeros((simulation.N, 3)), np.zeros((simulation.N, 3)), np.zeros(simulation.N)
     simulation.serialize_particle_data(xyz=xyz, vxvyvz=vxvyvz, m=m)
-    names = [simulation.particles[k].name for k in range(count)]
-    ids = np.array(names) if all(names) and len(set(names)) == count else np.arange(count)
-    return Frame(simulation.t, ids, {"positions": xyz[:count], "velocities": vxvyvz[:count], "m": m[:count]})
+    names = np.array([simulation.particles[k].name for k in range(count)], dtype=object)
+    return Frame(simulation.t, names, {"positions": xyz[:count], "velocities": vxvyvz[:count], "m": m[:count]})
+
+
+def _usual(seen: Sequence[tuple[str | None, ...]]) -> dict[int, np.ndarray]:
+    """For each number of particles their names, or numbers where they have none.
+
+    The most frequent ones: REBOUND 5.2 gives a snapshot now and then with a name that stands in another place.
+    """
+    found: dict[int, np.ndarray] = {}
+    for names, _ in Counter(seen).most_common():
+        whole = all(names) and len(set(names)) == len(names)
+        found.setdefault(len(names), np.array(names) if whole else np.arange(len(names)))
+    return found
