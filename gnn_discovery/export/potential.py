@@ -116,7 +116,7 @@ def _by_rule(force: sympy.Expr) -> sympy.Expr:
             return found
         if found.has(NonElementaryIntegral):
             break
-    raise _NoFormula("it is none that can be written down")
+    raise _NoFormula("SymPy finds no formula of the language for it")
 
 
 def _substituted(force: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
@@ -151,4 +151,4 @@ def _error(energy: Expression, pair: CentralForce, distances: Distances) -> floa
     size = np.abs(force) + np.abs(r * change)
     with np.errstate(all="ignore"):
         error = np.abs(force + slope) / np.where(size > 0, size, 1.0)
-    return float(np.max(error[np.isfinite(size)], initial=0.0))
+    return float(np.max(error[np.isfinite(size)])) if np.isfinite(size).any() else np.inf
