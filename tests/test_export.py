@@ -105,6 +105,7 @@ UNDETERMINED = {"m": LatentProperty(np.ones(2), np.array([0.1, np.inf]), np.arra
         (pair("m_i/r"), "equal and opposite"),
         (ForceLaw((term("-m_j/r**2"),), latent=UNDETERMINED), "not determined"),
         (pair("sin(r)/r"), "potential"),
+        (pair("1/(r - 1)"), "off by inf"),
         (pair("Piecewise((0, r < q_i + q_j), (1/r, True))"), "threshold"),
     ],
 )

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gnn_discovery.errors import UsageError
 from gnn_discovery.law.record import ForceLaw, Term
@@ -21,6 +21,7 @@ NAMES = (
 )
 
 
+@runtime_checkable
 class Format(Protocol):
     """A module ``gnn_discovery.export.NAME``, whose docstring says in its first line what it writes."""
 
@@ -45,18 +46,19 @@ def export(law: ForceLaw, name: str, distances: Distances = DISTANCES) -> str:
     low, high = distances
     if not 0 < low < high < float("inf"):
         raise UsageError(f"distances from {low:g} to {high:g}", remedy="Give the least and the largest, both positive")
-    return _module(name).write(law, (float(low), float(high)))
+    return _format(name).write(law, (float(low), float(high)))
 
 
 def summaries() -> dict[str, str]:
     """What each format is, in a line."""
-    return {name: (_module(name).__doc__ or "").partition("\n")[0] for name in NAMES}
+    return {name: (_format(name).__doc__ or "").partition("\n")[0] for name in NAMES}
 
 
-def _module(name: str) -> Any:
+def _format(name: str) -> Format:
     if name not in NAMES:
         raise UsageError(f"unknown format {name!r}", remedy=f"Choose from {', '.join(NAMES)}")
-    return import_module(f"gnn_discovery.export.{name.replace('-', '_')}")
+    module: Any = import_module(f"gnn_discovery.export.{name.replace('-', '_')}")
+    return module
 
 
 def refusal(name: str, what: str) -> UsageError:
@@ -74,6 +76,8 @@ def properties(terms: Sequence[Term]) -> tuple[str, ...]:
     """
     found = set()
     for term in terms:
+        if term.kind == "pair" and (place := term.expression.names & {"x", "y", "z"} - set(term.constants)):
+            raise UsageError(f"a pair term cannot depend on the coordinate {min(place)!r}")
         for name in term.expression.names - set(term.constants) - GEOMETRY:
             if not name.endswith("_i") and not (name.endswith("_j") and term.kind == "pair"):
                 raise UsageError(f"{name!r} is no variable of a {term.kind} term and has no value")

@@ -43,6 +43,7 @@ def central(law: ForceLaw, name: str) -> CentralForce:
     Raises:
         UsageError: the law is not of this kind, and why.
     """
+    used = properties(law.terms)
     if law.order != 2:
         raise refusal(name, "a law of first order, whose forces give velocities")
     for term in law.terms:
@@ -56,7 +57,6 @@ def central(law: ForceLaw, name: str) -> CentralForce:
         if not latent.determined.all():
             raise refusal(name, f"the inferred property {inferred!r}: it is not determined for every particle")
     total = Expression.parse(" + ".join(f"({scalar(term).text})" for term in law.terms) or "0")
-    used = properties(law.terms)
     if law.divides_by_mass:
         choices = {"m": total}
     else:

@@ -141,14 +141,17 @@ def _elementary(found: sympy.Expr) -> bool:
 
 
 def _error(energy: Expression, pair: CentralForce, distances: Distances) -> float:
-    """The largest difference of -dU/dr and the force, as a share of what the force changes by over a distance r."""
+    """The largest difference of -dU/dr and the force, as a share of what the force changes by over a distance r.
+
+    It is infinite where the force is a number and the energy none, or the force is never one.
+    """
     rng, r = np.random.default_rng(0), np.geomspace(*distances, _POINTS)
     values = {f"{name}_{end}": np.exp(rng.normal(size=_POINTS)) for name in pair.properties for end in "ij"} | {"r": r}
-    force, slope, change = (
-        e.numpy(sorted(values))(*[values[name] for name in sorted(values)])
-        for e in (pair.force, energy.derivative("r"), pair.force.derivative("r"))
-    )
+    names = sorted(values)
+    forms = (pair.force, pair.force.derivative("r"), energy, energy.derivative("r"))
+    force, change, potential, slope = (form.numpy(names)(*[values[name] for name in names]) for form in forms)
     size = np.abs(force) + np.abs(r * change)
     with np.errstate(all="ignore"):
         error = np.abs(force + slope) / np.where(size > 0, size, 1.0)
+    error = np.where(np.isfinite(potential), error, np.inf)
     return float(np.max(error[np.isfinite(size)])) if np.isfinite(size).any() else np.inf
