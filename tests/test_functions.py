@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from gnn_discovery import pipeline
+from gnn_discovery.cli import app
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.simulator import (
@@ -259,6 +262,19 @@ class Units(Euler):
 def test_the_kit_teaches(simulator, says):
     problems = check_simulator(simulator, FEW)
     assert any(re.search(says, problem) for problem in problems), problems
+
+
+LEAKING = """
+def law(positions, velocities, properties):
+    return -positions + positions.mean((0, 1))
+"""
+
+
+def test_inspect_holds_a_simulator_against_its_contract(in_tmp):
+    (in_tmp / "leaking.py").write_text(LEAKING)
+    found = json.loads(CliRunner().invoke(app, ["inspect", "leaking.py:law", "--json"]).stdout)
+    assert len(found["contract"]) == 1 and "a run gives other rates alone" in found["contract"][0]
+    assert all(found["law"].values())
 
 
 def test_energy_may_be_lost():

@@ -34,6 +34,14 @@ def test_every_command_that_is_shown_exists():
 
 
 @pytest.mark.slow
+def test_six_lines_lead_from_a_force_to_a_verdict(capsys):
+    code = block("python: six lines")
+    assert len(code.splitlines()) <= 6
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("known: Hooke spring with rest length")
+
+
+@pytest.mark.slow
 def test_the_steps_in_python_find_the_spring(capsys):
     code = block("python: steps")
     assert len(code.splitlines()) <= 15

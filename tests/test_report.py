@@ -139,6 +139,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_report(solar(), tmp_path / "taken")
 
 
+def test_the_page_says_what_the_properties_are(written: Path) -> None:
+    assert "a positive pair term repels; m is the mass." in Page((written / "report.html").read_text()).text
+
+
 def test_the_page_needs_nothing_from_outside(written: Path) -> None:
     text = (written / "report.html").read_text()
     page = Page(text)

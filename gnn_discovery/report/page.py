@@ -17,7 +17,7 @@ from gnn_discovery.report.canvas import Drawing
 from gnn_discovery.report.digits import interval, measured, plain, r_squared, share
 from gnn_discovery.report.formula import svg
 from gnn_discovery.report.record import Discovery
-from gnn_discovery.report.words import found_rows, headline, sentence
+from gnn_discovery.report.words import found_rows, headline, meanings, sentence
 
 NORMAL_95 = 1.96
 WELL_KNOWN = 0.05
@@ -56,6 +56,7 @@ def render(discovery: Discovery, drawings: Sequence[Drawing]) -> str:
         symbolic=[_set((scalar_latex(term, numeric=False),)) for term in law.terms],
         verdict=verdict,
         headline=headline(verdict),
+        meanings=meanings(law),
         reason=sentence(verdict.reason),
         tiles=list(_tiles(discovery)),
         fit=list(_fit(discovery)),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics.record import Verdict
+from gnn_discovery.properties import known_properties
 from gnn_discovery.report.digits import plain, r_squared, share
 
 _NAMES = {
@@ -26,6 +28,15 @@ def sentence(text: str) -> str:
     """The text with a capital and a full stop."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def meanings(law: ForceLaw) -> str:
+    """What the properties in a law are, as far as it is known by their names."""
+    stems = {name[:-2] for term in law.terms for name in term.expression.names if name.endswith(("_i", "_j"))}
+    known = known_properties().entries
+    return ", ".join(
+        f"{name} is the {known[name].meaning}" for name in sorted(stems - set(law.latent)) if name in known
+    )
 
 
 def found_rows(messages: Mapping[str, float | bool | str | None]) -> list[tuple[str, str]]:
