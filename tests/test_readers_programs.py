@@ -156,6 +156,7 @@ def test_what_mdanalysis_writes_is_read_as_it_reads_it(tmp_path, suffix):
         equal(run.velocities, [ts.velocities.copy() for ts in theirs.trajectory])
         m = theirs.atoms.masses[:, None]
         np.testing.assert_allclose(run.accelerations, [100 * ts.forces / m for ts in theirs.trajectory], rtol=1e-6)
+    theirs.trajectory.close()
     if suffix == "pdb":
         assert not run.properties and "no masses" in found.notes[0]
     else:
@@ -345,6 +346,20 @@ def test_half_a_file_is_named(tmp_path, name):
         with pytest.raises(DataError) as caught:
             read(path)
         assert str(path) in str(caught.value) and caught.value.remedy
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.filterwarnings("ignore")
+def test_a_small_budget_gives_a_window_of_the_same_motion(tmp_path, name):
+    path = tmp_path / name
+    MADE[name](path)
+    (whole,), found = read(path), read(path, 1000 if name == "a.h5" else 2600)
+    (part,) = found
+    frames = slice((start := whole.times.tolist().index(part.times[0])), start + len(part.times))
+    assert 5 <= len(part.times) < len(whole.times) and "in the middle" in found.notes[0]
+    equal(part.positions, whole.positions[frames])
+    equal(part.times, whole.times[frames])
+    assert part.properties.keys() == whole.properties.keys()
 
 
 def test_a_missing_extra_is_named(tmp_path, monkeypatch):

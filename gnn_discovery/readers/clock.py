@@ -32,7 +32,7 @@ def timed(found: Recording, count: str, unit: str | None) -> Recording:
         notes.append("The velocities are left out: they are not the derivatives of the positions.")
     if found[0].accelerations is None:
         unit = count
-    notes.append(f"No times are given: they are numbers of the {count}.")
+    notes.append(f"No times are given: each is the number of its {count}.")
     stated = {"time": unit} if unit else {}
     return Recording([replace(run, velocities=None, units={**run.units, **stated}) for run in found], notes)
 

@@ -1,4 +1,4 @@
-"""Whether a trajectory of GROMACS or CHARMM ends with a whole frame; MDAnalysis passes over a part of one."""
+"""Whether a trajectory of GROMACS, CHARMM or AMBER ends with a whole frame: MDAnalysis passes over a part of one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import struct
 from pathlib import Path
 from types import ModuleType
 
+from scipy.io import netcdf_file
+
 from gnn_discovery.errors import DataError
 
 _FEW = 9  # atoms that an .xtc does not compress
 
 
 def check_tail(path: Path, kind: str, libmdaxdr: ModuleType) -> None:
-    """Refuse an .xtc, .trr or .dcd that was cut within a frame.
+    """Refuse an .xtc, .trr, .dcd or .nc that was cut within a frame.
 
     Raises:
         DataError: the frame that is not whole.
+        ValueError: an .nc whose size is not that of its header.
     """
+    if kind == "NCDF":
+        with netcdf_file(path):  # compares them
+            return
     if kind not in _ENDS:
         return
     size = path.stat().st_size
