@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,36 +13,11 @@ import numpy as np
 from gnn_discovery.errors import DataError
 from gnn_discovery.readers.base import Recording, named
 from gnn_discovery.readers.frames import Frame, to_recording
+from gnn_discovery.readers.header import AXES, NAMES, Header, as_number, check_header, find_header
 from gnn_discovery.readers.windows import windows
 
-_AXES = "xyz"
-_NAMES: dict[str, tuple[str, ...]] = {
-    "time": ("time", "t", "position_t", "seconds"),
-    "frame": ("frame", "frames", "frame_number", "frame_id", "step", "timestep"),
-    "particle": ("particle", "particle_id", "track_id", "trackid", "track", "id", "body", "object", "atom", "name"),
-    "run": ("run", "run_id", "trial", "episode", "simulation"),
-    "m": ("m", "mass"),
-    "q": ("q", "charge"),
-    **{c: (c, f"{c}_pos", f"pos_{c}", f"position_{c}", f"p{c}", f"{c}_position") for c in _AXES},
-    **{f"v{c}": (f"v{c}", f"v_{c}", f"vel_{c}", f"velocity_{c}", f"{c}_velocity") for c in _AXES},
-    **{f"a{c}": (f"a{c}", f"a_{c}", f"acc_{c}", f"acceleration_{c}", f"{c}_acceleration") for c in _AXES},
-}
-"""What a column may be called, the likelier first; letters of any case."""
-
-_UNIT = re.compile(r"\s*[\[(]\s*([^\])]*?)\s*[\])]\s*$")
 _ROWS = 100_000  # that are parsed at once
-_LOOKED_AT = 40  # lines that may stand before the header
 _NOTHING = ("", "none", "nan", "null")
-
-
-@dataclass(frozen=True)
-class _Header:
-    """Where the table begins and what its columns are: ``columns`` by our names, ``units`` of them."""
-
-    delimiter: str | None
-    columns: Mapping[str, int]
-    units: Mapping[str, str]
-    first_row: int
 
 
 @dataclass(frozen=True)
@@ -62,7 +36,7 @@ class ColumnsReader:
 
     def sniff(self, path: Path) -> bool:
         """A header that names a place, in text."""
-        return _header(path) is not None
+        return find_header(path) is not None
 
     def read(self, path: Path, budget: int) -> Recording:
         """The runs: one for each value of a column ``run``, cut where particles or frames are missing.
@@ -74,9 +48,9 @@ class ColumnsReader:
             DataError: a column that is needed is missing, or the line that is wrong.
         """
         where = str(path)
-        header = _header(path)
+        header = find_header(path)
         assert header is not None  # sniffed
-        _complete(header, where)
+        check_header(header, where)
         with named(where):
             spans, notes = _spans(path, header, budget)
             parts: list[list[dict[str, np.ndarray]]] = [[] for _ in spans]
@@ -91,82 +65,7 @@ class ColumnsReader:
         return to_recording([frames for table in tables for frames in _frames(table)], where, units, notes)
 
 
-def _header(path: Path) -> _Header | None:
-    with path.open("rb") as file:
-        start = file.read(2**16)
-    if b"\0" in start:
-        return None
-    lines = start.decode("utf-8-sig", errors="replace").splitlines()
-    for number, line in enumerate(lines[:_LOOKED_AT]):
-        if line.startswith("ITEM:"):  # the header of a LAMMPS dump
-            return None
-        for delimiter in (",", ";", "\t", None):
-            cells = _split(line.lstrip("#%").strip(), delimiter)
-            columns, units = _columns(cells)
-            if "x" in columns and len({"y", "particle", "time", "frame"} & set(columns)) > 1:
-                return _further(lines, number, delimiter, columns, units)
-    return None
-
-
-def _columns(cells: Sequence[str]) -> tuple[dict[str, int], dict[str, str]]:
-    """Places and units of the columns by our names, or by their own where they are properties."""
-    given = [re.sub(r"\W+", "_", _UNIT.sub("", cell).strip().lower()) for cell in cells]
-    columns = {}
-    for name, synonyms in _NAMES.items():
-        found = next((given.index(s) for s in synonyms if s in given), None)
-        if found is not None:
-            columns[name] = found
-    for index, cell in enumerate(cells):
-        own = re.sub(r"\W+", "_", _UNIT.sub("", cell).strip())
-        if index not in columns.values() and own.isidentifier() and own.isascii():
-            columns.setdefault(own, index)
-    stated = {name: _UNIT.search(cells[index]) for name, index in columns.items()}
-    return columns, {_what(name): unit[1] for name, unit in stated.items() if unit and unit[1]}
-
-
-def _what(column: str) -> str:
-    return {"x": "length", "y": "length", "z": "length"}.get(column, column)
-
-
-def _further(
-    lines: Sequence[str], number: int, delimiter: str | None, columns: dict[str, int], units: dict[str, str]
-) -> _Header:
-    """The header with the rows that may follow it, as TrackMate's: other names, and units in brackets."""
-    first = number + 1
-    place = columns["x"]
-    for line in lines[first : first + 3]:
-        cells = _split(line, delimiter)
-        if place >= len(cells) or _number(cells[place]) is not None:
-            break
-        found = {name: _UNIT.fullmatch(cells[i]) for name, i in columns.items() if i < len(cells)}
-        units.update({_what(name): unit[1] for name, unit in found.items() if unit and unit[1]})
-        first += 1
-    return _Header(delimiter, columns, units, first)
-
-
-def _complete(header: _Header, where: str) -> None:
-    for needed in (("frame", "time"), ("particle",), ("x",)):
-        if not set(needed) & set(header.columns):
-            raise DataError(
-                f"no column {' or '.join(needed)}, only {', '.join(header.columns)}",
-                where=where,
-                remedy="Give one row for each particle in each frame: frame or time, particle, x, y[, z], ...",
-            )
-
-
-def _split(line: str, delimiter: str | None) -> list[str]:
-    cells = line.split() if delimiter is None else next(csv.reader([line], delimiter=delimiter), [])
-    return [cell.strip() for cell in cells]
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def _rows(path: Path, header: _Header) -> Iterator[list[str]]:
+def _rows(path: Path, header: Header) -> Iterator[list[str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         body = islice(file, header.first_row, None)
         if header.delimiter is None:
@@ -175,7 +74,7 @@ def _rows(path: Path, header: _Header) -> Iterator[list[str]]:
             yield from csv.reader(body, delimiter=header.delimiter)
 
 
-def _chunks(path: Path, header: _Header, names: Sequence[str] | None = None) -> Iterator[dict[str, np.ndarray]]:
+def _chunks(path: Path, header: Header, names: Sequence[str] | None = None) -> Iterator[dict[str, np.ndarray]]:
     """The columns, many rows at once; rows of no particle, or in which it was not seen, are passed over."""
     where = str(path)
     wanted = {name: header.columns[name] for name in names or header.columns if name in header.columns}
@@ -201,9 +100,9 @@ def _values(name: str, cells: list[str], lines: list[int], where: str) -> np.nda
         values = np.array(cells, dtype=np.float64)
         return values if name != "particle" or (values % 1 == 0).all() else np.array(cells, dtype=object)
     except ValueError:
-        if name not in _NAMES or name == "particle":
+        if name not in NAMES or name == "particle":
             return np.array([cell.strip() for cell in cells], dtype=object)
-        at, bad = next((at, cell) for at, cell in zip(lines, cells, strict=True) if _number(cell) is None)
+        at, bad = next((at, cell) for at, cell in zip(lines, cells, strict=True) if as_number(cell) is None)
         raise DataError(
             f"line {at}: {name} is {bad!r}", where=where, remedy="Give a number, or leave the row out"
         ) from None
@@ -215,7 +114,7 @@ def _clock(chunk: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.column_stack([chunk.get("run", np.zeros_like(time)), time])
 
 
-def _spans(path: Path, header: _Header, budget: int) -> tuple[list[_Span | None], list[str]]:
+def _spans(path: Path, header: Header, budget: int) -> tuple[list[_Span | None], list[str]]:
     """The stretches to read, all of it being None, and what is to be said of them."""
     if path.stat().st_size <= budget:
         return [None], []
@@ -273,7 +172,7 @@ def _frames(table: Mapping[str, np.ndarray]) -> list[list[Frame]]:
 
 def _grouped(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Components joined to vectors; the other columns are properties."""
-    axes = [c for c in _AXES if c in table]
+    axes = [c for c in AXES if c in table]
     parts = {"positions": axes, "velocities": [f"v{c}" for c in axes], "accelerations": [f"a{c}" for c in axes]}
     vectors = {name: np.column_stack([table[c] for c in p]) for name, p in parts.items() if set(p) <= set(table)}
     used = {"time", "frame", "particle", "run", *(c for p in parts.values() for c in p)}

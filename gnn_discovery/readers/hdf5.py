@@ -12,8 +12,8 @@ import numpy as np
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.readers.base import Recording
-from gnn_discovery.readers.plain import TEXT, Stored, check_size, cut, extent, to_arrays, to_trajectories, write_whole
-from gnn_discovery.readers.windows import Window, windows
+from gnn_discovery.readers.plain import TEXT, check_size, to_arrays, to_trajectories, write_whole
+from gnn_discovery.readers.windows import Stored, Window, cut, extent, windows
 from gnn_discovery.trajectory import Trajectory
 
 CORRUPT = (OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError)

@@ -14,8 +14,8 @@ from numpy.lib import format as npy
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.readers.base import Recording
-from gnn_discovery.readers.plain import TEXT, Stored, check_size, cut, extent, to_arrays, to_trajectories, write_whole
-from gnn_discovery.readers.windows import Window, windows
+from gnn_discovery.readers.plain import TEXT, check_size, to_arrays, to_trajectories, write_whole
+from gnn_discovery.readers.windows import Stored, Window, cut, extent, windows
 from gnn_discovery.trajectory import Trajectory
 
 _CORRUPT = (

@@ -13,60 +13,15 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from gnn_discovery.errors import DataError, StorageError
-from gnn_discovery.readers.windows import Window
 from gnn_discovery.trajectory import Trajectory, validate
 
 MOTION = ("positions", "velocities", "accelerations")
 RESERVED = (*MOTION, "times", "box", "cutoff", "edges", "names", "units")
 TEXT = ("names", "units")
-
-
-class Stored(Protocol):
-    """An array in a file, not read yet."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def whole(self) -> np.ndarray:
-        """All of it, if it fits into memory."""
-        ...
-
-    def frames(self, chosen: Sequence[Window]) -> np.ndarray:
-        """Windows of equal length of an array (R T N D) or (T N D), side by side: (K W N D)."""
-        ...
-
-
-def extent(shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[int], int]:
-    """Frames of each run, and the bytes that the motion of one frame takes as float64."""
-    shape = shapes.get("positions", ())
-    if len(shape) not in (3, 4):
-        return [], 0
-    moving = sum(shapes.get(name) == shape for name in MOTION)
-    return [shape[-3]] * (shape[0] if len(shape) == 4 else 1), 8 * moving * shape[-2] * shape[-1]
-
-
-def cut(stored: Mapping[str, Stored], chosen: Sequence[Window] | None) -> dict[str, np.ndarray]:
-    """The arrays of the windows alone, as those of runs of their own; whole where none are given."""
-    if chosen is None:
-        return {name: array.whole() for name, array in stored.items()}
-    shape = stored["positions"].shape
-    runs, frames, count = (1, *shape)[-4:-1]
-    arrays = {}
-    for name, array in stored.items():
-        if name in MOTION and array.shape == shape:
-            arrays[name] = array.frames(chosen)
-            continue
-        arrays[name] = whole = array.whole()
-        if name == "times" and whole.shape in ((frames,), (runs, frames)):
-            arrays[name] = np.stack([np.broadcast_to(whole, (runs, frames))[w.run, w.start : w.stop] for w in chosen])
-        elif name not in RESERVED and whole.shape == (runs, count):
-            arrays[name] = whole[[w.run for w in chosen]]
-    return arrays
 
 
 def to_trajectories(arrays: Mapping[str, np.ndarray], where: str, numbered: bool = True) -> list[Trajectory]:
