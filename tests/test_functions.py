@@ -256,6 +256,7 @@ class Units(Euler):
         (Euler(), r"energy is gained, \d+\.\d% of the kinetic energy"),
         (Units(), r"run 0: there are units of mass: give those of length, time"),
         (as_simulator(lambda x, v, p: -x + x.sum((0, 1))), "a run gives other rates alone.*axis -2"),
+        (as_simulator(lambda x, v, p: -x.squeeze()), r"gives shape \(4, 2\) for positions of shape \(1, 4, 2\)"),
         (as_simulator(lambda x, v, p: -x * np.arange(1.0, 5.0)[:, None]), "in another order move otherwise.*property"),
     ],
 )
@@ -275,6 +276,25 @@ def test_inspect_holds_a_simulator_against_its_contract(in_tmp):
     found = json.loads(CliRunner().invoke(app, ["inspect", "leaking.py:law", "--json"]).stdout)
     assert len(found["contract"]) == 1 and "a run gives other rates alone" in found["contract"][0]
     assert all(found["law"].values())
+
+
+def careful(x, v, p):
+    if (x[:, 0] == x[:, 1]).all():
+        raise ZeroDivisionError("two particles at one place")
+    return -x
+
+
+def test_what_fails_at_one_place_has_no_number_there():
+    assert not symmetries(as_simulator(careful), FEW)["a number at r = 0"]
+
+
+def test_a_function_in_a_file_is_planned_as_asked(in_tmp):
+    (in_tmp / "mine.py").write_text("def law(positions, properties):\n    return -positions\n")
+    size = ("--particles", "3", "--dim", "3", "--runs", "20", "--frames", "10", "--dry-run", "--json")
+    plan = json.loads(CliRunner().invoke(app, ["discover", "mine.py:law", *size, "--order", "1"]).stdout)
+    assert (plan["particles"], plan["dimensions"], plan["runs"], plan["order"]) == (3, 3, 20, 1)
+    refused = CliRunner().invoke(app, ["discover", "mine.py:law", *size])
+    assert refused.exit_code == 2 and "--order 1" in refused.stderr
 
 
 def test_energy_may_be_lost():

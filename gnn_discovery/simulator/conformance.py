@@ -59,7 +59,10 @@ def check_simulator(simulator: Simulator, config: SimulationConfig = TINY) -> tu
         problems.append("runs 0 and 1 are the same: draw a new start for each run")
     problems += _gained(simulator, runs, config)
     if isinstance(simulator, FunctionSimulator):
-        problems += breaches(simulator, config)
+        try:
+            problems += breaches(simulator, config)
+        except GnnDiscoveryError as error:
+            problems.append(str(error))
     return tuple(problems)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from gnn_discovery.errors import DataError
 from gnn_discovery.simulator.function import FunctionSimulator
 from gnn_discovery.simulator.record import SimulationConfig
 from gnn_discovery.simulator.start import Start, draw
+
+Properties = Mapping[str, np.ndarray]
+Rate = Callable[[np.ndarray, np.ndarray, Properties], np.ndarray]
 
 ALIKE = 1e-6
 """Of the typical size of the rates: a smaller change is none. Differences, and sums in another order, are not exact."""
@@ -48,19 +52,26 @@ def symmetries(simulator: FunctionSimulator, config: SimulationConfig) -> dict[s
         "the same elsewhere": not _differ(rate(x + away, v, p), whole),
         "the same when turned": not _differ(rate(x @ turn.T, v @ turn.T, p), whole @ turn.T),
         "the same at any speed": not _differ(rate(x, v + passing, p), whole),
-        "a number at r = 0": bool(np.isfinite(rate(touching, v, p)).all()),
+        "a number at r = 0": _is_number(rate, touching, v, p),
     }
 
 
-def _asked(simulator: FunctionSimulator, config: SimulationConfig) -> tuple[Callable[..., np.ndarray], Start]:
+def _asked(simulator: FunctionSimulator, config: SimulationConfig) -> tuple[Rate, Start]:
     few = SimulationConfig(8, None, config.particles, config.dim, config.seed)
     law = simulator.dynamics(few)
 
-    def rate(x: np.ndarray, v: np.ndarray, p: dict[str, np.ndarray]) -> np.ndarray:
+    def rate(x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
         with np.errstate(all="ignore"):
             return law.rate(x, v, p, "a start")
 
     return rate, draw(simulator.initial, few, simulator.name)
+
+
+def _is_number(rate: Rate, x: np.ndarray, v: np.ndarray, p: Properties) -> bool:
+    try:
+        return bool(np.isfinite(rate(x, v, p)).all())
+    except DataError:  # it may as well fail there
+        return False
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> bool:
