@@ -78,7 +78,7 @@ def without_network(system: str, config: DiscoverConfig, truth: Terms) -> dict[s
     try:
         candidates = distill(
             tables_without_network(data.train, config.seed),
-            config.engine,
+            config.engines,
             replace(config.regression, seed=config.seed),
             order=config.order,
             divides_by_mass=data.train.has_mass,

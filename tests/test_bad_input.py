@@ -270,7 +270,7 @@ def test_an_engine_that_cannot_run_is_found_out_before_anything_is_done(in_tmp, 
     monkeypatch.setenv("PATH", str(in_tmp))
     monkeypatch.setenv("PYTHON_JULIAPKG_PROJECT", str(in_tmp / "no-julia"))
     before = tree(in_tmp)
-    result = CliRunner().invoke(app, ["discover", "spring", "--engine", "pysr"])
+    result = CliRunner().invoke(app, ["discover", "spring", "--engine", "sparse", "--engine", "pysr"])
     assert result.exit_code == 4, result.output
     assert "Julia" in result.stderr and "doctor --install-julia" in result.stderr
     assert tree(in_tmp) == before

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gnn_discovery import pipeline
-from gnn_discovery.cli import app
+from gnn_discovery.cli import app, monitor
 from gnn_discovery.errors import NoResult
 from gnn_discovery.readers import read
 from gnn_discovery.runs.directory import RunDirectory
@@ -71,8 +71,27 @@ def test_the_same_seed_gives_the_same_result(in_tmp):
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(in_tmp):
     plan = json.loads(run(*FREE, "--dry-run", "--json").stdout)
     assert (plan["runs"], plan["frames"], plan["particles"]) == (20, 20, 4)
-    assert plan["would_write"] == "runs/free-1" and plan["engine"] == "operon"
+    assert plan["would_write"] == "runs/free-1" and plan["engines"] == ["operon"]
     assert not list(in_tmp.iterdir())
+
+
+def test_several_engines_are_asked_each_once(in_tmp):
+    asked = [word for name in ("sparse", "operon", "sparse") for word in ("--engine", name)]
+    assert json.loads(run(*FREE, *asked, "--dry-run", "--json").stdout)["engines"] == ["sparse", "operon"]
+
+
+def test_the_bar_of_the_regression_says_what_is_left(monkeypatch):
+    """Half a profile in two seconds, 2.5 to go; what came before the first report counts for nothing."""
+    clock = iter([100.0, 102.0])
+    monkeypatch.setattr(monitor.time, "monotonic", lambda: next(clock))
+    bars = monitor.Bars()
+    bars.stage("regression")
+    (task,) = bars.bars.tasks
+    bars.regression(1.0, 4)
+    assert task.fields["note"] == "1 of 4 profiles"
+    bars.regression(1.5, 4)
+    assert (task.completed, task.total) == (1.5, 4)
+    assert task.fields["note"] == "1 of 4 profiles  10 s left"
 
 
 @pytest.mark.parametrize("name", ["motion.npz", "motion.h5"])

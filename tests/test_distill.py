@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from worlds import radial, size, spring, table, world
 
-from gnn_discovery.distill import Channel, distill, find_structures, tables_without_network
+from gnn_discovery.distill import Channel, distill, find_structures, formulas, tables_without_network
 from gnn_discovery.distill.profile import find_jump, read_profiles
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.evaluate import pair_force
-from gnn_discovery.symbolic import EngineConfig
+from gnn_discovery.symbolic import Candidate, EngineConfig, EngineResult
 
 MASSES = (("m_i", 1.0), ("m_j", 1.0))
 CHARGES = (("q_i", 1.0), ("q_j", 1.0))
@@ -199,7 +199,7 @@ def test_the_exact_form_is_among_the_candidates_and_a_faint_self_force_is_left_o
     """Gravity with a softened distance; beside it weights of half a thousandth of the force on each particle."""
     rows, faint = table(gravity, noise=0.002), table(weight, kind="self", rows=500)
     faint = replace(faint, total=2000.0 * size(faint.contributions)[:, 0])
-    found = distill([rows, faint], "operon", ENGINE, divides_by_mass=True)
+    found = distill([rows, faint], ["operon"], ENGINE, divides_by_mass=True)
     assert len(found.structures) == 1
     assert all((t.kind, t.direction) == ("pair", "radial") for law in found.laws for t in law.terms)
     assert all(law.divides_by_mass and law.order == 2 for law in found.laws)
@@ -216,7 +216,7 @@ def same_shape(text: str) -> str:
 
 @pytest.mark.slow
 def test_pair_and_self_forces_are_put_together_with_constants_of_their_own_names():
-    found = distill([table(spring, noise=0.002), table(drag, kind="self", noise=0.002)], "operon", ENGINE)
+    found = distill([table(spring, noise=0.002), table(drag, kind="self", noise=0.002)], ["operon"], ENGINE)
     first = found.laws[0]
     assert [(t.kind, t.direction) for t in first.terms] == [("pair", "radial"), ("self", "velocity")]
     names = [name for term in first.terms for name in term.constants]
@@ -225,6 +225,55 @@ def test_pair_and_self_forces_are_put_together_with_constants_of_their_own_names
     r = np.linspace(0.2, 4, 20)
     np.testing.assert_allclose(force.numpy(["r"])(r), -2 * (r - 0.99), atol=0.02)
     np.testing.assert_allclose(slowing.numpy(["v"])(r), -0.7, rtol=0.01)
+
+
+OFFERED = {
+    "one": ["-2.1*(r - 1)", "-1.9*r + 2.05"],
+    "two": ["-2*(r - 0.99)", "3.0/r"],
+}
+"""A spring's profile by two engines: one form of both, and one of each."""
+
+
+@pytest.fixture
+def two_engines(monkeypatch):
+    """In the place of the engines; gives the problems that they were asked."""
+    asked = []
+
+    def search(engine, problems, config, progress):
+        asked.append(problems)
+        progress(0.5, len(problems))
+        progress(len(problems), len(problems))
+        texts = [[text.replace("r", p.names[0]) for text in OFFERED[engine]] for p in problems]
+        found = [tuple(Candidate(Expression.parse(text), 0.1, 5, engine) for text in one) for one in texts]
+        return [EngineResult(candidates, f"{engine} found {len(candidates)} formulas") for candidates in found]
+
+    monkeypatch.setattr(formulas, "search", search)
+    return asked
+
+
+def test_several_engines_are_chosen_from_together_and_each_alone(two_engines):
+    told = []
+    found = distill([table(spring)], ["one", "two"], ENGINE, report=lambda *done: told.append(done))
+    (count,) = {count for _, count in told}
+    assert told == sorted(told) and told[-1] == (count, count) and count == 2 * len(two_engines[0])
+    by_shape = {law.terms[0].expression.text: law for law in found.laws if len(law.terms) == 1}
+    assert by_shape["a0*(r + a1)"].engines == ("one", "two"), "both offered this form"
+    assert [c.value for c in by_shape["a0*(r + a1)"].terms[0].constants.values()] == [-2, -0.99], "the better numbers"
+    assert by_shape["a0/r"].engines == ("two",)
+    assert by_shape["a0"].engines == (), "a mere number needs no engine"
+    assert set(found.alone) == {"one", "two"}
+    assert not any("/r" in law.terms[0].expression.text for law in found.alone["one"])
+    assert {law.engines for law in found.alone["two"]} == {("two",), ()}
+    assert found.outcome == "one found 2 formulas; two found 2 formulas"
+    assert not distill([table(spring)], ["two"], ENGINE).alone
+
+
+@pytest.mark.parametrize("units", [False, True])
+def test_engines_are_told_dimensions_where_the_data_have_units(two_engines, units):
+    distill([table(spring), table(quadratic_drag, kind="self")], ["one"], ENGINE, units=units)
+    told = {name: p.dimensions for p in two_engines[0] for name in p.inputs}
+    dimensions = {"r": {"length": 1}, "v": {"length": 1, "time": -1}}
+    assert told == {name: {name: dimensions[name]} if units else {} for name in told} and {"r", "v"} <= set(told)
 
 
 def test_with_no_network_the_observed_motion_gives_the_same_tables():

@@ -10,6 +10,7 @@ import pytest
 from gnn_discovery_simulations.spring import Spring
 
 from gnn_discovery import pipeline
+from gnn_discovery.errors import UsageError
 from gnn_discovery.law.evaluate import predict
 from gnn_discovery.law.text import from_dict
 from gnn_discovery.model import NetworkConfig
@@ -28,6 +29,8 @@ CONFIG = DiscoverConfig(
     regression=EngineConfig(evaluations=10_000),
 )
 
+BOTH = replace(CONFIG, engines=("operon", "sparse"))
+
 
 def constants(law) -> list[float]:
     return [c.value for term in law.terms for c in term.constants.values()]
@@ -37,13 +40,17 @@ class Watch:
     """A monitor that knows which step is under way."""
 
     def __init__(self):
-        self.stages = []
+        self.stages, self.done = [], 0.0
 
     def stage(self, name):
         self.stages.append(name)
 
     def training(self, progress):
         assert self.stages[-1] == "training"
+
+    def regression(self, done, count):
+        assert self.stages[-1] == "regression" and self.done < done <= count
+        self.done = done
 
 
 class Guarded(Spring):
@@ -63,7 +70,7 @@ def spring(tmp_path_factory):
     """Springs whose law is hidden: what was found, where it is kept, and the simulator."""
     directory, watch = tmp_path_factory.mktemp("runs") / "spring", Watch()
     simulator = Guarded(watch)
-    return discover(simulator, CONFIG, directory=directory, monitor=watch), directory, simulator
+    return discover(simulator, BOTH, directory=directory, monitor=watch), directory, simulator
 
 
 @pytest.mark.slow
@@ -81,6 +88,32 @@ def test_springs_are_known_with_their_constants(spring):
     checks = {check.name: check.passed for check in found.verdict.checks}
     for name in ("rotation", "reflection", "translation", "galilean", "reciprocity", "centrality", "additivity"):
         assert checks[name] is True, name
+
+
+@pytest.mark.slow
+def test_two_engines_agree_on_springs(spring):
+    found, directory, _ = spring
+    (check,) = (c for c in found.verdict.checks if c.name == "engines agree")
+    assert check.passed is True and check.figure == 1
+    assert check.detail == "operon alone gives the same law; sparse alone gives the same law"
+    assert found.messages["law_offered_by"] == "operon, sparse"
+    candidates = json.loads((directory / "candidates.json").read_text())
+    assert {tuple(law["engines"]) for law in candidates["refitted"]} >= {("operon", "sparse"), ()}
+
+
+def test_a_config_comes_back_from_json_an_older_one_too():
+    config = replace(CONFIG, engines=("sparse", "operon"), units={"length": "m"})
+    plain = json.loads(json.dumps(config.to_dict()))
+    assert DiscoverConfig.from_dict(plain) == config
+    del plain["engines"], plain["units"]
+    old = DiscoverConfig.from_dict({**plain, "engine": "operon"})
+    assert old == replace(config, engines=("operon",), units={})
+
+
+@pytest.mark.parametrize("engines", [(), ("sparse", "sparse")])
+def test_engines_are_names_each_once(engines):
+    with pytest.raises(UsageError, match="engines must be names"):
+        DiscoverConfig(engines=engines)
 
 
 @pytest.mark.slow
@@ -128,7 +161,7 @@ def test_what_a_run_holds_is_not_trained_again(spring, monkeypatch):
     monkeypatch.setattr(pipeline.steps, "train_network", lambda *a, **k: calls.append(a))
     monkeypatch.setattr(pipeline.steps, "read", read)
     with pytest.raises(Reached) as reached:
-        discover(Guarded(Watch()), CONFIG, directory=directory)
+        discover(Guarded(Watch()), BOTH, directory=directory)
     (trained,) = reached.value.args
     assert not calls and len(trained.history) == 20 and trained.history[:, 2].min() < 0.03
 

@@ -11,6 +11,7 @@ from gnn_discovery.expression import Expression
 from gnn_discovery.law.evaluate import predict
 from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
 from gnn_discovery.physics.catalogue import catalogue
+from gnn_discovery.physics.checks import check_engines
 from gnn_discovery.physics.conservation import check_conservation, potential_energy
 from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import compare, same_law
@@ -311,6 +312,19 @@ def test_same_law():
     assert not same_law(a, law("Piecewise((0, r < 1.9), (-2*(r - 0.99), True))"), DATA)
     assert not same_law(law(GRAVITY), law("-m_i*m_j/r**1.98"), DATA)
     assert not same_law(law(SPRING), law(SPRING, term("-1.0", "self", "velocity")), DATA)
+
+
+def test_engines_that_agree_and_engines_that_do_not():
+    """The figure is the share that leads to the law; disagreement is told, and decides nothing."""
+    found = law(GRAVITY)
+    (all_agree,) = check_engines(found, {"one": law(GRAVITY), "two": law(GRAVITY)}, DATA)
+    assert (all_agree.passed, all_agree.figure) == (True, 1.0)
+    (some,) = check_engines(found, {"one": found, "two": law("-m_i*m_j/r**1.98"), "three": None}, DATA)
+    assert (some.passed, some.figure) == (False, pytest.approx(1 / 3))
+    assert some.detail.startswith("one alone gives the same law; two alone gives m_i a_i = sum_j [")
+    assert some.detail.endswith("three alone gives no law")
+    assert check_engines(found, {}, DATA) == ()
+    assert decide(GRAVITY_FOUND, replace(EXACT, observed=(some,))).status == "known"
 
 
 def checks(found: ForceLaw, data: Snapshots = DATA) -> dict[str, Check]:

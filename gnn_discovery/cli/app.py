@@ -72,7 +72,7 @@ def discover(
     node: opt.Node = None,
     strategy: opt.Strategy = None,
     steps: opt.Steps = None,
-    engine: opt.Engine = "operon",
+    engine: opt.Engine = None,
 ) -> None:
     """Find the law of motion in SOURCE, and say what it is."""
     from gnn_discovery.cli import work

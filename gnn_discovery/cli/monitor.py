@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ class Silent:
     def training(self, progress: Progress) -> None:
         pass
 
+    def regression(self, done: float, count: int) -> None:
+        pass
+
 
 class Bars(Silent):
     """One line a stage, with a bar where its length is known. Plain lines where there is no terminal."""
@@ -44,6 +48,7 @@ class Bars(Silent):
         )
         self.bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
         self.task: TaskID | None = None
+        self.started: tuple[float, float] | None = None
 
     def __enter__(self) -> Bars:
         self.bars.start()
@@ -56,6 +61,7 @@ class Bars(Silent):
 
     def stage(self, name: str) -> None:
         self._finish()
+        self.started = None
         self.task = self.bars.add_task(name, total=None, note="")
         if not self.console.is_terminal:
             self.console.print(name, highlight=False)
@@ -63,8 +69,17 @@ class Bars(Silent):
     def training(self, progress: Progress) -> None:
         left = (progress.steps - progress.step) / progress.rate
         note = f"{progress.rate:,.0f} steps/s  held-out error {progress.valid:.3g}  {left:.0f} s left"
+        self._show(progress.step, progress.steps, note)
+
+    def regression(self, done: float, count: int) -> None:
+        now = time.monotonic()
+        first, since = self.started = self.started or (done, now)
+        left = f"  {(now - since) * (count - done) / (done - first):.0f} s left" if done > first else ""
+        self._show(done, count, f"{int(done)} of {count} profiles{left}")
+
+    def _show(self, done: float, count: int, note: str) -> None:
         if self.task is not None:
-            self.bars.update(self.task, completed=progress.step, total=progress.steps, note=note)
+            self.bars.update(self.task, completed=done, total=count, note=note)
 
     def _finish(self) -> None:
         if self.task is not None:

@@ -61,8 +61,12 @@ Steps = Annotated[
     typer.Option(min=20, help="Training steps.", show_default="by the node function"),
 ]
 Engine = Annotated[
-    str,
-    typer.Option(help="Symbolic regression: an engine of `gnn-discovery list`."),
+    list[str] | None,
+    typer.Option(
+        help="Symbolic regression: an engine of `gnn-discovery list`. Give it again to ask several and see where they "
+        "agree.",
+        show_default="operon",
+    ),
 ]
 
 
@@ -79,7 +83,7 @@ def make_config(
     node: str | None = None,
     strategy: str | None = None,
     steps: int | None = None,
-    engine: str = "operon",
+    engine: list[str] | None = None,
 ) -> DiscoverConfig:
     """The config of a discovery; what is not given stays at its default.
 
@@ -90,7 +94,7 @@ def make_config(
     from gnn_discovery.pipeline import DiscoverConfig
     from gnn_discovery.simulator import SimulationConfig
 
-    config = DiscoverConfig(seed=seed, engine=engine)
+    config = DiscoverConfig(seed=seed, engines=tuple(dict.fromkeys(engine or ("operon",))))
     network: dict[str, Any] = {}
     if strategy is not None:
         network = {"node": "mlp", "strategy": _one_of("--strategy", strategy, get_args(Strategies))}

@@ -37,7 +37,7 @@ MARKS = {True: "passed", False: "failed", None: "not made"}
 @contextlib.contextmanager
 def begin(ctx: typer.Context, source: str, config: DiscoverConfig, out: Path | None) -> Iterator[RunDirectory]:
     """A new run directory; taken back where what was asked for cannot be done at all."""
-    pipeline.check_engine(config)
+    pipeline.check_engines(config)
     path = next_directory(source) if out is None else out
     command = shlex.join(["gnn-discovery", *sys.argv[1:]])
     record = {"source": absolute(source), "config": config.to_dict(), "command": command}
@@ -96,7 +96,7 @@ def distill(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
         progress.stage("messages")
         reading = pipeline.read(trained, data, config)
         progress.stage("regression")
-        distilled = pipeline.distill(reading, data, config)
+        distilled = pipeline.distill(reading, data, config, report=progress.regression)
         progress.stage("refit")
         law = pipeline.choose(distilled.laws, data, config).law
     found = {**to_dict(law), "text": str(law)}
@@ -117,7 +117,7 @@ def simulate(source: str, out: Path, **asked: Any) -> None:
 
 def plan(source: str, config: DiscoverConfig, out: Path | None) -> dict[str, Any]:
     """What `discover` would do, after every check that it makes before training."""
-    pipeline.check_engine(config)
+    pipeline.check_engines(config)
     path = next_directory(source) if out is None else out
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise StorageError("exists and is not empty", where=str(path), remedy="Give another --out")
@@ -126,7 +126,7 @@ def plan(source: str, config: DiscoverConfig, out: Path | None) -> dict[str, Any
         **inspection.inspect(source, config)[0],
         "order": config.order,
         "network": f"node {network.node}, strategy {network.strategy}, width {network.width}",
-        "engine": config.engine,
+        "engines": list(config.engines),
         "seed": config.seed,
         "would_write": str(path),
     }

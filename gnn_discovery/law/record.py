@@ -31,7 +31,8 @@ class Term:
     ``external``: radial is (x_i - centre)/|x_i - centre|; x, y, z are the fixed axes.
 
     Names in ``expression`` that are keys of ``constants`` are constants; all others are variables:
-    ``r``, ``v``, ``v_r``, ``x``, ``y``, ``z`` and properties with suffix ``_i`` or ``_j``.
+    ``r``, ``v``, ``v_r``, ``x``, ``y``, ``z`` and properties with suffix ``_i`` or ``_j``. ``engines`` are those that
+    offered the formula that the term goes back to; none offers a mere number.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Term:
     expression: Expression
     constants: Mapping[str, Constant] = field(default_factory=dict)
     centre: tuple[float, ...] | None = None
+    engines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ class ForceLaw:
     order: Order = 2
     divides_by_mass: bool = False
     latent: Mapping[str, LatentProperty] = field(default_factory=dict)
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Those that offered all of its formulas; where none did, those that offered some."""
+        offered = [set(term.engines) for term in self.terms if term.engines]
+        if not offered:
+            return ()
+        return tuple(sorted(set.intersection(*offered) or set.union(*offered)))
 
     def acceleration(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from gnn_discovery.law.record import ForceLaw, Term
 from gnn_discovery.law.refit import refit
 from gnn_discovery.law.weights import force_scale, relative_errors
-from gnn_discovery.physics.equivalence import Comparison, label
+from gnn_discovery.physics.equivalence import Comparison, label, same_law
 from gnn_discovery.physics.fitting import Fit
 from gnn_discovery.physics.record import Check
 from gnn_discovery.physics.rows import Channel, channels, thinned
@@ -87,6 +88,22 @@ def check_seeds(agree: bool | None) -> Check:
         False: "other seeds give another law",
     }
     return Check("seeds agree", agree, None, detail[agree])
+
+
+def check_engines(law: ForceLaw, alone: Mapping[str, ForceLaw | None], data: Snapshots) -> tuple[Check, ...]:
+    """Whether each of several engines leads to the law by itself; nothing where there was one engine.
+
+    The figure is the share of them that do. One that does not may lack the form in what it searches, so this alone
+    decides nothing.
+    """
+    if not alone:
+        return ()
+    same = {name: other is not None and same_law(other, law, data) for name, other in alone.items()}
+    words = [
+        f"{name} alone gives {'the same law' if same[name] else 'no law' if other is None else other}"
+        for name, other in alone.items()
+    ]
+    return (Check("engines agree", all(same.values()), sum(same.values()) / len(same), "; ".join(words)),)
 
 
 @dataclass(frozen=True)

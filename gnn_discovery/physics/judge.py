@@ -33,7 +33,7 @@ class JudgeContext:
 
     Attributes:
         law_error, network_error: sum|residual| / sum|target| in and out of distribution, None: not measured.
-        symmetry: what was tested on the messages.
+        observed: what was tested on the messages, and by asking several engines.
         seeds_agree: whether other seeds give the same law; None: no other seed was trained yet.
         noise: relative error of the observed target, 0 when exact.
         force_limit: upper limit on the force where none was found, in the units of the data.
@@ -41,7 +41,7 @@ class JudgeContext:
 
     law_error: Errors
     network_error: Errors = (None, None)
-    symmetry: tuple[Check, ...] = ()
+    observed: tuple[Check, ...] = ()
     seeds_agree: bool | None = None
     noise: float = 0.0
     force_limit: float | None = None
@@ -97,7 +97,7 @@ def decide(findings: Findings | None, context: JudgeContext) -> Verdict:
         check_nothing_left(context.law_error, context.network_error, context.noise),
         *_likeness(comparison),
         *findings.soundness,
-        *context.symmetry,
+        *context.observed,
     )
     if failed := _refusals(checks):
         reason = f"the law does not account for the motion: {failed}. Of the law: {comparison.nearest}"
@@ -112,11 +112,11 @@ def _no_interaction(context: JudgeContext) -> Verdict:
     network = context.network_error[0]
     if network is not None and network < UNSEEN:
         reason = f"no law was found, but the network leaves only {network:.2g} of held-out motion unexplained"
-        return Verdict("inconclusive", None, (), reason, context.symmetry)
+        return Verdict("inconclusive", None, (), reason, context.observed)
     limit = context.force_limit
     bound = "no upper limit on it was measured" if limit is None else f"it is smaller than {limit:.2g} (95%)"
     reason = f"no force between the particles is seen; {bound}"
-    return Verdict("inconclusive", NO_INTERACTION, (), reason, context.symmetry)
+    return Verdict("inconclusive", NO_INTERACTION, (), reason, context.observed)
 
 
 def _likeness(comparison: Comparison) -> tuple[Check, ...]:

@@ -5,7 +5,7 @@ from gnn_discovery.pipeline.config import DiscoverConfig as DiscoverConfig
 from gnn_discovery.pipeline.keep import Keep as Keep
 from gnn_discovery.pipeline.steps import Reading as Reading
 from gnn_discovery.pipeline.steps import Source as Source
-from gnn_discovery.pipeline.steps import check_engine as check_engine
+from gnn_discovery.pipeline.steps import check_engines as check_engines
 from gnn_discovery.pipeline.steps import choose as choose
 from gnn_discovery.pipeline.steps import distill as distill
 from gnn_discovery.pipeline.steps import is_file as is_file

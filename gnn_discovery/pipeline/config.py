@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gnn_discovery.errors import UsageError
 from gnn_discovery.model import NetworkConfig
 from gnn_discovery.simulator import SimulationConfig
 from gnn_discovery.symbolic import EngineConfig
@@ -22,7 +23,7 @@ class DiscoverConfig:
         order: of the equation of motion, ``m a = sum F`` (2) or ``v = sum F`` (1).
         cutoff: distance beyond which pairs do not interact; None takes that of the motion, or connects all.
         units: of ``length``, ``time`` and properties, where the motion does not state them.
-        engine: a symbolic engine by name.
+        engines: symbolic engines by name; with several the report says whether each alone leads to the same law.
         seeds: networks trained in all where a candidate has to show that it is stable.
     """
 
@@ -30,22 +31,29 @@ class DiscoverConfig:
     order: Order = 2
     cutoff: float | None = None
     units: Mapping[str, str] = field(default_factory=dict)
-    engine: str = "operon"
+    engines: tuple[str, ...] = ("operon",)
     seeds: int = 3
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     regression: EngineConfig = field(default_factory=EngineConfig)
 
+    def __post_init__(self) -> None:
+        if isinstance(self.engines, str) or not self.engines or len(set(self.engines)) < len(self.engines):
+            raise UsageError(f"engines must be names, each once, got {self.engines!r}", remedy='As in ("operon",)')
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @staticmethod
     def from_dict(plain: Mapping[str, Any]) -> DiscoverConfig:
+        """The config of `to_dict`, now or before there could be several engines."""
+        rest = {key: value for key, value in plain.items() if key != "engine"}
         parts = {
+            "engines": tuple(plain["engines"] if "engines" in plain else [plain["engine"]]),
             "simulation": SimulationConfig(**plain["simulation"]),
             "network": NetworkConfig(**plain["network"]),
             "training": TrainingConfig(**plain["training"]),
             "regression": EngineConfig(**{**plain["regression"], "operators": tuple(plain["regression"]["operators"])}),
         }
-        return DiscoverConfig(**{**plain, **parts})
+        return DiscoverConfig(**{**rest, **parts})

@@ -59,7 +59,7 @@ class Keep:
 
 
 def _plain(law: ForceLaw) -> dict[str, Any]:
-    return {**to_dict(law), "text": str(law)}
+    return {**to_dict(law), "text": str(law), "engines": list(law.engines)}
 
 
 class _Chunks:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gnn_discovery.distill import Distilled
 from gnn_discovery.distill import distill as distill_tables
-from gnn_discovery.errors import UsageError
+from gnn_discovery.errors import NoResult, UsageError
 from gnn_discovery.law.choose import Choice
 from gnn_discovery.law.choose import choose as choose_law
 from gnn_discovery.law.choose import settle as settle_law
@@ -22,6 +22,7 @@ from gnn_discovery.physics.dimensions import with_units
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, names, resolve, runs_of
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
+from gnn_discovery.symbolic import Progress as EngineProgress
 from gnn_discovery.symbolic import get_engine
 from gnn_discovery.training import Checkpoints, Progress, Trained
 from gnn_discovery.training import train as train_network
@@ -164,20 +165,35 @@ def read(trained: Trained, data: Split, config: DiscoverConfig) -> Reading:
     return Reading(read_messages(trained, data.train, seed=config.seed), measure_symmetry(trained, data.train))
 
 
-def distill(reading: Reading, data: Split, config: DiscoverConfig) -> Distilled:
+def distill(
+    reading: Reading, data: Split, config: DiscoverConfig, *, report: EngineProgress | None = None
+) -> Distilled:
     """Candidate laws from the messages."""
     return distill_tables(
         (reading.messages.pair, reading.messages.own),
-        config.engine,
+        config.engines,
         replace(config.regression, seed=config.seed),
         order=config.order,
         divides_by_mass=data.train.has_mass,
+        units={"length", "time"} <= set(data.train.units or {}),
+        report=report,
     )
 
 
 def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) -> Choice:
     """The law: candidates refitted on the observed motion, chosen on held-out runs, with error bars."""
     return choose_law(candidates, data.train, data.valid, latent=latent_properties(data.train), seed=config.seed)
+
+
+def choose_alone(distilled: Distilled, data: Split, config: DiscoverConfig) -> dict[str, ForceLaw | None]:
+    """Where several engines were asked, the law that each leads to by itself; None where it leads to none."""
+    found: dict[str, ForceLaw | None] = {}
+    for engine, laws in distilled.alone.items():
+        try:
+            found[engine] = choose(laws, data, config).law
+        except NoResult:
+            found[engine] = None
+    return found
 
 
 def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
@@ -189,9 +205,10 @@ def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
     return with_units(fitted, data.train)
 
 
-def check_engine(config: DiscoverConfig) -> None:
+def check_engines(config: DiscoverConfig) -> None:
     """Raises UsageError or EngineUnavailable before anything long is begun."""
-    get_engine(config.engine).available()
+    for engine in config.engines:
+        get_engine(engine).available()
 
 
 def assumptions(data: Snapshots, config: DiscoverConfig) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.physics import JudgeContext, decide, investigate, judge, needs_seeds, same_law
+from gnn_discovery.physics import JudgeContext, check_engines, decide, investigate, judge, needs_seeds, same_law
 from gnn_discovery.pipeline import steps
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.evidence import draw_from, measure_fit, symmetry_checks
@@ -38,6 +38,9 @@ class Monitor(Protocol):
     def training(self, progress: Progress) -> None:
         """A chunk of training is done."""
 
+    def regression(self, done: float, count: int) -> None:
+        """So many of the profiles have gone through the engines."""
+
 
 def discover(
     source: steps.Given,
@@ -61,7 +64,7 @@ def discover(
     """
     config = config or DiscoverConfig()
     config = replace(config, simulation=replace(config.simulation, seed=config.seed))
-    steps.check_engine(config)
+    steps.check_engines(config)
     with _entered(directory, source, config) as run:
         return _discover(source, config, run, _Clock(monitor), command)
 
@@ -114,16 +117,17 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
     with clock("messages"):
         reading = steps.read(trained, data, config)
     with clock("regression"):
-        distilled = steps.distill(reading, data, config)
+        distilled = steps.distill(reading, data, config, report=clock.regression)
     with clock("refit"):
         choice = steps.choose(distilled.laws, data, config)
         keep.candidates(distilled.laws, choice)
+        alone = steps.choose_alone(distilled, data, config)
     with clock("verdict"):
         fit = measure_fit(choice.law, trained, data)
         context = JudgeContext(
             fit.law_error,
             fit.network_error,
-            symmetry_checks(reading),
+            (*symmetry_checks(reading), *check_engines(choice.law, alone, data.train)),
             noise=data.train.noise,
             force_limit=steps.force_limit(data.train),
         )
@@ -141,7 +145,8 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
         "gauge": reading.messages.gauge,
         "additivity": reading.messages.additivity,
         "law_from_messages_alone": str(distilled.laws[0]),
-        "engine": distilled.outcome,
+        "engines": distilled.outcome,
+        "law_offered_by": ", ".join(choice.law.engines) or None,
         **{f"gauge_difference_{k}": v for k, v in reading.messages.agreement.items()},
     }
     assumptions = (*ASSUMED, *steps.assumptions(data.train, config))
@@ -160,7 +165,7 @@ def _once_more(data: Split, config: DiscoverConfig, k: int, clock: _Clock, keep:
     other = replace(config, seed=config.seed + k)
     with clock(f"seed {other.seed}"):
         trained = keep.network(f"network-{k}", lambda c: steps.train(data, other, report=clock.training, checkpoints=c))
-        distilled = steps.distill(steps.read(trained, data, other), data, other)
+        distilled = steps.distill(steps.read(trained, data, other), data, other, report=clock.regression)
         return steps.choose(distilled.laws, data, other).law
 
 
@@ -207,3 +212,7 @@ class _Clock:
     def training(self, progress: Progress) -> None:
         if self.monitor is not None:
             self.monitor.training(progress)
+
+    def regression(self, done: float, count: int) -> None:
+        if self.monitor is not None:
+            self.monitor.regression(done, count)

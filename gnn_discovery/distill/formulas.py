@@ -1,0 +1,155 @@
+"""Formulas for profiles: what each engine offers, a jump cut and both sides regressed apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gnn_discovery.distill.profile import Profile, find_jump
+from gnn_discovery.expression import Expression
+from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, Progress, search
+
+NOISE = 1e-3
+"""Relative error of the messages below which two formulas fit them equally well."""
+GAP = 3
+"""Points on either side of a jump that are left out of the regression: a network is smooth there."""
+SIDE_KEPT = 6
+"""Formulas kept of each side of a jump: near it a network is smooth, so the right one need not fit best."""
+
+_LENGTH, _SPEED = {"length": 1}, {"length": 1, "time": -1}
+DIMENSIONS = {"r": _LENGTH, "x": _LENGTH, "y": _LENGTH, "z": _LENGTH, "v": _SPEED}
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One formula for one profile, in the profile's variable; ``loss`` is relative, on the messages.
+
+    ``engines``: who offered it.
+    """
+
+    expression: Expression
+    loss: float
+    complexity: int
+    engines: tuple[str, ...] = ()
+
+    @property
+    def price(self) -> float:
+        """What formulas are ordered by: log of the loss, and a little for each node."""
+        return math.log(max(self.loss, NOISE)) + 0.05 * self.complexity
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What engines offered for profiles.
+
+    Attributes:
+        pieces: of each profile, by its id: the profile, and where it jumps both sides of the jump.
+        candidates: for each piece, by its id.
+        outcome: of the engines, in words.
+    """
+
+    pieces: Mapping[int, Sequence[Profile]]
+    candidates: Mapping[int, Sequence[Candidate]]
+    outcome: str
+
+    def formulas(self, profile: Profile, engines: Sequence[str]) -> list[Formula]:
+        """Those for one profile by some of the engines, best first; a mere number is always there."""
+        _, *sides = self.pieces[id(profile)]
+        number = Expression.parse(repr(profile.constant))
+        whole = [*_distinct(profile, self._by(profile, engines)), Formula(number, _loss(profile, number), 1)]
+        if sides:
+            inner, outer = (_side(piece, profile, self._by(piece, engines)) for piece in sides)
+            whole += [_joined(profile, sides[0], one, other) for one, other in itertools.product(inner, outer)]
+        return sorted((f for f in whole if math.isfinite(f.loss)), key=lambda f: f.price)
+
+    def _by(self, piece: Profile, engines: Sequence[str]) -> list[Candidate]:
+        return [one for one in self.candidates.get(id(piece), ()) if one.engine in engines]
+
+
+def regress(
+    profiles: Sequence[Profile],
+    engines: Sequence[str],
+    config: EngineConfig,
+    *,
+    units: bool = False,
+    report: Progress | None = None,
+) -> Offers:
+    """Every profile, and both sides of its jump, put through every engine; see `distill`."""
+    pieces = {id(p): _pieces(p) for p in profiles}
+    asked = [(p.channel.variable, p) for p in itertools.chain(*pieces.values()) if p.channel.variable is not None]
+    problems = [
+        Problem({name: p.variable}, p.value, p.weight**2, {name: DIMENSIONS[name]} if units else {})
+        for name, p in asked
+    ]
+    found: dict[int, list[Candidate]] = {id(p): [] for _, p in asked}
+    outcomes: dict[str, None] = {}
+    for number, engine in enumerate(engines if problems else ()):
+
+        def tell(done: float, count: int, before: int = number * len(problems)) -> None:
+            if report is not None:
+                report(before + done, len(engines) * count)
+
+        for (_, p), result in zip(asked, search(engine, problems, config, tell), strict=True):
+            found[id(p)] += result.candidates
+            outcomes[result.outcome] = None
+    return Offers(pieces, found, "; ".join(sorted(outcomes)) or "no profile to regress")
+
+
+def _pieces(profile: Profile) -> list[Profile]:
+    """The profile, and where it jumps both sides of the jump, the points next to it left out."""
+    jump = find_jump(profile)
+    if jump is None:
+        return [profile]
+    sides = [slice(None, jump - GAP), slice(jump + GAP, None)]
+    cut = [Profile(profile.channel, profile.variable[s], profile.value[s], profile.weight[s]) for s in sides]
+    return [profile, *cut]
+
+
+def _joined(profile: Profile, left: Profile, inner: Formula, outer: Formula) -> Formula:
+    """One formula up to the jump and another beyond it; the jump is put where it fits the points best."""
+    start = len(left.variable) - 1
+    best: Formula | None = None
+    for k in range(start, start + 2 * GAP + 1):
+        edge = 0.5 * float(profile.variable[k] + profile.variable[k + 1])
+        sides = f"({inner.expression.text}, {profile.channel.variable} < {edge!r}), ({outer.expression.text}, True)"
+        expression = Expression.parse(f"Piecewise({sides})")
+        engines = tuple(sorted({*inner.engines, *outer.engines}))
+        formula = Formula(expression, _loss(profile, expression), expression.complexity, engines)
+        best = formula if best is None or formula.loss < best.loss else best
+    assert best is not None
+    return best
+
+
+def _side(piece: Profile, profile: Profile, offered: Sequence[Candidate]) -> list[Formula]:
+    """What may stand on one side of a jump: nothing where the profile is next to nothing, else a few formulas."""
+    size = np.sqrt(np.mean((piece.value * piece.weight) ** 2))
+    if size < 0.1 * np.sqrt(np.mean((profile.value * profile.weight) ** 2)):
+        return [Formula(Expression.parse("0"), 1.0, 1)]
+    return sorted(_distinct(piece, offered), key=lambda f: f.price)[:SIDE_KEPT]
+
+
+def _distinct(profile: Profile, offered: Sequence[Candidate]) -> list[Formula]:
+    """The formulas offered, each form once with the better numbers and all who offered it."""
+    found: dict[str, Formula] = {}
+    for one in offered:
+        formula = Formula(one.expression, _loss(profile, one.expression), one.complexity, (one.engine,))
+        form = one.expression.lift_constants()[0].text
+        known = found.get(form)
+        if known is not None:
+            better = min(known, formula, key=lambda f: f.loss)
+            formula = replace(better, engines=tuple(dict.fromkeys((*known.engines, one.engine))))
+        found[form] = formula
+    return list(found.values())
+
+
+def _loss(profile: Profile, expression: Expression) -> float:
+    """Relative error of a formula on the points of a profile, root mean square."""
+    names = [profile.channel.variable] if profile.channel.variable else []
+    value = expression.numpy(names)(*[profile.variable] * len(names))
+    rest = (np.asarray(value) - profile.value) * profile.weight
+    size = np.mean((profile.value * profile.weight) ** 2)
+    return float(np.sqrt(np.mean(rest**2) / max(size, 1e-300))) if np.all(np.isfinite(rest)) else math.inf
