@@ -22,7 +22,7 @@ from gnn_discovery.simulator import (
     resolve,
     symmetries,
 )
-from gnn_discovery.simulator.potential import differences, gradient_of
+from gnn_discovery.simulator.potential import differences, traced
 from gnn_discovery.trajectory import Trajectory
 
 FEW = SimulationConfig(runs=3, frames=15, seed=5)
@@ -81,9 +81,21 @@ def test_differences_do_not_know_units():
 
 def test_a_potential_in_jax_has_its_exact_slope_for_any_number_of_runs():
     x = start()
-    gradient = gradient_of(energy(-1, jnp), x, {})
+    gradient = traced(energy(-1, jnp), x, {})
     for runs in (6, 5, 1):
         np.testing.assert_allclose(gradient(x[:runs], {}), slope(-1, x[:runs]), rtol=1e-12, atol=1e-12)
+
+
+def test_a_potential_in_jax_that_cannot_be_traced_is_worked_out_in_double_precision():
+    def stubborn(positions, properties):
+        return jnp.asarray(np.asarray(energy(-1, jnp)(positions, properties)))
+
+    x = start()
+    assert traced(stubborn, x, {}) is None
+    simulator = FunctionSimulator(stubborn)
+    for run in simulator.simulate(FEW):
+        exact = -slope(-1, run.positions) / run.properties["m"][:, None]
+        np.testing.assert_allclose(run.accelerations, exact, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("numbers", [np, jnp])

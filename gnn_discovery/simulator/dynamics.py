@@ -7,13 +7,14 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.simulator.failure import says
-from gnn_discovery.simulator.potential import gradient_of
+from gnn_discovery.simulator.potential import differences, traced
 from gnn_discovery.types import Order
 
 Properties = Mapping[str, np.ndarray]
@@ -92,13 +93,17 @@ def dynamics_of(function: Callable[..., Any], name: str, positions: np.ndarray, 
         return Dynamics(2, lambda x, v, p, place: vectors((x, v), p, place))
     if call((positions,), properties, "the start").shape != positions.shape[:1]:
         return Dynamics(1, lambda x, v, p, place: vectors((x,), p, place))
-    gradient = gradient_of(function, positions, properties)
+
+    def energy(x: np.ndarray, p: Properties) -> np.ndarray:
+        return call((x,), p, "some positions")
+
+    gradient = traced(function, positions, properties) or partial(differences, energy)
 
     def accelerations(x: np.ndarray, v: np.ndarray, p: Properties, place: str) -> np.ndarray:
         with np.errstate(all="ignore"):  # a pair at one place has no slope: what is no number is said by the caller
             return -gradient(x, p) / (p["m"][..., None] if "m" in p else 1.0)
 
-    return Dynamics(2, accelerations, lambda x, p: call((x,), p, "some positions"))
+    return Dynamics(2, accelerations, energy)
 
 
 def _double_precision() -> contextlib.AbstractContextManager[Any]:

@@ -23,12 +23,8 @@ ROWS = 20_000
 """Energies asked for at once."""
 
 
-def gradient_of(potential: Potential, positions: np.ndarray, properties: Properties) -> Gradient:
-    """By jax where the potential is written in ``jax.numpy``, as is tried at these positions; else by differences."""
-    return _traced(potential, positions, properties) or (lambda x, p: differences(potential, x, p))
-
-
-def _traced(potential: Potential, positions: np.ndarray, properties: Properties) -> Gradient | None:
+def traced(potential: Potential, positions: np.ndarray, properties: Properties) -> Gradient | None:
+    """The exact slope of a potential in ``jax.numpy``; None of one that jax cannot follow at these positions."""
     import jax
 
     try:
