@@ -63,6 +63,7 @@ Steps = Annotated[
 Engine = Annotated[
     list[str] | None,
     typer.Option(
+        metavar="NAME",
         help="Symbolic regression: an engine of `gnn-discovery list`. Give it again to ask several and see where they "
         "agree.",
         show_default="operon",
