@@ -29,7 +29,7 @@ from gnn_discovery.simulator import SimulationConfig, resolve
 Terms = Sequence[Mapping[str, Any]]
 
 
-def law(system: str, dim: int, seed: int, network: Mapping[str, Any], baseline: bool = False) -> dict[str, Any]:
+def law(system: str, dim: int | None, seed: int, network: Mapping[str, Any], baseline: bool = False) -> dict[str, Any]:
     """One discovery of a built-in system with default settings but for ``network``, held against the true law.
 
     Args:
@@ -61,6 +61,7 @@ def law(system: str, dim: int, seed: int, network: Mapping[str, Any], baseline: 
         "components": messages.get("components_alive"),
         "status": found.verdict.status,
         "match": found.verdict.match,
+        "reason": found.verdict.reason,
         "law": str(found.law),
         "terms": to_dict(found.law)["terms"],
         "law_error": found.fit.law_error,

@@ -29,15 +29,15 @@ def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) 
         "Made by `python benchmarks/laws.py` from the cells in `laws/`. A law counts as exact where, with the right "
         "constants, it is the true one and none of its constants is superfluous; no part of the software sees the true "
         "law before. Figures are medians over seeds, with the range in brackets.",
-        _made_with(records, total),
-        _markdown(("what", "at least", "aim", "found"), summary(kept)),
+        made_with(records, total),
+        markdown(("what", "at least", "aim", "found"), summary(kept)),
         *_laws("Four laws in 2D and 3D", kept["laws"]),
         *_laws("Sums and thresholds", kept["sums"]),
         *_laws("Message strategies of the paper, MLP node function", kept["strategies"]),
         *_laws("String and free motion", [*kept["string"], *kept["free"]]),
         *_solar_system(kept["solar-system"]),
         *_timing(kept["timing"]),
-        *_every_law(records),
+        *every_law(records),
     ]
     write_bytes(out, ("\n\n".join(parts) + "\n").encode())
     _into_readme(records, summary(kept))
@@ -48,7 +48,7 @@ def _into_readme(records: Sequence[Record], rows: Sequence[Sequence[str]]) -> No
     """The head of the table, between the marks in the README that stand for it."""
     dates = sorted(r["date"][:10] for r in records)
     when = f"Made on {dates[0]} to {dates[-1]}, " if dates else ""
-    body = f"{when}{len(records)} cells.\n\n{_markdown(('what', 'at least', 'aim', 'found'), rows)}"
+    body = f"{when}{len(records)} cells.\n\n{markdown(('what', 'at least', 'aim', 'found'), rows)}"
     text = README.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -60,7 +60,7 @@ def _read(results: Path, cell: Cell) -> Record | None:
     return read_json(path) if path.exists() else None
 
 
-def _made_with(records: Sequence[Record], total: int) -> str:
+def made_with(records: Sequence[Record], total: int) -> str:
     if not records:
         return f"0 of {total} cells are done."
     dates = sorted(r["date"][:10] for r in records)
@@ -70,7 +70,7 @@ def _made_with(records: Sequence[Record], total: int) -> str:
         f"{len(records)} of {total} cells are done, {sum(r['outcome'] != 'done' for r in records)} of them failed.",
         f"- dates: {dates[0]} to {dates[-1]}",
         f"- commits: {', '.join(sorted({v['commit'] for v in done}))} (+: with changes that are in none)",
-        f"- processes that wanted to run when a cell began: {_spread([v['load'] for v in done], '{:.1f}'.format)}",
+        f"- processes that wanted to run when a cell began: {spread([v['load'] for v in done], '{:.1f}'.format)}",
         f"- machine: {'; '.join(sorted({r['machine'] for r in records}))}",
         f"- versions: {', '.join(sorted(versions))}",
     ]
@@ -93,7 +93,7 @@ def _laws(title: str, records: Sequence[Record | None]) -> list[str]:
     table = [_law_row(what, cells) for what, cells in rows.items()]
     if len(rows) > 1:
         table.append(_law_row("all", [cell for cells in rows.values() for cell in cells]))
-    return [f"## {title}", _markdown(heads, table)]
+    return [f"## {title}", markdown(heads, table)]
 
 
 def _law_row(what: str, records: Sequence[Record]) -> list[str]:
@@ -103,14 +103,14 @@ def _law_row(what: str, records: Sequence[Record]) -> list[str]:
     return [
         what,
         str(count),
-        _count(done, "exact", count),
-        _count(done, "from_messages", count),
-        _count(done, "without_network", count),
-        _spread(_values(done, "constants_error"), "{:.1e}".format),
-        _spread(_values(done, "direct_r2_trimmed"), r_squared),
-        _spread(_values(done, "direct_r2_all"), r_squared),
+        count_of(done, "exact", count),
+        count_of(done, "from_messages", count),
+        count_of(done, "without_network", count),
+        spread(values(done, "constants_error"), "{:.1e}".format),
+        spread(values(done, "direct_r2_trimmed"), r_squared),
+        spread(values(done, "direct_r2_all"), r_squared),
         ", ".join(f"{verdicts.count(s)} {s}" for s in sorted(set(verdicts))),
-        _spread(_values(done, "seconds"), "{:.0f}".format),
+        spread(values(done, "seconds"), "{:.0f}".format),
     ]
 
 
@@ -120,25 +120,25 @@ def _solar_system(records: Sequence[Record | None]) -> list[str]:
         return []
     percent = "{:.4%}".format
     rows = [
-        ["exponent of r", _spread(_values(found, "exponent"), "{:.6f}".format)],
-        ["its error", _spread(_values(found, "exponent_error"), percent)],
-        ["Jupiter's source strength to the Sun's, error", _spread(_values(found, "jupiter_to_sun_error"), percent)],
-        ["bodies determined", _spread(_values(found, "determined"), "{:.0f}".format)],
-        ["worst of them, error", _spread(_values(found, "worst_determined_error"), percent)],
+        ["exponent of r", spread(values(found, "exponent"), "{:.6f}".format)],
+        ["its error", spread(values(found, "exponent_error"), percent)],
+        ["Jupiter's source strength to the Sun's, error", spread(values(found, "jupiter_to_sun_error"), percent)],
+        ["bodies determined", spread(values(found, "determined"), "{:.0f}".format)],
+        ["worst of them, error", spread(values(found, "worst_determined_error"), percent)],
         *(_body(found, name) for name in found[0]["errors"]),
         ["verdict", "; ".join(sorted({f"{v['status']}, {v['match']}" for v in found}))],
-        ["seconds", _spread(_values(found, "seconds"), "{:.0f}".format)],
+        ["seconds", spread(values(found, "seconds"), "{:.0f}".format)],
     ]
-    return ["## Solar System", _markdown(("what", "figure"), rows)]
+    return ["## Solar System", markdown(("what", "figure"), rows)]
 
 
 def _body(found: Sequence[Record], name: str) -> list[str]:
     sure = sum(name in v["determined_bodies"] for v in found)
-    error = _spread([v["errors"][name] for v in found], "{:.4%}".format)
+    error = spread([v["errors"][name] for v in found], "{:.4%}".format)
     return [f"source strength of {name}, error", f"{error}; determined in {sure} of {len(found)}"]
 
 
-def _every_law(records: Sequence[Record]) -> list[str]:
+def every_law(records: Sequence[Record]) -> list[str]:
     """What each cell found, and the reason of each that failed."""
     rows = []
     for record in records:
@@ -149,7 +149,7 @@ def _every_law(records: Sequence[Record]) -> list[str]:
             exact = "" if "exact" not in value else "exact" if value["exact"] else f"not exact: {value['why']}"
             verdict = value["status"] + (f", {value['match']}" if value["match"] else "")
             rows.append([record["name"], exact, f"`{value['law']}`", verdict])
-    return ["## Every cell", _markdown(("cell", "outcome", "law", "verdict"), rows)] if rows else []
+    return ["## Every cell", markdown(("cell", "outcome", "law", "verdict"), rows)] if rows else []
 
 
 def _timing(records: Sequence[Record | None]) -> list[str]:
@@ -159,34 +159,34 @@ def _timing(records: Sequence[Record | None]) -> list[str]:
     rows = []
     whole = [r["value"]["seconds"] for r in done if r["name"].startswith("timing_discover")]
     if whole:
-        rows.append(["`discover gravity`, whole command", _spread(whole, "{:.1f} s".format)])
+        rows.append(["`discover gravity`, whole command", spread(whole, "{:.1f} s".format)])
     for record in done:
         value = record["value"]
         if record["name"] in ("timing_help", "timing_import"):
-            rows.append([record["name"].removeprefix("timing_"), _spread(value["all"], "{:.2f} s".format)])
+            rows.append([record["name"].removeprefix("timing_"), spread(value["all"], "{:.2f} s".format)])
         if record["name"] == "timing_full-set":
             kept = f"{value['seconds']:.1f} s, median energy change {value['energy_change']:.1e}"
             rows.append(["gravity, 10,000 runs of 500 steps, n = 4", kept])
-    return ["## Time", _markdown(("what", "figure"), rows)]
+    return ["## Time", markdown(("what", "figure"), rows)]
 
 
-def _values(done: Iterable[Record], name: str) -> list[float]:
+def values(done: Iterable[Record], name: str) -> list[float]:
     return [v[name] for v in done if v.get(name) is not None]
 
 
-def _count(done: Sequence[Record], name: str, count: int) -> str:
+def count_of(done: Sequence[Record], name: str, count: int) -> str:
     if all(v.get(name) is None for v in done):
         return "-"
     return f"{sum(bool(v.get(name)) for v in done)} of {count}"
 
 
-def _spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
+def spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
     if not values:
         return "-"
     middle = shown(statistics.median(values))
     return middle if len(values) == 1 else f"{middle} [{shown(min(values))}, {shown(max(values))}]"
 
 
-def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -20,6 +20,8 @@ from gnn_discovery.model import GraphNetwork, NetworkConfig, Scales, jitted, mea
 from gnn_discovery.snapshots import Snapshots, Split
 
 CHUNKS = 20
+STEPS = {"fixed": 4000, "mlp": 10000}
+"""By the node function, where nothing else is asked."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class TrainingConfig:
     """How long and how hard.
 
     Attributes:
-        steps: optimiser steps; None takes 4,000 with a fixed node function and 10,000 with an MLP, whose gauge is slow.
+        steps: optimiser steps; None takes `STEPS`, more of them with an MLP, whose gauge is slow.
         edges: about how many edges a batch holds.
         learning_rate: the peak of the one-cycle cosine schedule.
         l1: weight of the mean over edges of the L1 norm of a message, for "l1" and "pruning" (arXiv 2006.11287: 1e-2).
@@ -75,6 +77,11 @@ class Trained:
     config: NetworkConfig
     history: np.ndarray
     names: tuple[str, ...]
+
+    @property
+    def error(self) -> float:
+        """The lowest held-out error: mean over particles of |F - F_predicted| / (scale + |F|)."""
+        return float(np.nanmin(self.history[:, 2]))
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain numbers from which `unpack` makes the same network."""
@@ -143,7 +150,7 @@ def train(
     graph, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     data, held = graph_data(split.train), graph_data(split.valid)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
-    steps = config.steps or (4000 if network.node == "fixed" else 10000)
+    steps = config.steps or STEPS[network.node]
     length = max(1, steps // CHUNKS)
     schedule = schedule or optax.cosine_onecycle_schedule(CHUNKS * length, config.learning_rate, 0.1, 10.0, 1e3)
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule, b2=0.99))

@@ -11,7 +11,7 @@ import pytest
 from worlds import radial, size, spring, table, world
 
 from gnn_discovery.distill import Channel, distill, find_structures, formulas, tables_without_network
-from gnn_discovery.distill.profile import find_jump, read_profiles
+from gnn_discovery.distill.profile import find_end, find_jump, read_profiles
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.evaluate import pair_force
 from gnn_discovery.symbolic import Candidate, EngineConfig, EngineResult
@@ -31,6 +31,8 @@ def v_r(x, v):
 gravity = radial(lambda r, p: -p["m_i"] * p["m_j"] / (r + 0.01) ** 2)
 charge = radial(lambda r, p: p["q_i"] * p["q_j"] / (r + 0.01) ** 2)
 odd_power = radial(lambda r, p: -(p["m_i"] ** 0.7) * p["m_j"] / (r + 0.01))
+contact = radial(lambda r, p: 6.4 * np.maximum(1.25 - r, 0.0))
+lennard_jones = radial(lambda r, p: 2.0 / r**13 - 1.0 / r**7)
 step = radial(lambda r, p: np.where(r < 1.99, 0.0, -2 * (r - 0.99)))
 
 
@@ -189,6 +191,16 @@ def test_a_threshold_is_found_where_it_is(noise):
 @pytest.mark.parametrize("formula", [gravity, spring, dashpot, odd_power])
 def test_no_threshold_is_found_where_there_is_none(formula, noise):
     assert find_jump(profile_of(formula, noise=noise)) is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.003])
+def test_a_force_that_ends_is_told_from_one_that_decays(noise):
+    profile = profile_of(contact, noise=noise)
+    end = find_end(profile)
+    assert end is not None
+    assert profile.variable[end] == pytest.approx(1.25, abs=0.05)
+    for formula in (gravity, spring, dashpot, odd_power, lennard_jones):
+        assert find_end(profile_of(formula, noise=noise)) is None
 
 
 ENGINE = EngineConfig(evaluations=20_000, seed=0)

@@ -11,6 +11,7 @@ import sympy
 from gnn_discovery.engines import sparse
 from gnn_discovery.engines.operon import Operon
 from gnn_discovery.engines.refine import refine
+from gnn_discovery.engines.short import short_forms
 from gnn_discovery.engines.sparse import Sparse
 from gnn_discovery.errors import EngineUnavailable
 from gnn_discovery.expression import Expression
@@ -198,6 +199,15 @@ def test_sparse_regression_tries_no_more_than_its_budget(evaluations, monkeypatc
     problem, _ = profile("1.1/(r + 0.01)**2", 0.02, 8)
     assert solve(Sparse(), problem, EngineConfig(evaluations=evaluations))
     assert sum(tried) <= evaluations
+
+
+def test_the_steep_repulsion_of_atoms_is_found():
+    """Buckingham's force: an exponential of a twentieth of the distance, and a power."""
+    r = np.geomspace(0.7, 3, 150)
+    force = 2e6 * np.exp(-15 * r) - 0.6 / r**7
+    problem = Problem({"r": r}, force, 1 / (np.abs(force) + 0.05) ** 2)
+    found = short_forms(problem, EngineConfig().operators)
+    assert min(np.max(np.abs(f.numpy(["r"])(r) - force) / (np.abs(force) + 0.05)) for f in found) < 1e-5
 
 
 def test_refinement_moves_the_zero_of_a_variable():

@@ -190,6 +190,16 @@ def test_first_order_law_relaxes_exponentially():
     np.testing.assert_allclose(x[-1, 0], np.array([3.0, 4.0]) * np.exp(-1), rtol=1e-6)
 
 
+def test_roll_stops_where_its_evaluations_are_spent():
+    """Forces that jump at a cut-off ask for many short steps."""
+    law = ForceLaw((term("pair", "radial", "-1.0"),))
+    times = np.linspace(0, 40, 81)
+    start = np.array([[0.0, 0.0], [1.0, 0.0]])
+    x = roll(law, start, np.array([[0.0, 0.3], [0.0, -0.3]]), None, times, cutoff=1.05, evaluations=600)
+    assert 1 < len(x) < len(times)
+    np.testing.assert_allclose(x.sum(axis=1), [[1.0, 0.0]] * len(x), atol=1e-6)
+
+
 def test_roll_stops_where_it_diverges():
     law = ForceLaw((term("external", "radial", "r**3"),), order=1)  # infinite at t = 1/2
     x = roll(law, np.array([[1.0, 0.0]]), None, None, np.linspace(0, 1, 21))

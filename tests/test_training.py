@@ -17,7 +17,7 @@ from worlds import halves, relative_error, size, spring, world
 from gnn_discovery.errors import NoResult
 from gnn_discovery.graph import batch_graph, graph_data
 from gnn_discovery.model import NetworkConfig
-from gnn_discovery.pipeline import Keep
+from gnn_discovery.pipeline import DiscoverConfig, Keep, network
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, _loss, predict, train
 
@@ -78,6 +78,29 @@ def test_a_stopped_training_goes_on_to_the_network_of_one_that_was_not(tmp_path)
         np.testing.assert_array_equal(here[name], there[name], err_msg=name)
     again = Keep(RunDirectory(tmp_path)).network("network", lambda _: pytest.fail("trained again"))
     np.testing.assert_array_equal(again.history, resumed.history)
+
+
+@pytest.mark.parametrize(
+    ("errors", "noise", "rates", "kept"),
+    [
+        ((0.04, None), 0.0, 1, 0.04),
+        ((0.4, 0.02), 0.0, 2, 0.02),
+        ((0.4, 0.5), 0.0, 2, 0.4),
+        ((0.4, None), 0.2, 1, 0.4),
+    ],
+)
+def test_a_network_that_got_stuck_is_trained_once_more_and_the_better_one_kept(monkeypatch, errors, noise, rates, kept):
+    """Unless it is as good as the noise allows."""
+    asked = []
+
+    def stand_in(data, config, **_):
+        asked.append(config.training.learning_rate)
+        return Trained(tiny(SPLIT.train), config.network, np.array([[1.0, 0.0, errors[len(asked) - 1]]]), ())
+
+    monkeypatch.setattr("gnn_discovery.pipeline.networks.train", stand_in)
+    data = replace(SPLIT, train=replace(SPLIT.train, noise=noise))
+    assert network("network", data, DiscoverConfig(), Keep(None)).error == kept
+    assert len(asked) == rates and asked[-1] == pytest.approx(asked[0] / 3 ** (rates - 1))
 
 
 @pytest.mark.slow

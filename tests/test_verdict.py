@@ -11,7 +11,7 @@ from gnn_discovery.expression import Expression
 from gnn_discovery.law.evaluate import predict
 from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
 from gnn_discovery.physics.catalogue import catalogue
-from gnn_discovery.physics.checks import check_engines
+from gnn_discovery.physics.checks import check_engines, check_sum_over_pairs
 from gnn_discovery.physics.conservation import check_conservation, potential_energy
 from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import compare, same_law
@@ -255,6 +255,15 @@ GRAVITY_FOUND = investigate(law(GRAVITY), DATA)
 )
 def test_a_law_that_does_not_explain_the_motion_is_never_known(context, status):
     assert decide(GRAVITY_FOUND, context).status == status
+
+
+def test_forces_that_do_not_add_up_are_said_so():
+    """Not where a network that need not add them does no better: then the training or the search has failed."""
+    context = JudgeContext((0.4, 0.4), (0.4, 0.4))
+    for free, said in ((0.14, True), (0.26, False)):
+        verdict = judge(law(GRAVITY), DATA, replace(context, observed=(check_sum_over_pairs(0.27, free),)))
+        assert (verdict.status, verdict.match) == ("inconclusive", None)
+        assert ("the forces are not a sum over pairs" in verdict.reason) == said
 
 
 def test_uncertain_constants_make_nothing_known():

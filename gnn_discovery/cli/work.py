@@ -76,12 +76,9 @@ def train(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
         progress.stage("motion")
         data = pipeline.observe(pipeline.load(source, config.simulation), config)
         progress.stage("training")
-        trained = pipeline.Keep(run).network(
-            NETWORK, lambda c: pipeline.train(data, config, report=progress.training, checkpoints=c)
-        )
+        trained = pipeline.network(NETWORK, data, config, pipeline.Keep(run), progress.training)
     step, loss, valid = (float(x) for x in trained.history[-1])
-    best = float(trained.history[:, 2].min())
-    return {"run": str(run.path), "steps": step, "loss": loss, "held_out_error": valid, "best": best}
+    return {"run": str(run.path), "steps": step, "loss": loss, "held_out_error": valid, "best": trained.error}
 
 
 def distill(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
@@ -92,7 +89,7 @@ def distill(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
     with monitor(quiet) as progress:
         progress.stage("motion")
         data = pipeline.observe(pipeline.load(source, config.simulation), config)
-        trained = pipeline.Keep(run).network(NETWORK, lambda c: pipeline.train(data, config, checkpoints=c))
+        trained = pipeline.network(NETWORK, data, config, pipeline.Keep(run))
         progress.stage("messages")
         reading = pipeline.read(trained, data, config)
         progress.stage("regression")

@@ -1,4 +1,4 @@
-"""Formulas for profiles: what each engine offers, a jump cut and both sides regressed apart."""
+"""Formulas for profiles: what each engine offers, a jump or an end cut and both sides regressed apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gnn_discovery.distill.profile import Profile, find_jump
+from gnn_discovery.distill.profile import Profile, find_end, find_jump
 from gnn_discovery.expression import Expression
 from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, Progress, search
 
@@ -100,8 +100,9 @@ def regress(
 
 
 def _pieces(profile: Profile) -> list[Profile]:
-    """The profile, and where it jumps both sides of the jump, the points next to it left out."""
+    """The profile, and where it jumps or ends both sides of that place, the points next to it left out."""
     jump = find_jump(profile)
+    jump = find_end(profile) if jump is None else jump
     if jump is None:
         return [profile]
     sides = [slice(None, jump - GAP), slice(jump + GAP, None)]

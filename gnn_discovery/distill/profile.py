@@ -12,6 +12,10 @@ from gnn_discovery.distill.structure import Structure
 from gnn_discovery.table import MessageTable
 
 BINS = 300
+SEEN, NOTHING = 0.1, 0.01
+"""Of what counts as an error of size one: a point of a profile that is seen, and one that is nothing."""
+STEEP = 12
+"""Points within which a force that ends goes from seen to nothing; one that decays takes longer."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,17 @@ def find_jump(profile: Profile) -> int | None:
     size = np.abs(step) * profile.weight[index]
     clear = (size > 0.1) & (size > 10 * np.median(size)) & (np.abs(step) > change) & (gap < 2)
     return int(index[np.argmax(size * clear)]) if clear.any() else None
+
+
+def find_end(profile: Profile) -> int | None:
+    """Index of the first point from which on the profile is nothing, where it does not decay but ends.
+
+    A force of finite reach, such as that of spheres in contact, has a corner there, which no smooth formula follows.
+    """
+    size = np.abs(profile.value) * profile.weight
+    end = int(np.flatnonzero(size > NOTHING)[-1]) + 1 if (size > NOTHING).any() else 0
+    steep = end > STEEP and size[end - STEEP : end].max() > SEEN
+    return end if steep and len(size) - end > STEEP else None
 
 
 def _step(profile: Profile, k: int, span: int) -> tuple[float, float, float]:

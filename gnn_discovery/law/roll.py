@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
-from scipy.integrate import solve_ivp
+from scipy.integrate import DOP853
 
 from gnn_discovery.law.evaluate import acceleration
 from gnn_discovery.law.record import ForceLaw
@@ -32,38 +32,26 @@ def roll(
     """
     times = np.asarray(times, dtype=float)
     start = np.asarray(positions, dtype=float)
-    shape, spent = start.shape, 0
     reach = 1e6 * (1.0 + np.abs(start).max())
 
-    def rate(t: float, state: np.ndarray) -> np.ndarray:
-        nonlocal spent
-        spent += 1
-        x = state[: start.size].reshape(shape)
-        v = None if law.order == 1 else state[start.size :].reshape(shape)
+    def rate(_: float, state: np.ndarray) -> np.ndarray:
         if not np.isfinite(state).all():
             return np.full_like(state, np.nan)
-        a = acceleration(law, x, v, properties, edges, box, cutoff).ravel()
-        return a if v is None else np.concatenate([v.ravel(), a])
+        x, *v = state.reshape(-1, *start.shape)
+        a = acceleration(law, x, v[0] if v else None, properties, edges, box, cutoff)
+        return np.stack([*v, a]).ravel()
 
-    def alive(t: float, state: np.ndarray) -> float:
-        size = np.abs(state[: start.size]).max()
-        return 1.0 if np.isfinite(size) and size < reach and spent < evaluations else -1.0
-
-    alive.terminal = True  # type: ignore[attr-defined]
     state = start.ravel() if law.order == 1 else np.concatenate([start.ravel(), np.asarray(velocities, float).ravel()])
+    rolled = [start[None]]
     with np.errstate(all="ignore"):
         if not np.all(np.isfinite(rate(times[0], state))):
-            return start[None]
-        solution = solve_ivp(
-            rate,
-            (times[0], times[-1]),
-            state,
-            "DOP853",
-            times,
-            events=alive,
-            rtol=tolerance,
-            atol=tolerance * 1e-2,
-        )
-    rolled = solution.y[: start.size].T.reshape(-1, *shape)
-    finite = np.isfinite(rolled).all(axis=(1, 2))
-    return rolled[: len(rolled) if finite.all() else int(np.argmin(finite))]
+            return rolled[0]
+        solver = DOP853(rate, times[0], state, times[-1], rtol=tolerance, atol=tolerance * 1e-2)
+        while solver.status == "running" and solver.nfev < evaluations:
+            solver.step()
+            if solver.status == "failed" or not np.abs(solver.y[: start.size]).max() < reach:
+                break
+            reached = times[(times > solver.t_old) & (times <= solver.t)]
+            if len(reached):
+                rolled.append(solver.dense_output()(reached)[: start.size].T.reshape(-1, *start.shape))
+    return np.concatenate(rolled)

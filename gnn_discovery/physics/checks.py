@@ -20,11 +20,13 @@ Errors = tuple[float | None, float | None]
 
 EXPLAINS = 0.01
 """Share of held-out motion that a law may leave unexplained where the data are exact."""
+SUM_OVER_PAIRS = "sum over pairs"
 _TIMES_NOISE, _MOST_NOISE = 3.0, 0.3
 _OUTSIDE = 5.0
 _WORSE = 1.05
 _EXACT = 1e-6
 _NETWORK_BETTER = 3.0
+_FREE_BETTER = 0.75
 _VISIBLE = 1e-3
 _BETTER = 0.9
 _SNAPSHOTS = 600
@@ -54,6 +56,19 @@ def check_nothing_left(law_error: Errors, network_error: Errors, noise: float) -
     left = law > _NETWORK_BETTER * network and law > max(_VISIBLE, noise)
     detail = f"law {law:.2g}, network {network:.2g} of held-out motion unexplained"
     return Check("nothing left for the network", not left, float(law / max(network, 1e-300)), detail)
+
+
+def check_sum_over_pairs(sums: float, free: float) -> Check:
+    """Whether forces add up: a network that may do anything with its messages does no better than the best sum.
+
+    Args:
+        sums: the lower held-out error of law and network, both sums of pair and self forces.
+        free: that of a network with an MLP for a node function.
+    """
+    passed = bool(free > _FREE_BETTER * sums)
+    said = "the forces are not shown to be other than a sum" if passed else "the forces are not a sum over pairs"
+    detail = f"{said}: the best sum leaves {sums:.2g} of them unexplained, a network that need not add {free:.2g}"
+    return Check(SUM_OVER_PAIRS, passed, free / max(sums, 1e-300), detail)
 
 
 def check_no_worse(law_error: Errors, network_error: Errors) -> Check:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics.checks import (
+    SUM_OVER_PAIRS,
     Errors,
     Rival,
     best_known,
@@ -33,7 +34,7 @@ class JudgeContext:
 
     Attributes:
         law_error, network_error: sum|residual| / sum|target| in and out of distribution, None: not measured.
-        observed: what was tested on the messages, and by asking several engines.
+        observed: what was tested on the messages, on a network that need not add them, and by asking several engines.
         seeds_agree: whether other seeds give the same law; None: no other seed was trained yet.
         noise: relative error of the observed target, 0 when exact.
         force_limit: upper limit on the force where none was found, in the units of the data.
@@ -136,8 +137,9 @@ def _likeness(comparison: Comparison) -> tuple[Check, ...]:
 
 def _refusals(checks: tuple[Check, ...]) -> str:
     """What forbids any confident verdict."""
-    names = ("explains the motion", "nothing left for the network")
-    return "; ".join(c.detail for c in checks if c.name in names and c.passed is False)
+    failed = {c.name: c.detail for c in checks if c.passed is False}
+    names = (SUM_OVER_PAIRS, "explains the motion", "nothing left for the network")
+    return "; ".join(failed[name] for name in names if name in failed)
 
 
 def _known_or_not(comparison: Comparison, checks: tuple[Check, ...]) -> Verdict:

@@ -3,6 +3,7 @@
 from gnn_discovery.pipeline.check import check as check
 from gnn_discovery.pipeline.config import DiscoverConfig as DiscoverConfig
 from gnn_discovery.pipeline.keep import Keep as Keep
+from gnn_discovery.pipeline.networks import network as network
 from gnn_discovery.pipeline.steps import Reading as Reading
 from gnn_discovery.pipeline.steps import Source as Source
 from gnn_discovery.pipeline.steps import check_engines as check_engines

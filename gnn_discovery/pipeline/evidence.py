@@ -11,6 +11,7 @@ from gnn_discovery.law.evaluate import pair_force, predict
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.roll import roll
 from gnn_discovery.messages import Messages, radial_profile
+from gnn_discovery.physics.checks import check_explains
 from gnn_discovery.physics.record import Check
 from gnn_discovery.pipeline.steps import Reading
 from gnn_discovery.report.record import Curve, Evidence, Fit, FrontPoint
@@ -52,6 +53,11 @@ def _fit_one(law: ForceLaw, trained: Trained | None, part: Snapshots) -> list[fl
     ]
     network = None if trained is None else error(network_predict(trained, part)[here])
     return [*r2, network, error(said)]
+
+
+def explained(fit: Fit, noise: float) -> bool:
+    """Whether law or network, the sums of pair and self forces, explain held-out motion to the noise."""
+    return any(check_explains(error, noise).passed for error in (fit.law_error, fit.network_error))
 
 
 def symmetry_checks(reading: Reading) -> tuple[Check, ...]:

@@ -10,11 +10,21 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.physics import JudgeContext, check_engines, decide, investigate, judge, needs_seeds, same_law
+from gnn_discovery.physics import (
+    JudgeContext,
+    check_engines,
+    check_sum_over_pairs,
+    decide,
+    investigate,
+    judge,
+    needs_seeds,
+    same_law,
+)
 from gnn_discovery.pipeline import steps
 from gnn_discovery.pipeline.config import DiscoverConfig
-from gnn_discovery.pipeline.evidence import draw_from, measure_fit, symmetry_checks
+from gnn_discovery.pipeline.evidence import draw_from, explained, measure_fit, symmetry_checks
 from gnn_discovery.pipeline.keep import Keep
+from gnn_discovery.pipeline.networks import free_node, network
 from gnn_discovery.report import reveal, write_report
 from gnn_discovery.report.record import Discovery, Fit
 from gnn_discovery.runs import RunDirectory, versions
@@ -113,7 +123,7 @@ def _discover(
 def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> dict[str, Any]:
     """Network, messages, law, verdict: all that a Discovery says of them."""
     with clock("training"):
-        trained = keep.network("network", lambda c: steps.train(data, config, report=clock.training, checkpoints=c))
+        trained = network("network", data, config, keep, clock.training)
     with clock("messages"):
         reading = steps.read(trained, data, config)
     with clock("regression"):
@@ -133,6 +143,11 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
         )
         law = steps.settle(choice.law, data, config)
         findings = investigate(law, data.train)
+    if law.terms and config.network.node == "fixed" and not explained(fit, data.train.noise):
+        with clock("additivity"):
+            free = network("network-free", data, free_node(config), keep, clock.training)
+            check = check_sum_over_pairs(min(choice.error, trained.error), free.error)
+        context = replace(context, observed=(*context.observed, check))
     if needs_seeds(findings, context):
         others = [_once_more(data, config, k, clock, keep) for k in range(1, config.seeds)]
         context = replace(context, seeds_agree=all(same_law(o, choice.law, data.train) for o in others))
@@ -164,7 +179,7 @@ def _once_more(data: Split, config: DiscoverConfig, k: int, clock: _Clock, keep:
     """The law that another network, and another search, finds in the same data."""
     other = replace(config, seed=config.seed + k)
     with clock(f"seed {other.seed}"):
-        trained = keep.network(f"network-{k}", lambda c: steps.train(data, other, report=clock.training, checkpoints=c))
+        trained = network(f"network-{k}", data, other, keep, clock.training)
         distilled = steps.distill(steps.read(trained, data, other), data, other, report=clock.regression)
         return steps.choose(distilled.laws, data, other).law
 

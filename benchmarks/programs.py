@@ -1,0 +1,115 @@
+"""The table of laws found in other people's programs: ``python benchmarks/programs.py``.
+
+As in ``laws.py``, each cell is one discovery in a process of its own, kept in ``results/programs/NAME.json`` and never
+run again; the table in ``results/programs.md`` is made of whatever is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from laws import say
+from summary import right
+from table import every_law, made_with, markdown, spread, values
+
+from gnn_discovery.runs import Cell, run_cells
+from gnn_discovery.runs.files import read_json, write_bytes
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "programs"
+PAIRWISE = {
+    "REBOUND": ("rebound-planets", "rebound-drag"),
+    "OpenMM": ("openmm-pair", "openmm-lennard-jones"),
+    "jax-md": ("jaxmd-soft-spheres", "jaxmd-morse"),
+    "ASE": ("ase-lennard-jones",),
+}
+MANY_BODY = "ase-emt"
+NOT_A_SUM = "the forces are not a sum over pairs"
+
+Record = Mapping[str, Any]
+
+
+def cells(seeds: int) -> dict[str, list[Cell]]:
+    """The cells of each system."""
+    systems = [*(system for some in PAIRWISE.values() for system in some), MANY_BODY]
+    return {system: [_cell(system, seed) for seed in range(seeds)] for system in systems}
+
+
+def _cell(system: str, seed: int) -> Cell:
+    return Cell(f"{system}_s{seed}", "cells:law", {"system": system, "dim": None, "seed": seed, "network": {}})
+
+
+def write_table(seeds: int) -> str:
+    """Write the table; what is said about it, in a line."""
+    kept = {system: [r for r in map(_read, some) if r is not None] for system, some in cells(seeds).items()}
+    records = [record for some in kept.values() for record in some]
+    adapters = [
+        all(_right(kept[s][k]) for s in systems if k < len(kept[s]))
+        for systems in PAIRWISE.values()
+        for k in range(max(len(kept[s]) for s in systems))
+    ]
+    heads = ("system", "seeds", "exact, constants within .1%", "known", "error of constants", "seconds")
+    parts = [
+        "# Laws found in other people's programs",
+        "Made by `python benchmarks/programs.py` from the cells in `programs/`. Exact and known are as in "
+        "[laws.md](laws.md). An adapter counts with a seed where the law of each of its systems is recovered. "
+        f"`{MANY_BODY}` is a many-body potential: right is a verdict that says so.",
+        made_with(records, seeds * len(kept)),
+        f"Adapters whose law is recovered: **{sum(adapters)} of {seeds * len(PAIRWISE)}** (adapters × seeds). "
+        f"EMT refused, because it is no sum over pairs: **{sum(map(_refused, kept[MANY_BODY]))} of {seeds}**.",
+        markdown(heads, [_row(system, some) for system, some in kept.items()]),
+        *every_law(records),
+    ]
+    out = HERE / "results" / "programs.md"
+    write_bytes(out, ("\n\n".join(parts) + "\n").encode())
+    return f"{out}: {len(records)} of {seeds * len(kept)} cells"
+
+
+def _row(system: str, records: Sequence[Record]) -> list[str]:
+    done = [r["value"] for r in records if r["outcome"] == "done"]
+    count = len(records)
+    if system == MANY_BODY:
+        found = [f"refused: {sum(map(_refused, records))} of {count}", "-", "-"]
+    else:
+        known = sum(v["status"] == "known" for v in done)
+        errors = spread(values(done, "constants_error"), "{:.1e}".format)
+        found = [f"{sum(map(_right, records))} of {count}", f"{known} of {count}", errors]
+    return [system, str(count), *found, spread(values(done, "seconds"), "{:.0f}".format)]
+
+
+def _right(record: Record) -> bool:
+    return record["outcome"] == "done" and right(record["value"]) and record["value"]["status"] == "known"
+
+
+def _refused(record: Record) -> bool:
+    value = record["value"]
+    return record["outcome"] == "done" and value["status"] == "inconclusive" and NOT_A_SUM in value["reason"]
+
+
+def _read(cell: Cell) -> Record | None:
+    path = RESULTS / f"{cell.name}.json"
+    return read_json(path) if path.exists() else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=1, help="cells side by side, one thread each")
+    parser.add_argument("--only", nargs="+", metavar="SYSTEM", choices=[*cells(1)], help="systems to run")
+    parser.add_argument("--seeds", type=int, default=3, help="of each system")
+    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
+    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
+    asked = parser.parse_args()
+    every = cells(asked.seeds)
+    chosen = [cell for k in range(asked.seeds) for s in asked.only or every for cell in every[s][k : k + 1]]
+    try:
+        if not asked.table:
+            run_cells(chosen, RESULTS, asked.workers, threads=1, search=[HERE], retry=asked.retry, report=say)
+    finally:
+        print(write_table(asked.seeds))
+
+
+if __name__ == "__main__":
+    main()

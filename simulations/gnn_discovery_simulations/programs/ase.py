@@ -1,0 +1,111 @@
+"""ASE: argon under Lennard-Jones forces, and copper in the effective medium theory, which is no sum over pairs.
+
+Hjorth Larsen et al., J. Phys.: Condens. Matter 29, 273002 (2017). Angstrom, eV and u; the unit of time follows.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gnn_discovery.simulator import SimulationConfig
+from gnn_discovery.trajectory import Trajectory
+from gnn_discovery_simulations.programs.program import Program, scattered, thermal
+from gnn_discovery_simulations.system import LawTerm, term
+
+BOLTZMANN = 8.617333262e-5
+"""eV/K."""
+
+FEMTOSECOND = 0.09822694788464063
+"""In ASE's unit of time, Angstrom sqrt(u/eV)."""
+
+
+class ASE(Program):
+    """A cluster under one calculator of ASE, moved by ``VelocityVerlet``.
+
+    Class attributes:
+        element: of all atoms.
+        spacing: side of the cube of the start for one atom, and ``apart`` the least distance in it, in Angstrom.
+        temperature: of the start, in K.
+        step: of the integrator in fs; frames are ``kept`` steps apart.
+    """
+
+    extra = "ase"
+    runs = 60
+    frames = 50
+    element: ClassVar[str]
+    spacing: ClassVar[float]
+    apart: ClassVar[float]
+    temperature: ClassVar[float]
+    step: ClassVar[float]
+    kept: ClassVar[int] = 5
+
+    @abstractmethod
+    def calculator(self) -> Any:
+        """The calculator of ASE that gives the forces."""
+
+    def run(self, rng: np.random.Generator, frames: int, particles: int, dim: int) -> Trajectory:
+        ase, verlet = self.use("ase"), self.use("ase.md.verlet")
+        places = scattered(rng, particles, 3, self.spacing * particles ** (1 / 3), self.apart)
+        atoms = ase.Atoms([self.element] * particles, positions=places, calculator=self.calculator())
+        masses = atoms.get_masses()
+        atoms.set_velocities(thermal(rng, masses, BOLTZMANN * self.temperature, dim))
+        dynamics = verlet.VelocityVerlet(atoms, timestep=self.step * FEMTOSECOND)
+        motion = np.empty((3, frames, particles, 3))
+        for frame in range(frames):
+            if frame:
+                dynamics.run(self.kept)
+            motion[:, frame] = atoms.get_positions(), atoms.get_velocities(), atoms.get_forces()
+        return Trajectory(
+            motion[0],
+            self.kept * self.step * FEMTOSECOND * np.arange(frames),
+            velocities=motion[1],
+            accelerations=motion[2] / masses[:, None],
+            properties={"m": masses},
+            units={"length": "Angstrom", "time": "Angstrom*sqrt(u/eV)", "m": "u"},
+        )
+
+
+class LennardJones(ASE):
+    """Argon, with a cut-off that nothing reaches."""
+
+    element = "Ar"
+    spacing = 4.5
+    apart = 3.2
+    temperature = 60.0
+    step = 5.0
+    kept = 10
+    sigma: ClassVar[float] = 3.4
+    epsilon: ClassVar[float] = 0.0104
+
+    def calculator(self) -> Any:
+        return self.use("ase.calculators.lj").LennardJones(sigma=self.sigma, epsilon=self.epsilon, rc=200.0)
+
+    def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
+        size = 24 * self.epsilon
+        return (term("pair", "radial", f"{2 * size * self.sigma**12!r}/r**13 - {size * self.sigma**6!r}/r**7"),)
+
+
+class EMT(ASE):
+    """Copper in the effective medium theory of Jacobsen, Stoltze and Norskov, Surf. Sci. 366, 394 (1996).
+
+    The energy of an atom is a function of the density that its neighbours make together: a many-body potential.
+    """
+
+    runs = 50
+    frames = 40
+    particles = 6
+    element = "Cu"
+    spacing = 2.6
+    apart = 2.3
+    temperature = 600.0
+    step = 2.0
+
+    def calculator(self) -> Any:
+        return self.use("ase.calculators.emt").EMT()
+
+    def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
+        """None: no sum of pair forces is the law."""
+        return ()

@@ -1,0 +1,153 @@
+"""OpenMM: a pair force written by the user, and a Lennard-Jones fluid in a periodic box.
+
+Eastman et al., PLOS Comput. Biol. 13, e1005659 (2017). The Reference platform, which is double precision throughout;
+nm, ps, Da and kJ/mol, in which m a is the force.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gnn_discovery.simulator import SimulationConfig
+from gnn_discovery.trajectory import Trajectory
+from gnn_discovery_simulations.programs.program import Program, scattered, thermal
+from gnn_discovery_simulations.system import LawTerm, term
+
+BOLTZMANN = 8.314462618e-3
+"""kJ/mol/K."""
+
+
+class OpenMM(Program):
+    """Particles under one force of OpenMM, moved by velocity Verlet.
+
+    Class attributes:
+        temperature: of the start, in K.
+        step: of the integrator in ps; frames are ``kept`` steps apart.
+        cutoff: in nm, of a force that has one; then the box is periodic.
+    """
+
+    extra = "openmm"
+    temperature: ClassVar[float] = 120.0
+    step: ClassVar[float] = 0.002
+    kept: ClassVar[int] = 20
+    cutoff: ClassVar[float | None] = None
+
+    @abstractmethod
+    def force(self, openmm: Any, particles: int) -> Any:
+        """A ``Force`` of OpenMM for so many particles."""
+
+    @abstractmethod
+    def start(self, rng: np.random.Generator, particles: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """Places (N 3) in nm, masses (N,) in Da, and the side of the cube in nm."""
+
+    def run(self, rng: np.random.Generator, frames: int, particles: int, dim: int) -> Trajectory:
+        openmm, unit = self.use("openmm"), self.use("openmm.unit")
+        places, masses, side = self.start(rng, particles)
+        system = openmm.System()
+        for mass in masses:
+            system.addParticle(mass)
+        if self.cutoff is not None:
+            system.setDefaultPeriodicBoxVectors(*(side * np.eye(3)))
+        system.addForce(self.force(openmm, particles))
+        integrator = _velocity_verlet(openmm, self.step)
+        context = openmm.Context(system, integrator, openmm.Platform.getPlatformByName("Reference"))
+        context.setPositions(places)
+        context.setVelocities(thermal(rng, masses, BOLTZMANN * self.temperature, dim))
+        quantities = (
+            unit.nanometer,
+            unit.nanometer / unit.picosecond,
+            unit.kilojoule_per_mole / unit.nanometer,
+        )
+        motion = np.empty((3, frames, particles, 3))
+        for frame in range(frames):
+            state = context.getState(positions=True, velocities=True, forces=True)
+            read = (state.getPositions, state.getVelocities, state.getForces)
+            for k, (get, quantity) in enumerate(zip(read, quantities, strict=True)):
+                motion[k, frame] = get(asNumpy=True).value_in_unit(quantity)
+            integrator.step(self.kept)
+        return Trajectory(
+            motion[0],
+            self.kept * self.step * np.arange(frames),
+            velocities=motion[1],
+            accelerations=motion[2] / masses[:, None],
+            properties={"m": masses},
+            box=None if self.cutoff is None else np.full(3, side),
+            cutoff=self.cutoff,
+            units={"length": "nm", "time": "ps", "m": "Da"},
+        )
+
+
+class Pair(OpenMM):
+    """Buckingham's potential A exp(-r/L) - C/r^6 as a CustomNonbondedForce, between noble gas atoms of many masses.
+
+    The constants are those of argon (R. A. Buckingham, Proc. R. Soc. A 168, 264, 1938), without a cut-off.
+    """
+
+    runs = 60
+    frames = 60
+    strength: ClassVar[float] = 1.0177e6
+    length: ClassVar[float] = 0.0273
+    dispersion: ClassVar[float] = 0.006143
+
+    def force(self, openmm: Any, particles: int) -> Any:
+        force = openmm.CustomNonbondedForce("A*exp(-r/L) - C/r^6")
+        for name, value in (("A", self.strength), ("L", self.length), ("C", self.dispersion)):
+            force.addGlobalParameter(name, value)
+        for _ in range(particles):
+            force.addParticle([])
+        force.setNonbondedMethod(force.NoCutoff)
+        return force
+
+    def start(self, rng: np.random.Generator, particles: int) -> tuple[np.ndarray, np.ndarray, float]:
+        side = 0.45 * particles ** (1 / 3)
+        return scattered(rng, particles, 3, side, 0.33), rng.uniform(20, 130, particles), side
+
+    def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
+        repulsion = f"{self.strength / self.length!r}*exp(-r/{self.length!r})"
+        return (term("pair", "radial", f"{repulsion} - {6 * self.dispersion!r}/r**7"),)
+
+
+class LennardJones(OpenMM):
+    """Argon as a NonbondedForce, at a third of the density of the liquid; the force ends at the cut-off."""
+
+    runs = 40
+    frames = 25
+    particles = 32
+    temperature = 200.0
+    kept = 15
+    cutoff = 0.75
+    sigma: ClassVar[float] = 0.34
+    epsilon: ClassVar[float] = 0.997
+    density: ClassVar[float] = 9.3
+    """Atoms in a cubic nanometre."""
+
+    def force(self, openmm: Any, particles: int) -> Any:
+        force = openmm.NonbondedForce()
+        for _ in range(particles):
+            force.addParticle(0.0, self.sigma, self.epsilon)
+        force.setNonbondedMethod(force.CutoffPeriodic)
+        force.setCutoffDistance(self.cutoff)
+        return force
+
+    def start(self, rng: np.random.Generator, particles: int) -> tuple[np.ndarray, np.ndarray, float]:
+        assert self.cutoff is not None
+        side = max((particles / self.density) ** (1 / 3), 2 * self.cutoff)
+        places = scattered(rng, particles, 3, side, 0.9 * self.sigma, periodic=True)
+        return places, np.full(particles, 39.948), side
+
+    def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
+        size = 24 * self.epsilon
+        return (term("pair", "radial", f"{2 * size * self.sigma**12!r}/r**13 - {size * self.sigma**6!r}/r**7"),)
+
+
+def _velocity_verlet(openmm: Any, step: float) -> Any:
+    """OpenMM's own Verlet integrator leaps: its velocities are half a step behind."""
+    integrator = openmm.CustomIntegrator(step)
+    integrator.addUpdateContextState()
+    integrator.addComputePerDof("v", "v + 0.5*dt*f/m")
+    integrator.addComputePerDof("x", "x + dt*v")
+    integrator.addComputePerDof("v", "v + 0.5*dt*f/m")
+    return integrator
