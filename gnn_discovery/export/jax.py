@@ -1,4 +1,4 @@
-"""The same function for JAX: it can be jitted, mapped and differentiated."""
+"""A Python file with the same function of JAX arrays: it can be jitted, mapped and differentiated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Python file with a function ``accelerations(positions, velocities, properties)`` of NumPy arrays."""
+"""A Python file with a function accelerations(positions, velocities, properties) of NumPy arrays."""
 
 from __future__ import annotations
 

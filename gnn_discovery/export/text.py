@@ -1,4 +1,4 @@
-"""Text (YAML) that says everything about the law; `gnn-discovery check` reads it back."""
+"""Text (YAML) that says everything about the law; `gnn-discovery check` reads it back from a file .yaml."""
 
 from __future__ import annotations
 
