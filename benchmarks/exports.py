@@ -47,7 +47,7 @@ def hold(first: int, count: int, seed: int) -> dict[str, Any]:
             if found["missing"]:
                 continue
             try:
-                error = np.abs(EXACT[name](law, x, v, p) - expected).max() / np.abs(expected).max()
+                error = np.abs(EXACT[name](law, x, v, p) - expected).max() / (np.abs(expected).max() or 1.0)
             except UsageError as refused:
                 found["refused"][_reason(refused)] += 1
                 continue

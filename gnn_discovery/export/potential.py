@@ -100,8 +100,10 @@ def _antiderivative(force: sympy.Expr, substitute: bool = True) -> sympy.Expr:
 
 def _of_term(force: sympy.Expr, substitute: bool) -> sympy.Expr:
     factor, rest = force.as_independent(_R, as_Add=False)
+    if rest.is_Add:
+        return factor * _antiderivative(rest, substitute)
     inner, outer = _substituted(rest) if substitute else (rest, _R)
-    found = _antiderivative(inner, substitute and outer == _R) if inner.is_Add else _by_rule(inner)
+    found = _by_rule(rest) if outer == _R else _antiderivative(inner, substitute=False)
     return factor * found.subs(_R, outer)
 
 
