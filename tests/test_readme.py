@@ -6,22 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
+from pages import block
 from typer.testing import CliRunner
 
 from gnn_discovery.cli import app
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-
-
-def block(mark: str) -> str:
-    found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README, re.DOTALL)
-    assert found, mark
-    return found[1]
+PATH = Path(__file__).parents[1] / "README.md"
+README = PATH.read_text(encoding="utf-8")
 
 
 def test_both_commands_make_their_own_environment_from_wheels():
     for name in ("main", "tests"):
-        command = block(f"command: {name}")
+        command = block(PATH, f"command: {name}")
         assert command.startswith("python3 -m venv .venv")
         assert "--only-binary :all:" in command
 
@@ -35,7 +31,7 @@ def test_every_command_that_is_shown_exists():
 
 @pytest.mark.slow
 def test_six_lines_lead_from_a_force_to_a_verdict(capsys):
-    code = block("python: six lines")
+    code = block(PATH, "python: six lines")
     assert len(code.splitlines()) <= 6
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out.startswith("known: Hooke spring with rest length")
@@ -43,7 +39,7 @@ def test_six_lines_lead_from_a_force_to_a_verdict(capsys):
 
 @pytest.mark.slow
 def test_the_steps_in_python_find_the_spring(capsys):
-    code = block("python: steps")
+    code = block(PATH, "python: steps")
     assert len(code.splitlines()) <= 15
     names: dict = {}
     exec(compile(code, "README.md", "exec"), names)

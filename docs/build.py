@@ -1,0 +1,70 @@
+"""What pages take from elsewhere when they are built, so that nothing is typed twice.
+
+A page asks for it with ``<!-- from: NAME -->``, NAME one of `PARTS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+WIDTH = 96
+
+
+def commands() -> str:
+    """What ``--help`` says of every command."""
+    import typer
+
+    from gnn_discovery.cli import app
+
+    return "\n".join(_help(typer.main.get_command(app), None))
+
+
+def _help(command: Any, parent: Any) -> list[str]:
+    name = "gnn-discovery" if parent is None else command.name
+    context = command.context_class(command, info_name=name, parent=parent, terminal_width=WIDTH)
+    found = [f"## {context.command_path}\n", f"```text\n{command.get_help(context)}\n```\n"]
+    for inner in getattr(command, "commands", {}).values():
+        found += _help(inner, context)
+    return found
+
+
+def inventory(section: str) -> str:
+    """What ``gnn-discovery list`` says of a section, as a table."""
+    from gnn_discovery.cli.inventory import everything
+
+    ((_, entries),) = everything(section).items()
+    rows = [f"| `{name}` | {what} |" for name, what in entries.items()]
+    return "\n".join(["| name | what it is |", "| --- | --- |", *rows])
+
+
+def formulas() -> str:
+    """The catalogue of known laws, as a table."""
+    from gnn_discovery.cli.inventory import known_laws
+
+    return "\n".join(["| law | force |", "| --- | --- |", *(f"| {n} | `{what}` |" for n, what in known_laws().items())])
+
+
+def benchmarks() -> str:
+    """Every table of benchmarks/results, its headings one level down."""
+    tables = [path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("*.md"))]
+    return "\n\n".join(re.sub(r"^#", "##", table, flags=re.MULTILINE) for table in tables)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "systems": lambda: inventory("systems"),
+    "formats": lambda: inventory("formats"),
+    "exports": lambda: inventory("exports"),
+    "properties": lambda: inventory("properties"),
+    "known laws": formulas,
+    "benchmarks": benchmarks,
+}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """The page with what it asks for; mkdocs calls this."""
+    return re.sub(r"<!-- from: (.+?) -->", lambda mark: PARTS[mark[1]](), markdown)

@@ -1,0 +1,112 @@
+"""The figures of the method page: ``python docs/figures.py`` (about two minutes) writes them into ``docs/figures``.
+
+They show what the software does on motion of its own, with small settings; nothing in them is a benchmark.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from gnn_discovery import (
+    Constant,
+    DiscoverConfig,
+    Expression,
+    ForceLaw,
+    NetworkConfig,
+    SimulationConfig,
+    Term,
+    pipeline,
+)
+from gnn_discovery.graph import batch_graph, graph_data
+from gnn_discovery.messages import radial_profile, read_messages
+from gnn_discovery.physics.catalogue import catalogue
+from gnn_discovery.physics.equivalence import RELATIVE
+from gnn_discovery.physics.fitting import Fitter
+from gnn_discovery.physics.forms import form
+from gnn_discovery.physics.rows import rows
+from gnn_discovery.snapshots import Split
+from gnn_discovery.training import Trained
+
+FOLDER = Path(__file__).parent / "figures"
+BLUE, ORANGE, GREY = "#3b6fb6", "#d1703c", "#888888"
+
+
+def trained(system: str, network: NetworkConfig, steps: int, runs: int) -> tuple[Trained, Split]:
+    """A network that has seen the motion of a built-in system."""
+    config = DiscoverConfig(simulation=SimulationConfig(runs=runs), network=network)
+    config = replace(config, training=replace(config.training, steps=steps))
+    data = pipeline.observe(pipeline.load(system, config.simulation), config)
+    return pipeline.train(data, config), data
+
+
+def gauge(left: Any, right: Any) -> None:
+    """Springs and a free node function: a message component, and what is read from it, against the true force."""
+    network, data = trained("spring", NetworkConfig(node="mlp"), 2000, 100)
+    sample = data.test.select(np.arange(25))
+    raw = network.network(batch_graph(graph_data(sample), np.arange(25))).edges["message"]
+    table = read_messages(network, sample).pair
+    force = (-2 * (1 - 0.99 / table.distance))[:, None] * table.position
+    left.plot(force[:, 0], np.asarray(raw)[:, 0], ".", color=ORANGE, ms=3)
+    left.set(xlabel="force along x", ylabel="message, component 1", title="as the network has it")
+    right.plot(force[:, 0], table.contributions[:, 0], ".", color=BLUE, ms=3)
+    right.set(xlabel="force along x", ylabel="contribution along x", title="through the node function")
+
+
+def gate(left: Any, right: Any) -> None:
+    """Gravity with and without the gate: the pair force that a network holds, and how far it is off."""
+    for gated, colour in ((True, BLUE), (False, ORANGE)):
+        network, data = trained("gravity", NetworkConfig(gate=gated), 1000, 100)
+        r, force, held, _ = radial_profile(network, data.train)
+        true = -held["m_i"] * held["m_j"] / (r + 0.01) ** 2
+        label = "with the gate" if gated else "without"
+        left.loglog(r, np.maximum(-force, 1e-3), color=colour, label=label)
+        right.loglog(r, np.abs(force / true - 1), color=colour, label=label)
+    left.loglog(r, -true, color=GREY, lw=1, ls="--", label="true")
+    left.set(xlabel="r", ylabel="attraction", title="pair force")
+    right.set(xlabel="r", ylabel="relative error", title="how far it is off")
+    left.legend(frameon=False)
+
+
+def verdict(left: Any, right: Any) -> None:
+    """A softened attraction against known laws, their constants fitted, over the range of the data."""
+    config = DiscoverConfig(simulation=SimulationConfig(runs=50))
+    data = pipeline.observe(pipeline.load("gravity", config.simulation), config).train
+    constants = {"a0": Constant(1.0, 1e-6), "a1": Constant(0.01, 1e-6)}
+    term = Term("pair", "radial", Expression.parse("-a0*m_i*m_j/(r + a1)**2"), constants)
+    found = rows([term], ForceLaw((term,), order=2, divides_by_mass=True), data)
+    place = np.argsort(found.inputs["r"])
+    wanted = ("Newtonian gravity", "Plummer-softened gravity", "logarithmic gravity", "Yukawa gravity, softened r + c")
+    for law in (law for law in catalogue().laws if law.name in wanted):
+        known = form(law, ("pair", "radial"), frozenset(found.inputs), per_mass=False)
+        assert known is not None
+        fit = Fitter(found, "r").single(known)
+        (line,) = left.plot(found.inputs["r"][place], np.abs(fit.total / found.total - 1)[place])
+        right.barh(law.name.replace(", ", ",\n"), fit.deviation, color=line.get_color(), height=0.6)
+    for axis, draw_limit in ((left, left.axhline), (right, right.axvline)):
+        draw_limit(RELATIVE, color=GREY, lw=1, ls="--")
+        axis.set_xscale("log")
+    left.set(xlabel="r", ylabel="relative difference", yscale="log", ylim=(1e-5, 10))
+    right.set(xlabel="root mean square over the data", xlim=(1e-5, 10))
+
+
+def draw(name: str, paint: Any) -> None:
+    """A figure of two panels, the same bytes each time."""
+    style = {"svg.hashsalt": name, "font.size": 9, "axes.titlesize": 9}
+    with matplotlib.rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(7, 2.8), layout="constrained")
+        paint(*figure.subplots(1, 2))
+        path = FOLDER / f"{name}.svg"
+        figure.savefig(path, metadata={"Date": None, "Creator": None})
+    path.write_text(re.sub(r"[ \t]+$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for paint in (gauge, gate, verdict):
+        draw(paint.__name__, paint)
