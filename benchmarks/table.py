@@ -68,6 +68,7 @@ def made_with(records: Sequence[Record], total: int) -> str:
     versions = {f"{name} {v}" for r in records for name, v in r["versions"].items()}
     rows = [
         f"{len(records)} of {total} cells are done, {sum(r['outcome'] != 'done' for r in records)} of them failed.",
+        "",
         f"- dates: {dates[0]} to {dates[-1]}",
         f"- commits: {', '.join(sorted({v['commit'] for v in done}))} (+: with changes that are in none)",
         f"- processes that wanted to run when a cell began: {spread([v['load'] for v in done], '{:.1f}'.format)}",

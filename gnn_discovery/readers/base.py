@@ -49,11 +49,10 @@ class Reader(Protocol):
         ...
 
     def read(self, path: Path, budget: int) -> Sequence[Trajectory]:
-        """The runs, validated: a list, or a :class:`Recording` where there is something to say.
+        """The runs, validated: a list, or a `Recording` where there is something to say.
 
         Of motion that takes more than ``budget`` bytes, as float64, a reader may give windows of contiguous
-        frames (see :func:`~gnn_discovery.readers.windows.windows`). A
-        :class:`~gnn_discovery.errors.DataError` names the file and what is wrong in it.
+        frames (see `gnn_discovery.readers.windows`). A `DataError` names the file and what is wrong in it.
         """
         ...
 
