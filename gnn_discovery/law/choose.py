@@ -144,7 +144,7 @@ def held_errors(law: ForceLaw, data: Snapshots, scale: Scale, by_particle: bool 
     found = []
     for g in range(int(group.max(initial=-1)) + 1):
         inside = group == g
-        count = data.present[inside].sum(axis=0)
+        count = data.aimed[inside].sum(axis=0)
         each = errors[inside].sum(axis=0)
         if by_particle:
             mean = each[count > 0] / count[count > 0]

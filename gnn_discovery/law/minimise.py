@@ -27,8 +27,12 @@ class Problem:
     def residual(self, theta: np.ndarray) -> np.ndarray:
         """(N S D), weighted; entries of absent particles are zero."""
         with np.errstate(all="ignore"):
-            miss = self.model.force(theta, self.scene) - self.target
+            miss = self.force(theta) - self.target
             return np.where(self.weight[..., None] > 0, miss, 0.0) * self.weight[..., None]
+
+    def force(self, theta: np.ndarray) -> np.ndarray:
+        """(N S D), what the law says of the target."""
+        return self.scene.data.average(self.model.force(theta, self.scene), axis=1)
 
     def cost(self, theta: np.ndarray) -> float:
         return squared(self.residual(theta))
@@ -36,7 +40,8 @@ class Problem:
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         """(P, N*S*D), weighted."""
         with np.errstate(all="ignore"):
-            slope = np.where(self.weight[..., None] > 0, self.model.jacobian(theta, self.scene), 0.0)
+            slope = self.scene.data.average(self.model.jacobian(theta, self.scene), axis=2)
+            slope = np.where(self.weight[..., None] > 0, slope, 0.0)
             return (slope * self.weight[..., None]).reshape(self.model.size, -1)
 
 
@@ -136,5 +141,5 @@ def robust_descend(
 
 def predicted_weights(problem: Problem, theta: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """(N S) 1 / (scale + |F|) with the force of the law, zero for absent particles."""
-    force = problem.model.force(theta, problem.scene)
+    force = problem.force(theta)
     return np.where(problem.weight > 0, 1.0 / (scale[:, None] + np.linalg.norm(force, axis=-1)), 0.0)

@@ -15,11 +15,12 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.scene import Scene
 from gnn_discovery.law.threshold import locate, scan
 from gnn_discovery.law.uncertainty import bootstrap
-from gnn_discovery.law.weights import Scale, force_scale, relative_errors, weights
+from gnn_discovery.law.weights import Scale, force_scale, mean_error, weights
 from gnn_discovery.snapshots import Snapshots
 
 SEARCH_ENTRIES = 2_000
 POLISH_ENTRIES = 300_000
+_FEWEST_STRETCHES = 12
 EXACT = 1e-7
 """A search that reaches this relative error needs no other start."""
 
@@ -42,11 +43,20 @@ class Fitted:
 
 
 def thin(data: Snapshots, entries: int, seed: int = 0) -> Snapshots:
-    """At most so many snapshots that their pairs number about ``entries``, drawn at random, in order."""
+    """At most so many snapshots that their pairs number about ``entries``, drawn at random, in order.
+
+    In weak form they are drawn in stretches of two windows, so that there are averages.
+    """
     count = max(20, entries // max(1, len(data.receivers), data.positions.shape[1]))
     if count >= len(data.run):
         return data
-    return data.select(np.sort(np.random.default_rng(seed).choice(len(data.run), count, replace=False)))
+    rng = np.random.default_rng(seed)
+    if data.kernel is None:
+        return data.select(np.sort(rng.choice(len(data.run), count, replace=False)))
+    length = 2 * len(data.kernel)
+    stretches = -(-len(data.run) // length)
+    chosen = rng.choice(stretches, min(stretches, max(_FEWEST_STRETCHES, count // length)), replace=False)
+    return data.select(np.isin(np.arange(len(data.run)) // length, chosen))
 
 
 def search(model: Model, data: Snapshots, scale: Scale, *, starts: int = 4, seed: int = 0) -> tuple[np.ndarray, float]:
@@ -100,10 +110,10 @@ def refit(
     if latent:
         fit = solve_latent(structural_amplitude(law, latent), data, latent, entries=entries, errors=errors)
         fitted = with_latent_values(fit)
-        return Fitted(fitted, _mean_error(fitted, data, scale), fit.model.names, fit.covariance)
+        return Fitted(fitted, mean_error(fitted, data, scale), fit.model.names, fit.covariance)
     model = Model(law, data.positions.shape[1])
     if not model.slots:
-        return Fitted(law, _mean_error(law, data, scale), model.names, np.zeros((0, 0)))
+        return Fitted(law, mean_error(law, data, scale), model.names, np.zeros((0, 0)))
     theta, cost = search(model, data, scale, starts=starts, seed=seed) if starts else (model.start, 0.0)
     if not np.isfinite(cost):
         return Fitted(law, np.inf, model.names, np.full((model.size, model.size), np.inf))
@@ -119,8 +129,4 @@ def refit(
     std = np.sqrt(np.diag(covariance))
     std[list(spread)] = list(spread.values())
     fitted = model.fitted(theta, std)
-    return Fitted(fitted, _mean_error(fitted, data, scale), model.names, covariance)
-
-
-def _mean_error(law: ForceLaw, data: Snapshots, scale: Scale) -> float:
-    return float(relative_errors(law, data, scale).sum() / max(1, np.count_nonzero(data.present)))
+    return Fitted(fitted, mean_error(fitted, data, scale), model.names, covariance)

@@ -90,7 +90,7 @@ def _near(problem: Problem, slot: tuple[int, str], low: float, high: float) -> P
     """The part of the problem where the variable lies in the window: only there the threshold matters."""
     values = problem.scene.scalar(problem.model.law.terms[slot[0]], problem.model.thresholds[slot])
     touched = ((values >= low) & (values <= high)).any(axis=0)
-    if touched.mean() > 0.5:
+    if touched.mean() > 0.5 or problem.scene.data.kernel is not None:
         return problem
     data: Snapshots = problem.scene.data.select(np.flatnonzero(touched))
     return Problem(problem.model, type(problem.scene)(data), problem.weight[:, touched])

@@ -30,24 +30,22 @@ def force_scale(data: Snapshots) -> Scale:
     Each particle has its own, since the bodies of one system may span decades.
     """
     size, floor = np.linalg.norm(data.force, axis=-1), natural_floor(data)
-    return np.array([max(typical(size[data.present[:, n], n]), floor) for n in range(size.shape[1])])
+    aimed = data.aimed
+    return np.array([max(typical(size[aimed[:, n], n]), floor) for n in range(size.shape[1])])
 
 
 def weights(data: Snapshots, scale: Scale) -> Float[np.ndarray, "S N"]:
-    """1 / (scale + |F|), zero for absent particles: a close encounter weighs no more than a quiet moment."""
-    return data.present / (scale + np.linalg.norm(data.force, axis=-1))
+    """1 / (scale + |F|), zero where there is no target: a close encounter weighs no more than a quiet moment."""
+    return data.aimed / (scale + np.linalg.norm(data.force, axis=-1))
 
 
 def relative_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> Float[np.ndarray, "S N"]:
-    """|F_law - F| / (scale + |F|), at most 1, zero for absent particles; 1 where the law is not finite."""
+    """|F_law - F| / (scale + |F|), at most 1, zero where there is no target; 1 where the law is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        miss = np.linalg.norm(force(law, data) - data.force, axis=-1) * weights(data, scale)
-    return np.where(data.present, np.minimum(np.nan_to_num(miss, nan=1.0, posinf=1.0), 1.0), 0.0)
+        miss = np.linalg.norm(data.average(force(law, data)) - data.force, axis=-1) * weights(data, scale)
+    return np.where(data.aimed, np.minimum(np.nan_to_num(miss, nan=1.0, posinf=1.0), 1.0), 0.0)
 
 
-def run_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"]]:
-    """Mean relative error of each run, and the number of particle instants behind it."""
-    errors = relative_errors(law, data, scale).sum(axis=1)
-    _, run = np.unique(data.run, return_inverse=True)
-    count = np.bincount(run, data.present.sum(axis=1))
-    return np.bincount(run, errors) / np.maximum(count, 1), count
+def mean_error(law: ForceLaw, data: Snapshots, scale: Scale) -> float:
+    """Mean of `relative_errors` over all that there is a target for."""
+    return float(relative_errors(law, data, scale).sum() / max(1, np.count_nonzero(data.aimed)))

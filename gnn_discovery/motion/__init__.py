@@ -6,3 +6,6 @@ from gnn_discovery.motion.complete import complete as complete
 from gnn_discovery.motion.complete import complete_all as complete_all
 from gnn_discovery.motion.complete import unwrap as unwrap
 from gnn_discovery.motion.derivative import noise_level as noise_level
+from gnn_discovery.motion.weak import WeakForm as WeakForm
+from gnn_discovery.motion.weak import resolved as resolved
+from gnn_discovery.motion.weak import weak_form as weak_form

@@ -16,7 +16,8 @@ from gnn_discovery.types import Box, Order
 FEWEST_FRAMES = 5
 """Frames that are needed where a derivative has to be taken."""
 
-_TRACKS = 4096  # particles differentiated at once
+TRACKS = 4096
+"""Particles differentiated at once."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Motion:
             0 where the target was observed, near 1 where nothing but noise is seen.
         position_noise: (N,) standard error of the positions, as measured from high differences, rounding
             included; 0 in a run too short to tell.
+        windows: (N 2), half width and degree of the polynomials that the target was read from; 0 where observed.
         method: how the target was got, in words.
     """
 
@@ -37,6 +39,7 @@ class Motion:
     frames: Int[np.ndarray, " T"]
     noise: float
     position_noise: Float[np.ndarray, " N"]
+    windows: Int[np.ndarray, "N 2"]
     method: str
 
 
@@ -76,7 +79,7 @@ def complete_all(
         groups.setdefault(key, []).append(index)
     motions: dict[int, Motion] = {}
     for (shape, *_), members in groups.items():
-        size = max(_TRACKS // shape[1], 1)
+        size = max(TRACKS // shape[1], 1)
         for start in range(0, len(members), size):
             chunk = members[start : start + size]
             group = _complete_group([trajectories[i] for i in chunk], order, [labels[i] for i in chunk])
@@ -130,7 +133,8 @@ def _complete_group(runs: Sequence[Trajectory], order: Order, labels: Sequence[s
             accelerations=_filled(run.accelerations, target if wants_acceleration else None, keep, part),
         )
         error = 0.0 if target is None else float(np.sqrt(np.mean(target.error[part] ** 2)))
-        motions.append(Motion(filled, keep, error, sigma[part], _method(target, part)))
+        windows = np.zeros((count, 2), int) if target is None else np.stack([target.half[part], target.degree[part]], 1)
+        motions.append(Motion(filled, keep, error, sigma[part], windows, _method(windows)))
     return motions
 
 
@@ -140,12 +144,11 @@ def _filled(observed: np.ndarray | None, derived: Estimate | None, keep: np.ndar
     return None if observed is None else observed[keep]
 
 
-def _method(target: Estimate | None, part: slice) -> str:
-    if target is None:
+def _method(windows: np.ndarray) -> str:
+    if not windows.any():
         return "observed"
-    windows = sorted({(int(h), int(d)) for h, d in zip(target.half[part], target.degree[part], strict=True)})
     text = ", ".join(
         f"central differences of order {d}" if 2 * h == d else f"polynomials of degree {d} over {2 * h + 1} frames"
-        for h, d in windows
+        for h, d in sorted({(int(h), int(d)) for h, d in windows})
     )
     return f"derivatives of the motion by {text}"

@@ -110,6 +110,16 @@ def differentiate(times: Times, series: np.ndarray, sigma: np.ndarray, derivativ
     return best
 
 
+def smoothing_window(times: Times, series: np.ndarray, sigma: np.ndarray, derivative: int) -> Int[np.ndarray, "M 2"]:
+    """Half width and degree of least estimated error for each track (derivative 0) or its velocity (1)."""
+    if derivative:
+        best = differentiate(times, series, sigma, derivative)
+    else:
+        size = np.sum(np.var(series, axis=0), axis=-1)
+        best = _search(Filters(times, 0), series, sigma, np.ones(series.shape[:2]) / np.where(size > 0, size, 1.0))
+    return np.stack([best.half, best.degree], axis=1)
+
+
 def _search(filters: Filters, series: np.ndarray, sigma: np.ndarray, weight: np.ndarray) -> Estimate:
     """The best of all degrees and windows; the first that is clean ends it.
 

@@ -14,7 +14,7 @@ _WIDEST = 500, 40  # half of the widest window, in frames, for uniform and for o
 
 
 class Filters:
-    """Weights of the derivative of the least-squares polynomial over 2 half + 1 frames at its middle."""
+    """Weights of a derivative (0: the value) of the least-squares polynomial over 2 half + 1 frames at its middle."""
 
     def __init__(self, times: Times, derivative: int):
         self.derivative = derivative
@@ -44,7 +44,8 @@ class Filters:
         weights = (q @ solved)[..., 0] / scale[:, None] ** self.derivative
         if self.uniform:
             weights = (weights + (-1) ** self.derivative * weights[:, ::-1]) / 2
-        weights[:, half] -= weights.sum(axis=1)
+        if self.derivative:
+            weights[:, half] -= weights.sum(axis=1)
         return weights
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gnn_discovery.law.record import ForceLaw, Term
-from gnn_discovery.law.refit import refit
-from gnn_discovery.law.weights import force_scale, relative_errors
+from gnn_discovery.law.refit import refit, thin
+from gnn_discovery.law.weights import force_scale, mean_error
 from gnn_discovery.physics.equivalence import Comparison, label, same_law
 from gnn_discovery.physics.fitting import Fit
 from gnn_discovery.physics.record import Check
-from gnn_discovery.physics.rows import Channel, channels, thinned
+from gnn_discovery.physics.rows import Channel, channels
 from gnn_discovery.snapshots import Snapshots
 
 Errors = tuple[float | None, float | None]
@@ -29,7 +29,7 @@ _NETWORK_BETTER = 3.0
 _FREE_BETTER = 0.75
 _VISIBLE = 1e-3
 _BETTER = 0.9
-_SNAPSHOTS = 600
+_ENTRIES = 8_000
 
 
 def check_explains(law_error: Errors, noise: float) -> Check:
@@ -135,7 +135,7 @@ def best_known(law: ForceLaw, comparison: Comparison, data: Snapshots) -> Rival 
 
     Laws further from the one found cannot do better, as long as that one explains the data.
     """
-    data = thinned(data, _SNAPSHOTS)
+    data = thin(data, _ENTRIES)
     scale, groups = force_scale(data), channels(law)
     unknown = [c for c in comparison.channels if not c.survivors]
     if not unknown or not all(c.nearest for c in unknown):
@@ -153,9 +153,9 @@ def best_known(law: ForceLaw, comparison: Comparison, data: Snapshots) -> Rival 
             labels.append(label(fit))
         other = ForceLaw(tuple(terms), law.order, law.divides_by_mass, law.latent)
         latent = [name for name in law.latent if any(f"{name}_j" in term.expression.names for term in terms)]
-        error = refit(other, data, latent=latent, scale=scale, starts=2, entries=20_000, errors=False).error
+        error = refit(other, data, latent=latent, scale=scale, starts=2, entries=_ENTRIES, errors=False).error
         rivals.append((error, " + ".join(labels)))
-    own = float(relative_errors(law, data, scale).sum() / max(1, np.count_nonzero(data.present)))
+    own = mean_error(law, data, scale)
     error, name = min(rivals)
     return Rival(name, error, own)
 

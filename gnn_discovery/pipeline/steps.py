@@ -182,7 +182,8 @@ def distill(
 
 def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) -> Choice:
     """The law: candidates refitted on the observed motion, chosen on held-out runs, with error bars."""
-    return choose_law(candidates, data.train, data.valid, latent=latent_properties(data.train), seed=config.seed)
+    fitted = data.averaged()
+    return choose_law(candidates, fitted.train, fitted.valid, latent=latent_properties(data.train), seed=config.seed)
 
 
 def choose_alone(distilled: Distilled, data: Split, config: DiscoverConfig) -> dict[str, ForceLaw | None]:
@@ -201,7 +202,8 @@ def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
     units that those of the data give them."""
     if not law.terms:
         return law
-    fitted = settle_law(law, data.whole(), latent=latent_properties(data.train), seed=config.seed)
+    whole = data.averaged().whole()
+    fitted = settle_law(law, whole, latent=latent_properties(data.train), seed=config.seed)
     return with_units(fitted, data.train)
 
 

@@ -133,20 +133,21 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
         keep.candidates(distilled.laws, choice)
         alone = steps.choose_alone(distilled, data, config)
     with clock("verdict"):
-        fit = measure_fit(choice.law, trained, data)
+        fit, noise = measure_fit(choice.law, trained, data), data.averaged().train.noise
         context = JudgeContext(
             fit.law_error,
             fit.network_error,
             (*symmetry_checks(reading), *check_engines(choice.law, alone, data.train)),
-            noise=data.train.noise,
+            noise=noise,
             force_limit=steps.force_limit(data.train),
         )
         law = steps.settle(choice.law, data, config)
-        findings = investigate(law, data.train)
-    if law.terms and config.network.node == "fixed" and not explained(fit, data.train.noise):
+        findings = investigate(law, data.averaged().train)
+    if law.terms and config.network.node == "fixed" and not explained(fit, noise):
         with clock("additivity"):
             free = network("network-free", data, free_node(config), keep, clock.training)
-            check = check_sum_over_pairs(min(choice.error, trained.error), free.error)
+            best = trained.error if data.train.weak is not None else min(choice.error, trained.error)
+            check = check_sum_over_pairs(best, free.error)
         context = replace(context, observed=(*context.observed, check))
     if needs_seeds(findings, context):
         others = [_once_more(data, config, k, clock, keep) for k in range(1, config.seeds)]

@@ -1,0 +1,140 @@
+"""Snapshots: instants of motion side by side, with what a law must explain of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.ndimage import correlate1d
+
+from gnn_discovery.types import Order
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """S instants of at most N particles, float64.
+
+    Attributes:
+        positions, velocities: (S N D).
+        target: (S N D), the accelerations (order 2) or velocities (order 1) to be explained.
+        properties: by name (S N).
+        present: (S N), False where a run has fewer than N particles.
+        run: (S,), the run, or the contiguous block of a single run, that the instant belongs to: what is
+            held out and resampled as a whole.
+        times: (S,).
+        senders, receivers: (E,), the pairs that interact, both directions; indices of particles.
+        box: (D,) side lengths when periodic.
+        cutoff: distance beyond which pairs do not interact.
+        order: of the equation of motion.
+        noise: relative error of ``target`` as estimated from the motion itself; 0 when exact.
+        kernel: (W,), of motion in weak form: ``target`` is the average of what a law says over the W instants
+            around, with these weights (`motion.weak_form`); None where it is that of the instant itself.
+        resolved: of motion in weak form, where the average can be trusted; None: everywhere.
+        weak: the same runs in weak form, with which constants are fitted; None where the target is exact.
+    """
+
+    positions: Float[np.ndarray, "S N D"]
+    velocities: Float[np.ndarray, "S N D"]
+    target: Float[np.ndarray, "S N D"]
+    properties: Mapping[str, Float[np.ndarray, "S N"]]
+    present: Bool[np.ndarray, "S N"]
+    run: Int[np.ndarray, " S"]
+    times: Float[np.ndarray, " S"]
+    senders: Int[np.ndarray, " E"]
+    receivers: Int[np.ndarray, " E"]
+    box: Float[np.ndarray, " D"] | None = None
+    cutoff: float | None = None
+    order: Order = 2
+    noise: float = 0.0
+    names: tuple[str, ...] | None = None
+    units: Mapping[str, str] | None = None
+    kernel: Float[np.ndarray, " W"] | None = None
+    resolved: Bool[np.ndarray, "S N"] | None = None
+    weak: Snapshots | None = None
+
+    @property
+    def dim(self) -> int:
+        return self.positions.shape[-1]
+
+    @property
+    def has_mass(self) -> bool:
+        return "m" in self.properties
+
+    @property
+    def force(self) -> Float[np.ndarray, "S N D"]:
+        """m a where the data give m, else the target itself."""
+        return self.target * self.properties["m"][..., None] if self.has_mass else self.target
+
+    @property
+    def aimed(self) -> Bool[np.ndarray, "S N"]:
+        """Where there is a target: of a particle that is present and, in weak form, of an instant whose whole
+        window is here and resolved."""
+        if self.kernel is None:
+            return self.present
+        half, count = len(self.kernel) // 2, len(self.run)
+        whole = np.zeros(count, dtype=bool)
+        if count > 2 * half:
+            first, last = slice(None, count - 2 * half), slice(2 * half, None)
+            step = np.min(np.diff(self.times), where=np.diff(self.times) > 0, initial=np.inf)
+            span = (self.times[last] - self.times[first]) / (2 * half * step)
+            whole[half : count - half] = (self.run[first] == self.run[last]) & (np.abs(span - 1) < 0.25 / half)
+        return self.present & whole[:, None] & (True if self.resolved is None else self.resolved)
+
+    def average(self, values: np.ndarray, axis: int = 0) -> np.ndarray:
+        """What is held against the target, of what a law says at each instant (along ``axis``)."""
+        if self.kernel is None:
+            return values
+        return correlate1d(values, self.kernel, axis=axis, mode="nearest")
+
+    def separation(self) -> Float[np.ndarray, "S E D"]:
+        """x_i - x_j of each pair (receiver minus sender), by the nearest image when periodic."""
+        d = self.positions[:, self.receivers] - self.positions[:, self.senders]
+        return d if self.box is None else d - self.box * np.round(d / self.box)
+
+    def pair_present(self) -> Bool[np.ndarray, "S E"]:
+        """Whether both particles are there, and no farther apart than the cut-off."""
+        here = self.present[:, self.receivers] & self.present[:, self.senders]
+        return here if self.cutoff is None else here & (np.sum(self.separation() ** 2, -1) < self.cutoff**2)
+
+    def select(self, index: np.ndarray) -> Snapshots:
+        """The instants of ``index`` (a mask or integers)."""
+        return replace(
+            self,
+            positions=self.positions[index],
+            velocities=self.velocities[index],
+            target=self.target[index],
+            properties={k: v[index] for k, v in self.properties.items()},
+            present=self.present[index],
+            run=self.run[index],
+            times=self.times[index],
+            resolved=None if self.resolved is None else self.resolved[index],
+            weak=None,
+        )
+
+    def of_runs(self, runs: np.ndarray) -> Snapshots:
+        """The instants of these runs, in weak form too."""
+        part = self.select(np.isin(self.run, runs))
+        return part if self.weak is None else replace(part, weak=self.weak.of_runs(runs))
+
+
+@dataclass(frozen=True)
+def subsample(snapshots: Snapshots, count: int, seed: int = 0) -> Snapshots:
+    """At most ``count`` instants, at random, in the order of the data."""
+    total = len(snapshots.run)
+    if total <= count:
+        return snapshots
+    return snapshots.select(np.sort(np.random.default_rng(seed).choice(total, count, replace=False)))
+
+
+def typical(sizes: np.ndarray) -> float:
+    """A size below which an error counts as absolute; zero of nothing, or of nothing but zeros.
+
+    The median, or a fifth of the root mean square of the lower nine tenths where that is more: the median alone
+    fails where most particles have come to rest, and a plain mean belongs to close encounters.
+    """
+    if not sizes.size:
+        return 0.0
+    lower = sizes[sizes <= np.quantile(sizes, 0.9)]
+    return float(max(np.median(sizes), 0.2 * np.sqrt(np.mean(lower**2))) or np.mean(sizes))
