@@ -16,11 +16,10 @@ from gnn_discovery.law.scene import Scene
 from gnn_discovery.law.threshold import locate, scan
 from gnn_discovery.law.uncertainty import bootstrap
 from gnn_discovery.law.weights import Scale, force_scale, mean_error, weights
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.snapshots import Snapshots, subsample
 
 SEARCH_ENTRIES = 2_000
 POLISH_ENTRIES = 300_000
-_FEWEST_STRETCHES = 12
 EXACT = 1e-7
 """A search that reaches this relative error needs no other start."""
 
@@ -43,20 +42,8 @@ class Fitted:
 
 
 def thin(data: Snapshots, entries: int, seed: int = 0) -> Snapshots:
-    """At most so many snapshots that their pairs number about ``entries``, drawn at random, in order.
-
-    In weak form they are drawn in stretches of two windows, so that there are averages.
-    """
-    count = max(20, entries // max(1, len(data.receivers), data.positions.shape[1]))
-    if count >= len(data.run):
-        return data
-    rng = np.random.default_rng(seed)
-    if data.kernel is None:
-        return data.select(np.sort(rng.choice(len(data.run), count, replace=False)))
-    length = 2 * len(data.kernel)
-    stretches = -(-len(data.run) // length)
-    chosen = rng.choice(stretches, min(stretches, max(_FEWEST_STRETCHES, count // length)), replace=False)
-    return data.select(np.isin(np.arange(len(data.run)) // length, chosen))
+    """At most so many snapshots that their pairs number about ``entries``, drawn at random, in order."""
+    return subsample(data, max(20, entries // max(1, len(data.receivers), data.positions.shape[1])), seed)
 
 
 def search(model: Model, data: Snapshots, scale: Scale, *, starts: int = 4, seed: int = 0) -> tuple[np.ndarray, float]:

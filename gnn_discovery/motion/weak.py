@@ -74,8 +74,8 @@ def weak_form(runs: Sequence[Trajectory], motions: Sequence[Motion], order: Orde
         for row, k in enumerate(members):
             count = runs[k].positions.shape[1]
             x, v, f = (array[:, row * count : (row + 1) * count] for array in arrays)
-            filled = {"velocities": v, "accelerations": f} if order == 2 else {"velocities": f}
-            found[k] = replace(runs[k], positions=x, **filled)
+            v, a = (v, f) if order == 2 else (f, None)
+            found[k] = replace(runs[k], positions=x, velocities=v, accelerations=a)
     return WeakForm(tuple(found), kernel(weights[0], steps[0], order), float(np.linalg.norm(weights[0])))
 
 

@@ -11,5 +11,5 @@ from gnn_discovery.snapshots import Split
 
 def check(law: ForceLaw, data: Split) -> tuple[Verdict, Fit]:
     """The verdict on ``law`` as it stands, no network and no refit behind it, and its errors on held-out motion."""
-    fit = measure_fit(law, None, data)
-    return judge(law, data.train, JudgeContext(fit.law_error, noise=data.train.noise)), fit
+    fit, fitted = measure_fit(law, None, data), data.averaged().train
+    return judge(law, fitted, JudgeContext(fit.law_error, noise=fitted.noise)), fit

@@ -29,16 +29,19 @@ Pair = tuple[float | None, float | None]
 
 
 def measure_fit(law: ForceLaw, trained: Trained | None, data: Split) -> Fit:
-    """Errors of law and network, in and out of distribution."""
-    rows = [_fit_one(law, trained, part) if part is not None else [None] * 4 for part in (data.test, data.extreme)]
+    """Errors of law and network, in and out of distribution; of averages where the motion is in weak form."""
+    fitted = data.averaged()
+    rows = [_fit_one(law, trained, part) if part is not None else [None] * 4 for part in (fitted.test, fitted.extreme)]
     columns: list[Pair] = [(rows[0][k], rows[1][k]) for k in range(4)]
     return Fit(*columns)
 
 
 def _fit_one(law: ForceLaw, trained: Trained | None, part: Snapshots) -> list[float | None]:
     part = subsample(part, 20000)
-    here, target = part.present, part.target[part.present]
-    said = predict(law, part)[here]
+    here = part.aimed
+    if not here.any():
+        return [None] * 4
+    target, said = part.target[here], part.average(predict(law, part))[here]
     size = float(np.sum(np.linalg.norm(target, axis=-1)))
     miss = np.sum((said - target) ** 2, axis=-1)
     spread = np.sum((target - target.mean(axis=0)) ** 2, axis=-1)
@@ -51,7 +54,7 @@ def _fit_one(law: ForceLaw, trained: Trained | None, part: Snapshots) -> list[fl
         float(1 - miss[k].sum() / spread[k].sum()) if spread[k].sum() > 0 else None
         for k in (np.ones(len(miss), bool), kept)
     ]
-    network = None if trained is None else error(network_predict(trained, part)[here])
+    network = None if trained is None else error(part.average(network_predict(trained, part))[here])
     return [*r2, network, error(said)]
 
 

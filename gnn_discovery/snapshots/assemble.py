@@ -123,8 +123,10 @@ def _belong_together(runs: Sequence[Trajectory], labels: Sequence[str]) -> None:
                 )
     largest = max(runs, key=lambda run: run.positions.shape[1])
     for run, label in zip(runs, labels, strict=True):
-        edges = None if largest.edges is None else largest.edges[(largest.edges < run.positions.shape[1]).all(axis=1)]
-        if edges is not None and not np.array_equal(run.edges, edges):
+        if largest.edges is None or run.edges is None:
+            continue  # all of them then, as found above
+        expected = largest.edges[(largest.edges < run.positions.shape[1]).all(axis=1)]
+        if not np.array_equal(run.edges, expected):
             raise DataError(
                 "other edges than in the largest run",
                 where=label,

@@ -11,6 +11,9 @@ from scipy.ndimage import correlate1d
 
 from gnn_discovery.types import Order
 
+FEWEST_STRETCHES = 12
+"""Of motion in weak form, in any sample of it."""
+
 
 @dataclass(frozen=True)
 class Snapshots:
@@ -119,13 +122,17 @@ class Snapshots:
         return part if self.weak is None else replace(part, weak=self.weak.of_runs(runs))
 
 
-@dataclass(frozen=True)
 def subsample(snapshots: Snapshots, count: int, seed: int = 0) -> Snapshots:
-    """At most ``count`` instants, at random, in the order of the data."""
-    total = len(snapshots.run)
+    """About ``count`` instants, at random, in the order of the data; in weak form in stretches of two windows."""
+    total, rng = len(snapshots.run), np.random.default_rng(seed)
     if total <= count:
         return snapshots
-    return snapshots.select(np.sort(np.random.default_rng(seed).choice(total, count, replace=False)))
+    if snapshots.kernel is None:
+        return snapshots.select(np.sort(rng.choice(total, count, replace=False)))
+    length = 2 * len(snapshots.kernel)
+    stretches = -(-total // length)
+    chosen = rng.choice(stretches, min(stretches, max(FEWEST_STRETCHES, count // length)), replace=False)
+    return snapshots.select(np.isin(np.arange(total) // length, chosen))
 
 
 def typical(sizes: np.ndarray) -> float:
