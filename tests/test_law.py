@@ -308,3 +308,11 @@ def test_of_two_factors_that_the_data_leave_open_one_is_made_one():
     sure = {name: Constant(c.value, 1e-9) for name, c in constants.items()}
     kept = neighbours(ForceLaw((replace(law.terms[0], constants=sure),)))
     assert "a2*r + a3" not in {one.terms[0].expression.text for one in kept}
+
+
+def test_a_change_that_no_formula_can_hold_is_left_out():
+    """r**a/r**b with exponents of hundreds: made one they are beyond what a formula holds, the rest stands."""
+    constants = {"a0": Constant(-400.0, 1.0), "a1": Constant(300.0, 1.0), "a2": Constant(2.0, 1.0)}
+    law = ForceLaw((Term("pair", "radial", Expression.parse("a2*r**a0/r**a1 + r"), constants),))
+    found = list(neighbours(law))
+    assert ["r"] in [[t.expression.text for t in one.terms] for one in found]

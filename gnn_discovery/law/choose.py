@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gnn_discovery.errors import NoResult
+from gnn_discovery.errors import DataError, NoResult
 from gnn_discovery.law.latent import structural_amplitude
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.refit import refit, thin
@@ -97,7 +97,7 @@ def choose(
             fitted = refit(law, train, latent=names, scale=scale, starts=starts, entries=entries, seed=seed)
         except np.linalg.LinAlgError:
             return _Entry(law, complexity(law), np.ones(1), False)
-        if any(abs(c.value) > _LARGEST for term in fitted.law.terms for c in term.constants.values()):
+        if not _can_be_written(fitted.law):
             return _Entry(law, complexity(law), np.ones(1), False)
         groups = held_errors(fitted.law, held, scale, by_particle=bool(latent))
         return _Entry(fitted.law, complexity(fitted.law), groups, math.isfinite(fitted.error))
@@ -125,6 +125,18 @@ def choose(
 def settle(law: ForceLaw, data: Snapshots, *, latent: Sequence[str] = (), seed: int = 0) -> ForceLaw:
     """A chosen law with its constants fitted to more data, from where they are."""
     return refit(law, data, latent=_used(law, latent), starts=0, seed=seed).law
+
+
+def _can_be_written(law: ForceLaw) -> bool:
+    """Whether the law with its numbers in place is a formula: an exponent of a thousand, say, is none."""
+    try:
+        for term in law.terms:
+            if any(abs(c.value) > _LARGEST for c in term.constants.values()):
+                return False
+            term.expression.substitute({name: c.value for name, c in term.constants.items()})
+    except DataError:
+        return False
+    return True
 
 
 def _used(law: ForceLaw, latent: Sequence[str]) -> tuple[str, ...]:

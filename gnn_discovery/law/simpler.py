@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import sympy
 
@@ -47,17 +48,28 @@ def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
     for t, term in enumerate(law.terms):
         if len(law.terms) > 1:
             yield replace(law, terms=law.terms[:t] + law.terms[t + 1 :])
-        for name, constant in term.constants.items():
-            for value in _proposals(term, name, constant):
-                reduced = _with_value(term, name, value)
-                if reduced is not None:
-                    yield replace(law, terms=(*law.terms[:t], reduced, *law.terms[t + 1 :]))
-        for expression in (*_without_a_summand(term.expression), *_branches(term.expression), *_tied(term)):
-            shorter = joined(replace(term, expression=expression, constants=_of(term, expression)))
-            yield replace(law, terms=(*law.terms[:t], shorter, *law.terms[t + 1 :]))
-        softened = _softened(term)
-        if softened is not None:
-            yield replace(law, terms=(*law.terms[:t], softened, *law.terms[t + 1 :]))
+        for make in _changes(term):
+            with contextlib.suppress(DataError):  # what has a number in it that no formula may hold
+                changed = make()
+                if changed is not None:
+                    yield replace(law, terms=(*law.terms[:t], changed, *law.terms[t + 1 :]))
+
+
+def _changes(term: Term) -> Iterator[Callable[[], Term | None]]:
+    """How to make each changed term; None where there is nothing to change."""
+    for name, constant in term.constants.items():
+        for value in _proposals(term, name, constant):
+            yield partial(_with_value, term, name, value)
+    for shorter in (_without_a_summand, _branches):
+        for expression in shorter(term.expression):
+            yield partial(_with_expression, term, expression)
+    for expression in _tied(term):
+        yield partial(_with_expression, term, expression)
+    yield partial(_softened, term)
+
+
+def _with_expression(term: Term, expression: Expression) -> Term:
+    return joined(replace(term, expression=expression, constants=_of(term, expression)))
 
 
 def _proposals(term: Term, name: str, constant: Constant) -> list[float]:
@@ -71,12 +83,8 @@ def _proposals(term: Term, name: str, constant: Constant) -> list[float]:
 
 
 def _with_value(term: Term, name: str, value: float) -> Term | None:
-    try:
-        expression = term.expression.substitute({name: value})
-    except DataError:
-        return None
-    reduced = joined(replace(term, expression=expression, constants=_of(term, expression)))
-    return _merged(reduced) if expression.names else None
+    expression = term.expression.substitute({name: value})
+    return _merged(_with_expression(term, expression)) if expression.names else None
 
 
 def _of(term: Term, expression: Expression) -> dict[str, Constant]:
@@ -148,7 +156,8 @@ def _without_a_summand(expression: Expression) -> tuple[Expression, ...]:
     for total in tree.atoms(sympy.Add):
         for part in total.args:
             if not part.is_Number:
-                found.append(Expression.from_sympy(tree.xreplace({total: total - part})))
+                with contextlib.suppress(DataError):
+                    found.append(Expression.from_sympy(tree.xreplace({total: total - part})))
     return tuple(e for e in found if e.names)
 
 
