@@ -14,7 +14,7 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.refit import refit, thin
 from gnn_discovery.law.simpler import complexity, neighbours, signature
 from gnn_discovery.law.weights import Scale, force_scale, relative_errors
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.snapshots import Snapshots, concatenate
 
 PRICE = 0.02
 """A law must lower the log of the held-out error by so much for each unit of complexity."""
@@ -25,7 +25,7 @@ EXACT = 1e-9
 
 _TRIAL, _FINAL, _VALID = 5_000, 60_000, 100_000
 _LARGEST = 1e100
-_KEPT, _ROUNDS = 4, 5
+_KEPT, _ROUNDS, _FOLDS = 4, 5, 4
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ def choose(
     8% of the error, above what constants gain by absorbing the bias of numerical derivatives. The law
     without terms always takes part. Candidates are tried on few snapshots first, the front is tried again
     in other forms (round exponents, fewer constants and terms, softened), what is left is fitted on more.
+    Of noisy motion (in weak form) few runs tell little: what is left is scored on every run of both, each
+    held out in its turn.
 
     Args:
         latent: properties to infer; then each particle's error counts by its logarithm, since the bodies of
@@ -113,6 +115,8 @@ def choose(
         if any(law.terms for law in candidates) and not any(e.finite for e in tried.values() if e.law.terms):
             raise NoResult(f"none of {len(candidates)} candidate laws gives a finite force on the data")
     final = [attempt(entry.law, _FINAL, more, 0) for entry in _front(tried.values(), price)]
+    if train.kernel is not None:
+        final = [replace(e, groups=_crossed(e.law, train, valid, _used(e.law, latent), scale, seed)) for e in final]
     best = _select(final, price)
     law = refit(best.law, train, latent=_used(best.law, latent), scale=scale, starts=0, seed=seed).law
     board = {key: Scored(e.law, e.size, e.error) for key, e in tried.items()}
@@ -120,6 +124,20 @@ def choose(
     error = float(held_errors(law, more, scale, bool(latent)).mean())
     board[signature(law)] = Scored(law, complexity(law), error)
     return Choice(law, error, tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error))))
+
+
+def _crossed(
+    law: ForceLaw, train: Snapshots, valid: Snapshots, latent: Sequence[str], scale: Scale, seed: int
+) -> np.ndarray:
+    """(G,) error in each run, by the law as it is fitted to the other runs: cross-validation in a few folds."""
+    whole = concatenate([train, valid])
+    runs = np.random.default_rng(seed).permutation(np.unique(whole.run))
+    groups = []
+    for held in np.array_split(runs, min(_FOLDS, len(runs))):
+        rest = whole.of_runs(np.setdiff1d(runs, held))
+        fitted = refit(law, rest, latent=latent, scale=scale, starts=0, entries=_FINAL, errors=False, seed=seed)
+        groups.append(held_errors(fitted.law, whole.of_runs(held), scale, bool(latent)))
+    return np.concatenate(groups)
 
 
 def settle(law: ForceLaw, data: Snapshots, *, latent: Sequence[str] = (), seed: int = 0) -> ForceLaw:

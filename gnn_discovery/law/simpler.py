@@ -16,11 +16,20 @@ from gnn_discovery.expression import Expression
 from gnn_discovery.law.record import Constant, ForceLaw, Term
 
 SNAP = 1e-3
+NEAR = 0.2
+"""How far from a round exponent a softened force may seem to be."""
+FREE_EXPONENT = 4
+"""What an exponent that is no round number costs, in nodes: as much as a further length in the law would."""
 
 
 def complexity(law: ForceLaw) -> int:
-    """Nodes of all expressions, one more for each term and for each constant that had to be fitted."""
-    return sum(1 + term.expression.complexity + len(term.constants) for term in law.terms)
+    """Nodes of all expressions, one more for each term and for each constant that had to be fitted, and
+    `FREE_EXPONENT` for each exponent among these."""
+    return sum(1 + term.expression.complexity + len(term.constants) + _odd_powers(term) for term in law.terms)
+
+
+def _odd_powers(term: Term) -> int:
+    return FREE_EXPONENT * len(exponents(term.expression) & set(term.constants))
 
 
 def signature(law: ForceLaw) -> tuple:
@@ -66,6 +75,7 @@ def _changes(term: Term) -> Iterator[Callable[[], Term | None]]:
     for expression in _tied(term):
         yield partial(_with_expression, term, expression)
     yield partial(_softened, term)
+    yield partial(_rounded_and_softened, term)
 
 
 def _with_expression(term: Term, expression: Expression) -> Term:
@@ -149,6 +159,14 @@ def _softened(term: Term) -> Term | None:
     return replace(term, expression=expression, constants={**term.constants, name: Constant(0.0)})
 
 
+def _rounded_and_softened(term: Term) -> Term | None:
+    """The same with the exponents near it at half-integers: over a limited range 1/(r + s) looks like r**-0.99."""
+    free = exponents(term.expression) & set(term.constants)
+    round_ = {name: round(2 * term.constants[name].value) / 2 for name in free}
+    near = {name: value for name, value in round_.items() if value and abs(term.constants[name].value - value) < NEAR}
+    return _softened(_with_expression(term, term.expression.substitute(near))) if near else None
+
+
 @lru_cache(maxsize=1024)
 def _without_a_summand(expression: Expression) -> tuple[Expression, ...]:
     """The expression with one summand less, for each summand that is more than a number."""
@@ -171,8 +189,9 @@ def _branches(expression: Expression) -> tuple[Expression, ...]:
 
 
 def _tied(term: Term) -> tuple[Expression, ...]:
-    """The expression with one constant in the place of two that came out alike."""
-    pairs = itertools.combinations(sorted(term.constants), 2)
+    """The expression with one constant in the place of two that came out alike; an exponent is like exponents only."""
+    powers = exponents(term.expression)
+    pairs = [p for p in itertools.combinations(sorted(term.constants), 2) if len(powers & set(p)) != 1]
     values = {name: c.value for name, c in term.constants.items()}
     alike = [(a, b) for a, b in pairs if abs(values[a] - values[b]) <= SNAP * (abs(values[a]) + abs(values[b]))]
     return tuple(term.expression.substitute({b: Expression.parse(a)}) for a, b in alike)

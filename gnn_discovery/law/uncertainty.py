@@ -14,8 +14,8 @@ def bootstrap(problem: Problem, theta: np.ndarray, *, seed: int = 0, free: np.nd
 
     Near the minimum a refit on resampled runs is one Gauss-Newton step, theta - H_b^-1 g_b with
     H_b = sum_run n_run H_run: the pairs bootstrap of Efron and Tibshirani (1993, chapter 9) with whole runs
-    as units, equal to cluster-robust errors to first order. With fewer than four runs the spread of the
-    residuals serves.
+    as units, equal to cluster-robust errors to first order. With fewer than four runs, or where few resamples
+    fix all entries, the spread of the residuals serves.
     """
     count = problem.model.size
     free = problem.model.smooth if free is None else free
@@ -36,14 +36,12 @@ def bootstrap(problem: Problem, theta: np.ndarray, *, seed: int = 0, free: np.nd
     known = np.linalg.eigvalsh(total)[0] > 1e-14
     if not known:
         inverse = np.diag(np.full(len(size), np.inf))
-    elif len(runs) < 4:
+    else:
         freedom = max(1, int(np.count_nonzero(residual)) - len(size))
         inverse = np.linalg.inv(total) * (float(np.sum(residual**2)) / freedom)
-    else:
         draws = np.random.default_rng(seed).multinomial(len(runs), np.full(len(runs), 1 / len(runs)), RESAMPLES)
         steps = _steps(draws, hessians, gradients)
-        inverse = np.diag(np.full(len(size), np.inf))
-        if len(steps) > RESAMPLES // 2:
+        if len(runs) >= 4 and len(steps) > RESAMPLES // 2:
             inverse = np.atleast_2d(np.cov(steps.T)) * len(runs) / (len(runs) - 1)
     rounding = np.diag((8 * np.finfo(float).eps * theta[free]) ** 2)
     covariance[np.ix_(free, free)] = inverse / np.outer(size, size) + rounding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,6 +120,24 @@ class Snapshots:
         """The instants of these runs, in weak form too."""
         part = self.select(np.isin(self.run, runs))
         return part if self.weak is None else replace(part, weak=self.weak.of_runs(runs))
+
+
+def concatenate(parts: Sequence[Snapshots]) -> Snapshots:
+    """Parts of one motion together, in the order of runs and times."""
+    first = parts[0]
+    together = replace(
+        first,
+        positions=np.concatenate([p.positions for p in parts]),
+        velocities=np.concatenate([p.velocities for p in parts]),
+        target=np.concatenate([p.target for p in parts]),
+        properties={k: np.concatenate([p.properties[k] for p in parts]) for k in first.properties},
+        present=np.concatenate([p.present for p in parts]),
+        run=np.concatenate([p.run for p in parts]),
+        times=np.concatenate([p.times for p in parts]),
+        resolved=None if first.resolved is None else np.concatenate([p.resolved for p in parts]),
+        weak=None,
+    )
+    return together.select(np.lexsort((together.times, together.run)))
 
 
 def subsample(snapshots: Snapshots, count: int, seed: int = 0) -> Snapshots:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from gnn_discovery.errors import DataError
-from gnn_discovery.snapshots.record import Snapshots
+from gnn_discovery.snapshots.record import Snapshots, concatenate
 
 _FEWEST_FOR_EXTREMES = 20  # runs or blocks
 _EXTREMES, _HELD_OUT = 0.05, 0.1  # shares of the runs
@@ -31,20 +31,7 @@ class Split:
 
     def whole(self) -> Snapshots:
         """All of it together again, in the order of runs and times."""
-        parts = [p for p in (self.train, self.valid, self.test, self.extreme) if p is not None]
-        together = replace(
-            self.train,
-            positions=np.concatenate([p.positions for p in parts]),
-            velocities=np.concatenate([p.velocities for p in parts]),
-            target=np.concatenate([p.target for p in parts]),
-            properties={k: np.concatenate([p.properties[k] for p in parts]) for k in self.train.properties},
-            present=np.concatenate([p.present for p in parts]),
-            run=np.concatenate([p.run for p in parts]),
-            times=np.concatenate([p.times for p in parts]),
-            resolved=None if self.train.resolved is None else np.concatenate([p.resolved for p in parts]),
-            weak=None,
-        )
-        return together.select(np.lexsort((together.times, together.run)))
+        return concatenate([p for p in (self.train, self.valid, self.test, self.extreme) if p is not None])
 
 
 def split(snapshots: Snapshots, seed: int = 0) -> Split:
