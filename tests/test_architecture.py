@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import dis
 import json
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from packaging.requirements import Requirement
@@ -259,3 +262,27 @@ def test_every_dependency_is_locked():
     locked = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
     for requirement in map(Requirement, project()["project"]["dependencies"]):
         assert requirement.name.lower() in locked
+
+
+def _globals_of(code: CodeType) -> set[str]:
+    """Global names that a compiled module and all functions in it look up."""
+    own = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return own.union(*(_globals_of(part) for part in code.co_consts if isinstance(part, CodeType)))
+
+
+@pytest.mark.parametrize("path", sources(CORE, SIMULATIONS), ids=lambda p: p.stem)
+def test_every_name_that_is_looked_up_is_there(path):
+    """Linters cannot say: to them the shapes in annotations are names that nobody defined."""
+    text = path.read_text(encoding="utf-8")
+    tree = parsed(path)
+    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    bound |= {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    bound |= {
+        (a.asname or a.name).partition(".")[0] for n in ast.walk(tree) if hasattr(n, "names") for a in _aliases(n)
+    }
+    dunder = {"__name__", "__file__", "__doc__", "__annotations__", "__module__", "__qualname__", "__path__"}
+    assert not _globals_of(compile(text, str(path), "exec")) - bound - set(dir(builtins)) - dunder
+
+
+def _aliases(node: ast.AST) -> list[ast.alias]:
+    return [name for name in node.names if isinstance(name, ast.alias)]  # type: ignore[attr-defined]

@@ -18,8 +18,9 @@ from gnn_discovery.snapshots import Snapshots
 
 Errors = tuple[float | None, float | None]
 
-EXPLAINS = 0.01
-"""Share of held-out motion that a law may leave unexplained where the data are exact."""
+EXPLAINS = 1e-3
+"""Share of held-out motion that a law may leave unexplained where the data are exact: what two laws may differ by that
+are called the same."""
 SUM_OVER_PAIRS = "sum over pairs"
 _TIMES_NOISE, _MOST_NOISE = 3.0, 0.3
 _OUTSIDE = 5.0
