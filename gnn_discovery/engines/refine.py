@@ -200,7 +200,7 @@ def _best_move(refiner: Refiner, form: Form) -> Form | None:
     def predicted(move: _Move) -> float:
         # Wald: what the loss rises by, to second order, when the constraint a.c = b is imposed.
         direction, gap = rows[move]
-        return gap**2 / max(float(direction @ covariance @ direction), 1e-300)
+        return gap * gap / max(float(direction @ covariance @ direction), 1e-300)
 
     limit = PRICE_OF_SIMPLICITY * max(form.loss, LOSS_FLOOR)
     for move in sorted(moves, key=predicted)[:3]:

@@ -83,7 +83,8 @@ def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tup
         slope = problem.jacobian(theta)[free]
         if not np.isfinite(slope).all() or cost <= floor:
             break
-        size = np.linalg.norm(slope, axis=1)
+        with np.errstate(over="ignore"):
+            size = np.linalg.norm(slope, axis=1)
         size[size == 0] = 1.0
         slope /= size[:, None]
         normal, gradient = slope @ slope.T, slope @ residual.ravel()
@@ -141,5 +142,6 @@ def robust_descend(
 
 def predicted_weights(problem: Problem, theta: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """(N S) 1 / (scale + |F|) with the force of the law, zero for absent particles."""
-    force = problem.force(theta)
-    return np.where(problem.weight > 0, 1.0 / (scale[:, None] + np.linalg.norm(force, axis=-1)), 0.0)
+    with np.errstate(all="ignore"):  # a hopeless law may say anything
+        size = np.linalg.norm(problem.force(theta), axis=-1)
+        return np.where(problem.weight > 0, 1.0 / (scale[:, None] + size), 0.0)

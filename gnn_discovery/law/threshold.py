@@ -79,7 +79,7 @@ def locate(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, dict[int, f
             low, high = new_low, new_high
         # the sum of two parts of a cost of nothing may round to less than nothing
         allowed = max(tried[best] * (1 + 1 / points), tried[best]) + 1e-15 * abs(rest) + 1e-300
-        good = [index for index in ordered if tried[index] <= allowed]
+        good = [index for index in ordered if tried[index] <= allowed] or [best]
         left, right = values[good[0]], values[min(good[-1] + 1, len(values) - 1)]
         theta[k] = 0.5 * (left + right)
         spread[k] = float(right - left) / np.sqrt(12)

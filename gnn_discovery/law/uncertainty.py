@@ -44,7 +44,8 @@ def bootstrap(problem: Problem, theta: np.ndarray, *, seed: int = 0, free: np.nd
         if len(runs) >= 4 and len(steps) > RESAMPLES // 2:
             inverse = np.atleast_2d(np.cov(steps.T)) * len(runs) / (len(runs) - 1)
     rounding = np.diag((8 * np.finfo(float).eps * theta[free]) ** 2)
-    covariance[np.ix_(free, free)] = inverse / np.outer(size, size) + rounding
+    with np.errstate(all="ignore"):  # infinite where the data say nothing
+        covariance[np.ix_(free, free)] = inverse / np.outer(size, size) + rounding
     return covariance
 
 
