@@ -131,3 +131,30 @@ def test_exact_motion_needs_no_weak_form():
     assert assemble(clean).weak is None
     seen = Spring().simulate(SimulationConfig(runs=5, frames=30))
     assert assemble(seen).weak is None and split(assemble(seen)).averaged().train.kernel is None
+
+
+def test_one_long_run_is_averaged_within_its_blocks():
+    """What is held out of a single run is a block of frames; no window reaches over its edge."""
+    weak = noisy(Spring(), 1e-3, 1, frames=600).weak
+    half = len(weak.kernel) // 2
+    assert half >= 1 and weak.aimed.any()
+    for block in np.unique(weak.run):
+        inside = np.flatnonzero(weak.run == block)
+        assert not weak.aimed[inside[:half]].any() and not weak.aimed[inside[len(inside) - half :]].any()
+
+
+def test_motion_that_is_nowhere_resolved_keeps_its_derivatives():
+    """Frames so far apart that every pair moves by half its distance between two of them."""
+    given = Spring().simulate(SimulationConfig(runs=20, frames=100))
+    rng = np.random.default_rng(0)
+    sparse = [
+        replace(
+            run,
+            positions=run.positions[::12] + 1e-3 * rng.standard_normal(run.positions[::12].shape),
+            times=run.times[::12],
+            velocities=None,
+            accelerations=None,
+        )
+        for run in given
+    ]
+    assert assemble(sparse).weak is None

@@ -47,12 +47,15 @@ class WeakForm:
     gain: float
 
 
-def weak_form(runs: Sequence[Trajectory], motions: Sequence[Motion], order: Order = 2) -> WeakForm | None:
+def weak_form(
+    runs: Sequence[Trajectory], motions: Sequence[Motion], order: Order = 2, stretch: int | None = None
+) -> WeakForm | None:
     """The runs in weak form where that is of use: positions alone were seen, with noise, at even times.
 
     Args:
         runs: as they were given.
         motions: of the same runs; the window that served most tracks best serves all.
+        stretch: frames that stay together where runs are held out or resampled in parts; None: whole runs do.
     """
     grids = [time_grid(run.times) for run in runs]
     steps = np.array([grid[1] for grid, _ in grids])
@@ -61,7 +64,7 @@ def weak_form(runs: Sequence[Trajectory], motions: Sequence[Motion], order: Orde
     if not (derived and even) or max(motion.noise for motion in motions) < NOISY:
         return None
     half = int(np.median(np.concatenate([motion.windows[:, 0] for motion in motions])))
-    half = max(min(half, min(len(run.times) for run in runs) // 4), 1)
+    half = max(min(half, (stretch or min(len(run.times) for run in runs)) // 4), 1)
     weights = Filters(np.arange(2 * half + 1) * steps[0], order).weights(_DEGREE, half)
     found = list(runs)
     for members in _alike(runs):

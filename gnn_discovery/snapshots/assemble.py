@@ -18,6 +18,7 @@ FEWEST_RUNS = 5
 """With fewer runs than this, contiguous blocks of frames are held out in the place of whole runs."""
 
 _BLOCKS = 20  # all runs together are cut into about so many
+_TRUSTED = 0.05  # share of a motion that has to be resolved for its weak form to be of use
 
 
 def assemble(trajectories: Sequence[Trajectory], order: Order = 2, where: str = "") -> Snapshots:
@@ -55,8 +56,13 @@ def assemble(trajectories: Sequence[Trajectory], order: Order = 2, where: str = 
     blocks = _blocks([len(run.times) for run in given])
     noise = float(np.sqrt(np.average([motion.noise**2 for motion in motions], weights=lengths)))
     seen = _side_by_side(runs, [block[m.frames] for block, m in zip(blocks, motions, strict=True)], order, noise)
-    weak = weak_form(given, motions, order)
-    return seen if weak is None else replace(seen, weak=_averages(weak, blocks, motions, order))
+    stretch = min(int(np.unique(block, return_counts=True)[1].min()) for block in blocks)
+    weak = weak_form(given, motions, order, stretch)
+    if weak is None:
+        return seen
+    averages = _averages(weak, blocks, motions, order)
+    enough = np.count_nonzero(averages.aimed) >= _TRUSTED * np.count_nonzero(averages.present)
+    return replace(seen, weak=averages) if enough else seen
 
 
 def _averages(weak: WeakForm, blocks: Sequence[np.ndarray], motions: Sequence[Motion], order: Order) -> Snapshots:
