@@ -239,8 +239,10 @@ def test_cells_end_with_their_parent(tasks, ending):
     script = tasks / "parent.py"
     script.write_text(
         textwrap.dedent(f"""
+        import signal
         from pathlib import Path
         from gnn_discovery.runs import Cell, run_cells
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would ignore it
         cells = [Cell(f"h{{x}}", "cell_tasks:hang", {{"x": x, "folder": {str(tasks)!r}}}) for x in (0, 1)]
         run_cells(cells, Path({str(tasks / "r")!r}), 2, search=[Path({str(tasks)!r})])
         """)
