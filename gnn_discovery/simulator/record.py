@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from gnn_discovery.errors import DataError, GnnDiscoveryError
+from gnn_discovery.errors import DataError, GnnDiscoveryError, UsageError
 from gnn_discovery.simulator.failure import says
 from gnn_discovery.trajectory import Trajectory, validate
 
@@ -20,6 +20,29 @@ class SimulationConfig:
     particles: int | None = None
     dim: int | None = None
     seed: int = 0
+
+    def size(
+        self, where: str, runs: int, frames: int, particles: int, dims: Sequence[int]
+    ) -> tuple[int, int, int, int]:
+        """Runs, frames, particles and dimension, what is left open filled in; of ``dims`` the first.
+
+        Raises:
+            UsageError: a number out of range, or a dimension that ``where`` does not move in.
+        """
+        asked = {
+            "runs": (runs if self.runs is None else self.runs, 1),
+            "frames": (frames if self.frames is None else self.frames, 2),
+            "particles": (particles if self.particles is None else self.particles, 2),
+            "seed": (self.seed, 0),
+        }
+        for name, (value, least) in asked.items():
+            if value < least:
+                raise UsageError(f"{name} is {value}", where=where, remedy=f"At least {least}")
+        dim = dims[0] if self.dim is None else self.dim
+        if dim not in dims:
+            offered = " or ".join(map(str, dims))
+            raise UsageError(f"dim is {dim}", where=where, remedy=f"This system moves in {offered} dimensions")
+        return asked["runs"][0], asked["frames"][0], asked["particles"][0], dim
 
 
 @runtime_checkable

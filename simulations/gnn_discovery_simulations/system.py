@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from gnn_discovery.errors import UsageError
 from gnn_discovery.simulator import SimulationConfig
 from gnn_discovery.trajectory import Trajectory
 from gnn_discovery_simulations.integrate import integrate
@@ -67,7 +66,8 @@ class PairSystem(ABC):
 
     def simulate(self, config: SimulationConfig) -> tuple[Trajectory, ...]:
         """Runs with velocities and accelerations; a run does not depend on how many others are asked for."""
-        runs, frames, particles, dim = self._size(config)
+        size = config.size(type(self).__name__, self.runs, self.frames, self.particles, (2, 3))
+        runs, frames, particles, dim = size
         x, v, properties = self.initial(np.random.default_rng(config.seed), runs, particles, dim)
         spacing = KEPT * self.step
         motion = integrate(
@@ -141,21 +141,3 @@ class PairSystem(ABC):
             return None
         i, j = self._pairs(particles)
         return np.stack([np.concatenate([i, j]), np.concatenate([j, i])], axis=1)
-
-    def _size(self, config: SimulationConfig) -> tuple[int, int, int, int]:
-        """Runs, frames, particles and dimension, the open ones filled in."""
-        asked = {
-            "runs": (self.runs if config.runs is None else config.runs, 1),
-            "frames": (self.frames if config.frames is None else config.frames, 2),
-            "particles": (self.particles if config.particles is None else config.particles, 2),
-            "seed": (config.seed, 0),
-        }
-        for name, (value, least) in asked.items():
-            if value < least:
-                raise UsageError(f"{name} is {value}", where=type(self).__name__, remedy=f"At least {least}")
-        dim = 2 if config.dim is None else config.dim
-        if dim not in (2, 3):
-            raise UsageError(
-                f"dim is {dim}", where=type(self).__name__, remedy="This system moves in 2 or 3 dimensions"
-            )
-        return asked["runs"][0], asked["frames"][0], asked["particles"][0], dim

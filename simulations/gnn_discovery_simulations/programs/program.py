@@ -41,21 +41,9 @@ class Program(ABC):
 
     def simulate(self, config: SimulationConfig) -> tuple[Trajectory, ...]:
         """Runs with velocities and accelerations; a run does not depend on how many others are asked for."""
-        asked = {
-            "runs": (self.runs if config.runs is None else config.runs, 1),
-            "frames": (self.frames if config.frames is None else config.frames, 2),
-            "particles": (self.particles if config.particles is None else config.particles, 2),
-            "seed": (config.seed, 0),
-        }
-        for name, (value, least) in asked.items():
-            if value < least:
-                raise UsageError(f"{name} is {value}", where=type(self).__name__, remedy=f"At least {least}")
-        dim = self.dims[0] if config.dim is None else config.dim
-        if dim not in self.dims:
-            offered = " or ".join(map(str, self.dims))
-            raise UsageError(f"dim is {dim}", where=type(self).__name__, remedy=f"The program moves in {offered}")
-        runs, frames, particles, seed = (value for value, _ in asked.values())
-        return tuple(self.run(np.random.default_rng([seed, k]), frames, particles, dim) for k in range(runs))
+        size = config.size(type(self).__name__, self.runs, self.frames, self.particles, self.dims)
+        runs, frames, particles, dim = size
+        return tuple(self.run(np.random.default_rng([config.seed, k]), frames, particles, dim) for k in range(runs))
 
     def use(self, module: str) -> Any:
         """A module of the program.
