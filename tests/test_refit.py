@@ -183,6 +183,20 @@ def test_the_right_form_is_chosen(kind, product, drag, text, noise):
     assert any(not scored.law.terms for scored in choice.scoreboard)
 
 
+def test_a_choice_that_hangs_on_few_runs_is_seen_in_resamples_of_them():
+    """A cubic term that exact motion shows is chosen by every resample; one at the level of the noise is not."""
+    weak = law(pair("-k*(r - L) - e*r**3", k=2.0, L=1.0, e=0.1), term("self", "velocity", "-g", g=0.1))
+    train, valid = motion("spring", drag=0.5), motion("spring", runs=8, seed=1, drag=0.5)
+    assert choose([weak], train, valid).agreement == 1.0
+    rng, strength = np.random.default_rng(3), 0.02
+
+    def faint(data: Snapshots) -> Snapshots:
+        return replace(data, target=data.target + strength * data.velocities + rng.normal(size=data.target.shape))
+
+    choice = choose([weak], faint(motion("spring")), faint(motion("spring", runs=8, seed=1)))
+    assert choice.agreement < 1.0
+
+
 def test_noise_alone_is_no_interaction():
     data = motion("free")
     rng = np.random.default_rng(0)

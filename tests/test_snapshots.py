@@ -111,6 +111,16 @@ def test_the_same_seed_gives_the_same_split_and_the_extremes_do_not_depend_on_it
     assert np.array_equal(one.extreme.run, other.extreme.run)
 
 
+def test_runs_set_apart_anew_are_the_same_runs_and_the_same_extremes():
+    data = split(assemble(springs(40)))
+    other = data.again(1)
+    assert data.extreme is not None and other.extreme is not None
+    assert np.array_equal(other.extreme.run, data.extreme.run)
+    assert set(other.test.run) != set(data.test.run)
+    np.testing.assert_array_equal(other.whole().positions, data.whole().positions)
+    np.testing.assert_array_equal(data.again(0).train.target, data.train.target)
+
+
 def test_few_runs_keep_no_extremes_and_a_single_one_is_cut_into_contiguous_blocks():
     assert split(assemble(springs(8))).extreme is None
     data = assemble(springs(1, frames=203))

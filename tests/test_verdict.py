@@ -11,7 +11,7 @@ from gnn_discovery.expression import Expression
 from gnn_discovery.law.evaluate import predict
 from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
 from gnn_discovery.physics.catalogue import catalogue
-from gnn_discovery.physics.checks import check_engines, check_sum_over_pairs
+from gnn_discovery.physics.checks import Seeds, check_engines, check_resamples, check_seeds, check_sum_over_pairs
 from gnn_discovery.physics.conservation import check_conservation, potential_energy
 from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import compare, same_law
@@ -21,6 +21,7 @@ from gnn_discovery.snapshots import Snapshots
 
 RUNS, FRAMES, PARTICLES = 60, 8, 4
 EXACT = JudgeContext((1e-6, 1e-6), (1e-2, 2e-2))
+AGREE = Seeds(3, 3, 3)
 GRAVITY = "-m_i*m_j/(r + 0.01)**2"
 SPRING = "-2*(r - 0.99)"
 STEP = "Piecewise((0, r < 1.99), (-2*(r - 0.99), True))"
@@ -279,13 +280,13 @@ def test_a_faint_term_is_not_established():
 @pytest.mark.parametrize("text", ["-m_i*m_j/r**1.5", "-2*r**0.8"])
 def test_a_law_that_no_book_has_is_a_candidate(text):
     found = law(text)
-    assert judge(found, moved(found, DATA), replace(EXACT, seeds_agree=True)).status == "candidate"
+    assert judge(found, moved(found, DATA), replace(EXACT, seeds=AGREE)).status == "candidate"
 
 
 def test_candidate_needs_every_proof():
     found = law(STEP)
     data = moved(found, DATA)
-    agreed = replace(EXACT, seeds_agree=True)
+    agreed = replace(EXACT, seeds=AGREE)
     findings = investigate(found, data)
     verdict = decide(findings, agreed)
     assert verdict.status == "candidate"
@@ -293,14 +294,28 @@ def test_candidate_needs_every_proof():
     assert needs_seeds(findings, EXACT)
     assert not needs_seeds(findings, agreed)
     for lacking in (
-        replace(agreed, seeds_agree=None),
-        replace(agreed, seeds_agree=False),
+        replace(agreed, seeds=None),
+        replace(agreed, seeds=Seeds(1, 1, 1)),
+        replace(agreed, seeds=Seeds(3, 2, 2)),
+        replace(agreed, observed=(check_resamples(0.85),)),
         replace(agreed, network_error=(None, None)),
         replace(agreed, network_error=(1e-2, None)),
         replace(agreed, law_error=(1e-6, 0.025)),
         replace(agreed, law_error=(0.4, 0.4), network_error=(0.5, 0.5)),
     ):
         assert decide(findings, lacking).status == "inconclusive"
+
+
+def test_searches_that_miss_the_law_and_prefer_it_when_offered():
+    """The figure is the share that finds it; one that prefers its own law is against it."""
+    found = investigate(law(STEP), moved(law(STEP), DATA))
+    missed, against = Seeds(3, 1, 3), Seeds(3, 2, 2)
+    assert decide(found, replace(EXACT, seeds=missed)).status == "candidate"
+    assert decide(found, replace(EXACT, seeds=against)).status == "inconclusive"
+    said = check_seeds(missed)
+    assert (said.passed, said.figure) == (True, pytest.approx(1 / 3))
+    assert said.detail == "found by 1 of 3 searches; preferred by all 3 when offered"
+    assert check_seeds(against).detail == "found by 2 of 3 searches; preferred by 2 when offered"
 
 
 def test_known_law_needs_no_other_seed():
@@ -310,7 +325,7 @@ def test_known_law_needs_no_other_seed():
 def test_not_better_than_a_known_law_is_no_candidate():
     truth = law(GRAVITY)
     found = law("-m_i*m_j/r**1.97")
-    verdict = judge(found, moved(truth, DATA), replace(EXACT, seeds_agree=True))
+    verdict = judge(found, moved(truth, DATA), replace(EXACT, seeds=AGREE))
     assert verdict.status == "inconclusive"
     assert "better than every known law" in verdict.reason
 

@@ -26,6 +26,7 @@ EXACT = 1e-9
 _TRIAL, _FINAL, _VALID = 5_000, 60_000, 100_000
 _LARGEST = 1e100
 _KEPT, _ROUNDS, _FOLDS = 4, 5, 4
+_RESAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen law with error bars, its error on held-out motion, and all tried, simplest first."""
+    """The chosen law with error bars, its error on held-out motion, and all tried, simplest first.
+
+    ``agreement``: in what share of bootstrap resamples of the held-out runs the same form is chosen.
+    """
 
     law: ForceLaw
     error: float
     scoreboard: tuple[Scored, ...]
+    agreement: float
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,8 @@ def choose(
     board |= {signature(e.law): Scored(e.law, e.size, e.error) for e in final}
     error = float(held_errors(law, more, scale, bool(latent)).mean())
     board[signature(law)] = Scored(law, complexity(law), error)
-    return Choice(law, error, tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error))))
+    every = tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error)))
+    return Choice(law, error, every, _agreement(final, best, price, seed))
 
 
 def _crossed(
@@ -209,6 +215,16 @@ def _select(entries: Sequence[_Entry], price: float) -> _Entry:
         if _cost(entry, price) < _cost(best, price) and _better(entry, best):
             best = entry
     return best
+
+
+def _agreement(entries: Sequence[_Entry], best: _Entry, price: float, seed: int) -> float:
+    """The share of resamples, of whole held-out runs, that `_select` the form of ``best`` too."""
+    rng, same = np.random.default_rng(seed), 0
+    for _ in range(_RESAMPLES):
+        draw = rng.integers(len(best.groups), size=len(best.groups))
+        again = [replace(e, groups=e.groups[draw]) if len(e.groups) == len(draw) else e for e in entries]
+        same += signature(_select(again, price).law) == signature(best.law)
+    return same / _RESAMPLES
 
 
 def _better(one: _Entry, other: _Entry) -> bool:

@@ -1,6 +1,8 @@
 """What a law is: compared with the catalogue of known laws, tested, and judged."""
 
+from gnn_discovery.physics.checks import Seeds as Seeds
 from gnn_discovery.physics.checks import check_engines as check_engines
+from gnn_discovery.physics.checks import check_resamples as check_resamples
 from gnn_discovery.physics.checks import check_sum_over_pairs as check_sum_over_pairs
 from gnn_discovery.physics.equivalence import same_law as same_law
 from gnn_discovery.physics.judge import JudgeContext as JudgeContext

@@ -22,6 +22,7 @@ EXPLAINS = 1e-3
 """Share of held-out motion that a law may leave unexplained where the data are exact: what two laws may differ by that
 are called the same."""
 SUM_OVER_PAIRS = "sum over pairs"
+RESAMPLES = "choice over resampled runs"
 _TIMES_NOISE, _MOST_NOISE = 3.0, 0.3
 _OUTSIDE = 5.0
 _WORSE = 1.05
@@ -31,6 +32,7 @@ _FREE_BETTER = 0.75
 _VISIBLE = 1e-3
 _BETTER = 0.9
 _ENTRIES = 8_000
+_REPEATED = 0.9
 
 
 def check_explains(law_error: Errors, noise: float) -> Check:
@@ -96,14 +98,43 @@ def check_constants(law: ForceLaw) -> Check:
     return Check("constants", bool(ratios[worst] < 0.5), figure, f"largest relative standard error, of {worst}")
 
 
-def check_seeds(agree: bool | None) -> Check:
-    """Whether networks trained from other seeds lead to the same law."""
-    detail = {
-        None: "no other seed was trained",
-        True: "other seeds give the same law",
-        False: "other seeds give another law",
-    }
-    return Check("seeds agree", agree, None, detail[agree])
+def check_resamples(agreement: float) -> Check:
+    """Whether another sample of as many runs would have led to the same form.
+
+    A form that more than one in ten repetitions of the measurement would replace by another is not established.
+    """
+    detail = "share of bootstrap resamples of the held-out runs by which the same form is chosen"
+    return Check(RESAMPLES, agreement >= _REPEATED, agreement, detail)
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What several searches make of a law, each with its own seed, network and held-out runs.
+
+    Attributes:
+        searches: how many there were, that which led to the law included.
+        found: how many led to it by themselves.
+        preferred: how many did, or choose it over their own law once it is offered to them.
+    """
+
+    searches: int
+    found: int
+    preferred: int
+
+
+def check_seeds(seeds: Seeds | None) -> Check:
+    """Whether the law is stable over seeds; the figure is the share of searches that lead to it by themselves.
+
+    A search that misses a form says nothing against it, as long as it prefers that form to all it has found.
+    """
+    name = "seeds agree"
+    if seeds is None or seeds.searches < 2:
+        return Check(name, None, None, "no other seed was tried")
+    detail = f"found by {seeds.found} of {seeds.searches} searches"
+    if seeds.found < seeds.searches:
+        chosen = f"all {seeds.searches}" if seeds.preferred == seeds.searches else f"{seeds.preferred}"
+        detail += f"; preferred by {chosen} when offered"
+    return Check(name, seeds.preferred == seeds.searches, seeds.found / seeds.searches, detail)
 
 
 def check_engines(law: ForceLaw, alone: Mapping[str, ForceLaw | None], data: Snapshots) -> tuple[Check, ...]:

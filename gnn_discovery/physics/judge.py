@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics.checks import (
+    RESAMPLES,
     SUM_OVER_PAIRS,
     Errors,
     Rival,
+    Seeds,
     best_known,
     check_better,
     check_constants,
@@ -34,8 +36,9 @@ class JudgeContext:
 
     Attributes:
         law_error, network_error: sum|residual| / sum|target| in and out of distribution, None: not measured.
-        observed: what was tested on the messages, on a network that need not add them, and by asking several engines.
-        seeds_agree: whether other seeds give the same law; None: no other seed was trained yet.
+        observed: what was tested on the messages, on a network that need not add them, by asking several engines, and
+            by resampling runs.
+        seeds: what other seeds make of the law; None: none was tried yet.
         noise: relative error of the observed target, 0 when exact.
         force_limit: upper limit on the force where none was found, in the units of the data.
     """
@@ -43,7 +46,7 @@ class JudgeContext:
     law_error: Errors
     network_error: Errors = (None, None)
     observed: tuple[Check, ...] = ()
-    seeds_agree: bool | None = None
+    seeds: Seeds | None = None
     noise: float = 0.0
     force_limit: float | None = None
 
@@ -73,9 +76,9 @@ def judge(law: ForceLaw, data: Snapshots, context: JudgeContext) -> Verdict:
 
 def needs_seeds(findings: Findings | None, context: JudgeContext) -> bool:
     """Whether agreement over seeds is all that a law lacks for a ``candidate``."""
-    if context.seeds_agree is not None:
+    if context.seeds is not None:
         return False
-    return decide(findings, replace(context, seeds_agree=True)).status == "candidate"
+    return decide(findings, replace(context, seeds=Seeds(2, 2, 2))).status == "candidate"
 
 
 def investigate(law: ForceLaw, data: Snapshots) -> Findings | None:
@@ -163,13 +166,15 @@ def _candidate_or_not(findings: Findings, context: JudgeContext, checks: tuple[C
     tests = (
         check_no_worse(context.law_error, context.network_error),
         check_better(findings.rival),
-        check_seeds(context.seeds_agree),
+        check_seeds(context.seeds),
     )
     checks = (*checks, *tests)
     uncertain = max(c.tolerance for c in comparison.channels)
     obstacles = [f"{c.name}: {c.detail}" for c in tests if not c.passed]
     obstacles += [
-        f"{c.name}: {c.detail}" for c in checks if c.name in ("dimensions", "constants") and c.passed is False
+        f"{c.name}: {c.detail}"
+        for c in checks
+        if c.name in ("dimensions", "constants", RESAMPLES) and c.passed is False
     ]
     obstacles += [
         f"a part of the law is below {LEAST_SHARE:.0%} of the force and not established"

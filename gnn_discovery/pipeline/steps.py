@@ -186,15 +186,17 @@ def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) 
     return choose_law(candidates, fitted.train, fitted.valid, latent=latent_properties(data.train), seed=config.seed)
 
 
+def choose_or_none(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) -> ForceLaw | None:
+    """The law of `choose`; None where no candidate gives a finite force."""
+    try:
+        return choose(candidates, data, config).law
+    except NoResult:
+        return None
+
+
 def choose_alone(distilled: Distilled, data: Split, config: DiscoverConfig) -> dict[str, ForceLaw | None]:
     """Where several engines were asked, the law that each leads to by itself; None where it leads to none."""
-    found: dict[str, ForceLaw | None] = {}
-    for engine, laws in distilled.alone.items():
-        try:
-            found[engine] = choose(laws, data, config).law
-        except NoResult:
-            found[engine] = None
-    return found
+    return {engine: choose_or_none(laws, data, config) for engine, laws in distilled.alone.items()}
 
 
 def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:

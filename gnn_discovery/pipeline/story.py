@@ -12,7 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics import (
     JudgeContext,
+    Seeds,
     check_engines,
+    check_resamples,
     check_sum_over_pairs,
     decide,
     investigate,
@@ -137,7 +139,11 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
         context = JudgeContext(
             fit.law_error,
             fit.network_error,
-            (*symmetry_checks(reading), *check_engines(choice.law, alone, data.train)),
+            (
+                *symmetry_checks(reading),
+                *check_engines(choice.law, alone, data.train),
+                check_resamples(choice.agreement),
+            ),
             noise=noise,
             force_limit=steps.force_limit(data.train),
         )
@@ -150,8 +156,9 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
             check = check_sum_over_pairs(best, free.error)
         context = replace(context, observed=(*context.observed, check))
     if needs_seeds(findings, context):
-        others = [_once_more(data, config, k, clock, keep) for k in range(1, config.seeds)]
-        context = replace(context, seeds_agree=all(same_law(o, choice.law, data.train) for o in others))
+        others = [_once_more(choice.law, data, config, k, clock, keep) for k in range(1, config.seeds)]
+        found, preferred = (1 + sum(said) for said in zip(*others, strict=True)) if others else (1, 1)
+        context = replace(context, seeds=Seeds(1 + len(others), found, preferred))
     verdict = decide(findings, context)
     with clock("evidence"):
         held_out = steps.read_messages(trained, data.test, seed=config.seed)
@@ -176,13 +183,21 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
     }
 
 
-def _once_more(data: Split, config: DiscoverConfig, k: int, clock: _Clock, keep: Keep) -> ForceLaw:
-    """The law that another network, and another search, finds in the same data."""
+def _once_more(
+    law: ForceLaw, data: Split, config: DiscoverConfig, k: int, clock: _Clock, keep: Keep
+) -> tuple[bool, bool]:
+    """Whether another search finds ``law``, with another network and the runs set apart anew; and whether it does,
+    or prefers ``law`` to what it finds."""
     other = replace(config, seed=config.seed + k)
     with clock(f"seed {other.seed}"):
-        trained = network(f"network-{k}", data, other, keep, clock.training)
-        distilled = steps.distill(steps.read(trained, data, other), data, other, report=clock.regression)
-        return steps.choose(distilled.laws, data, other).law
+        apart = data.again(other.seed)
+        trained = network(f"network-{k}", apart, other, keep, clock.training)
+        distilled = steps.distill(steps.read(trained, apart, other), apart, other, report=clock.regression)
+        own = steps.choose_or_none(distilled.laws, apart, other)
+        if own is not None and same_law(own, law, data.train):
+            return True, True
+        offered = steps.choose([law] if own is None else [own, law], apart, other).law
+        return False, same_law(offered, law, data.train)
 
 
 def _nothing(data: Split) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,11 @@ class Split:
     def whole(self) -> Snapshots:
         """All of it together again, in the order of runs and times."""
         return concatenate([p for p in (self.train, self.valid, self.test, self.extreme) if p is not None])
+
+    def again(self, seed: int) -> Split:
+        """The same runs set apart by another seed; the extremes are the same ones."""
+        weak = None if self.train.weak is None else self.averaged().whole()
+        return split(replace(self.whole(), weak=weak), seed)
 
 
 def split(snapshots: Snapshots, seed: int = 0) -> Split:
