@@ -27,6 +27,7 @@ from flax import nnx
 from gnn_discovery.snapshots import Snapshots, typical
 
 Strategy = Literal["standard", "bottleneck", "l1", "kl", "pruning"]
+Activation = Literal["silu", "relu"]
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,24 @@ class NetworkConfig:
 
     Attributes:
         node: "fixed" or "mlp" (see the module).
-        inputs: "relative" gives the edge function x_i - x_j and v_i - v_j; "absolute" both endpoints, as in the paper.
+        inputs: "relative" gives the edge function x_i - x_j and v_i - v_j; "absolute" both endpoints; "raw" both
+            endpoints with nothing scaled and nothing added, to the node function too, as in the paper.
         strategy: how messages are pushed toward few components; a fixed node function has D by construction.
         message: number of components; None takes D for "bottleneck" and "fixed", else 32.
         width, depth: hidden layers of the edge and node functions.
         gate: u * exp(w) messages; without it the message is u.
+        activation: between the hidden layers.
         latent: learn a source strength for each particle, for data that give no mass.
     """
 
     node: Literal["fixed", "mlp"] = "fixed"
-    inputs: Literal["relative", "absolute"] = "relative"
+    inputs: Literal["relative", "absolute", "raw"] = "relative"
     strategy: Strategy = "bottleneck"
     message: int | None = None
     width: int = 64
     depth: int = 3
     gate: bool = True
+    activation: Activation = "silu"
     latent: bool = False
 
 
@@ -71,11 +75,12 @@ class Scales:
     mass: int | None
 
 
-def measure_scales(train: Snapshots, bodies: bool = False) -> Scales:
+def measure_scales(train: Snapshots, bodies: bool = False, raw: bool = False) -> Scales:
     """Scales of the training runs: spreads of the inputs, and a force scale that rest and encounters leave alone.
 
     Args:
         bodies: whether the particles are particular bodies, each with a force scale of its own.
+        raw: nothing is divided by anything; only what counts as a small force is measured.
     """
     names = sorted(train.properties)
     here = train.present
@@ -85,6 +90,9 @@ def measure_scales(train: Snapshots, bodies: bool = False) -> Scales:
     each = [(typical(size[train.present[:, k], k]) or 1.0) if bodies else force for k in range(size.shape[1])]
     spread = lambda a: float(np.sqrt(np.mean(np.square(a))) or 1.0)  # noqa: E731
     centred = train.positions - np.mean(train.positions[here], axis=0)
+    mass = names.index("m") if "m" in names else None
+    if raw:
+        return Scales(1.0, 1.0, 1.0, tuple(each), (1.0,) * len(names), (False,) * len(names), mass)
     return Scales(
         length=spread(centred[here]),
         velocity=spread(train.velocities[here]),
@@ -92,14 +100,15 @@ def measure_scales(train: Snapshots, bodies: bool = False) -> Scales:
         particle=tuple(each),
         properties=tuple(spread(c) for c in columns),
         log=tuple(bool(np.all(c > 0)) for c in columns),
-        mass=names.index("m") if "m" in names else None,
+        mass=mass,
     )
 
 
 class MLP(nnx.Module):
-    """Dense layers with silu between them."""
+    """Dense layers with an activation between them."""
 
-    def __init__(self, sizes: list[int], rngs: nnx.Rngs, last: float = 1.0):
+    def __init__(self, sizes: list[int], rngs: nnx.Rngs, last: float = 1.0, activation: Activation = "silu"):
+        self.activation = activation
         init = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
         final = nnx.initializers.variance_scaling(last, "fan_in", "truncated_normal")
         pairs = list(itertools.pairwise(sizes))
@@ -110,16 +119,17 @@ class MLP(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         for layer in self.layers[:-1]:
-            x = nnx.silu(layer(x))
+            x = getattr(nnx, self.activation)(layer(x))
         return self.layers[-1](x)
 
 
 class Gated(nnx.Module):
     """An MLP whose outputs are u * exp(w), w kept within +-12."""
 
-    def __init__(self, inputs: int, outputs: int, width: int, depth: int, gate: bool, rngs: nnx.Rngs):
-        self.gate = gate
-        self.mlp = MLP([inputs, *[width] * depth, outputs * (2 if gate else 1)], rngs)
+    def __init__(self, inputs: int, outputs: int, hidden: list[int], config: NetworkConfig, rngs: nnx.Rngs):
+        self.gate = config.gate
+        sizes = [inputs, *hidden, outputs * (2 if config.gate else 1)]
+        self.mlp = MLP(sizes, rngs, activation=config.activation)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         y = self.mlp(x)
@@ -141,16 +151,17 @@ class GraphNetwork(nnx.Module):
         self.config, self.scales, self.dim, self.particles = config, scales, dim, particles
         props = len(scales.properties) + sum(scales.log)
         pair = (3 * dim + 2 if config.inputs == "relative" else 4 * dim) + 2 * props
+        hidden = [config.width] * config.depth
         self.size = message_size(config, dim)
         heads = 2 if config.strategy == "kl" else 1
         self.radial = config.inputs == "relative" and self.size == dim
-        self.edge = Gated(pair, self.size + self.radial, config.width, config.depth, config.gate, rngs)
+        self.edge = Gated(pair, self.size + self.radial, hidden, config, rngs)
         self.spread = MLP([pair, config.width, self.size], rngs, last=0.1) if heads == 2 else None
         self.mask = nnx.Variable(jnp.ones((self.size,)))
-        own = 2 * dim + 1 + props
+        own = 2 * dim + (config.inputs != "raw") + props
         fixed = config.node == "fixed"
-        self.own = Gated(own, dim, 32, 2, config.gate, rngs) if fixed else None
-        self.node = None if fixed else MLP([self.size + own, *[config.width] * config.depth, dim], rngs)
+        self.own = Gated(own, dim, [32, 32], config, rngs) if fixed else None
+        self.node = None if fixed else MLP([self.size + own, *hidden, dim], rngs, activation=config.activation)
         self.strength = nnx.Param(jnp.zeros((particles,))) if config.latent else None
 
     def __call__(self, graph: jraph.GraphsTuple, key: jax.Array | None = None) -> jraph.GraphsTuple:
@@ -200,7 +211,7 @@ class GraphNetwork(nnx.Module):
     def pair_features(self, separation: jax.Array, sender: dict, receiver: dict) -> jax.Array:
         s = self.scales
         properties = [self.property_features(receiver), self.property_features(sender)]
-        if self.config.inputs == "absolute":
+        if self.config.inputs != "relative":
             ends = [receiver["position"], receiver["velocity"], sender["position"], sender["velocity"]]
             units = [s.length, s.velocity, s.length, s.velocity]
             return jnp.concatenate([e / u for e, u in zip(ends, units, strict=True)] + properties, -1)
@@ -211,6 +222,8 @@ class GraphNetwork(nnx.Module):
 
     def own_features(self, nodes: dict) -> jax.Array:
         s = self.scales
+        if self.config.inputs == "raw":
+            return jnp.concatenate([nodes["position"], nodes["velocity"], nodes["properties"]], -1)
         v = nodes["velocity"] / s.velocity
         speed = jnp.sqrt(jnp.sum(v**2, -1, keepdims=True) + 1e-30)
         position = nodes["position"] / s.length

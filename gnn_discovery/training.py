@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -25,27 +25,60 @@ STEPS = {"fixed": 4000, "mlp": 10000}
 
 
 @dataclass(frozen=True)
+class Optimiser:
+    """Adam on a one-cycle schedule.
+
+    Attributes:
+        rise: share of the steps on which the rate rises.
+        start, end: what the peak is divided by at the start, and that again at the end.
+        b2: decay of the second moments.
+        clip: largest norm of a gradient.
+    """
+
+    rise: float
+    start: float
+    end: float
+    b2: float
+    clip: float
+
+
+OPTIMISERS = {
+    "fast": Optimiser(rise=0.1, start=10.0, end=1e3, b2=0.99, clip=1.0),
+    "paper": Optimiser(rise=0.3, start=25.0, end=1e5, b2=0.999, clip=np.inf),
+}
+"""Ours, and that of Cranmer et al., arXiv 2006.11287: torch's one-cycle with what their code sets."""
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """How long and how hard.
 
     Attributes:
-        steps: optimiser steps; None takes `STEPS`, more of them with an MLP, whose gauge is slow.
+        steps: of the optimiser; None takes `STEPS`, more of them with an MLP, whose gauge is slow.
         edges: about how many edges a batch holds.
-        learning_rate: the peak of the one-cycle cosine schedule.
+        optimiser: of `OPTIMISERS`, one-cycle cosine schedule and Adam.
+        learning_rate: the peak of the schedule.
+        loss: "relative", see `prediction_error`, or the mean of the "absolute" error, see `absolute_error`.
+        shift: standard deviation of a displacement of each snapshot as a whole, drawn anew at each step: a network that
+            sees places can learn that they do not matter.
         l1: weight of the mean over edges of the L1 norm of a message, for "l1" and "pruning" (arXiv 2006.11287: 1e-2).
         own: weight of what a fixed node function pays for forces that are not central, see `_plainness`.
         kl: weight of the mean over edges of the divergence from N(0, 1), for "kl". The paper's 1 belongs to a loss
             in units of acceleration; here the loss is relative and at most about 1.
-        patience: chunks (of 20 in all) without a better held-out error before training stops early.
+        patience: chunks (of 20 in all) without a better held-out error before training stops early; None trains to the
+            end, and keeps the last parameters in the place of the best.
     """
 
     steps: int | None = None
     edges: int = 1536
+    optimiser: Literal["fast", "paper"] = "fast"
     learning_rate: float = 8e-3
+    loss: Literal["relative", "absolute"] = "relative"
+    shift: float = 0.0
     l1: float = 1e-2
     kl: float = 1e-3
     own: float = 5e-2
-    patience: int = 6
+    patience: int | None = 6
 
 
 @dataclass(frozen=True)
@@ -71,7 +104,7 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, what it was trained on, and how it went: rows (step, loss, held-out error)."""
+    """A network, what it was trained on, and how it went: rows (step, loss, held-out error, as the loss has it)."""
 
     network: GraphNetwork
     config: NetworkConfig
@@ -80,7 +113,7 @@ class Trained:
 
     @property
     def error(self) -> float:
-        """The lowest held-out error: mean over particles of |F - F_predicted| / (scale + |F|)."""
+        """The lowest held-out error; of a relative loss the mean of |F - F_predicted| / (scale + |F|)."""
         return float(np.nanmin(self.history[:, 2]))
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -145,16 +178,20 @@ def train(
         NoResult: the held-out error was never finite.
     """
     particles = split.train.present.shape[1]
-    scales = measure_scales(split.train, bodies=network.latent)
+    scales = measure_scales(split.train, bodies=network.latent, raw=network.inputs == "raw")
     model = GraphNetwork(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed))
     graph, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     data, held = graph_data(split.train), graph_data(split.valid)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
     steps = config.steps or STEPS[network.node]
     length = max(1, steps // CHUNKS)
-    schedule = schedule or optax.cosine_onecycle_schedule(CHUNKS * length, config.learning_rate, 0.1, 10.0, 1e3)
-    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule, b2=0.99))
+    how = OPTIMISERS[config.optimiser]
+    schedule = schedule or optax.cosine_onecycle_schedule(
+        CHUNKS * length, config.learning_rate, how.rise, how.start, how.end
+    )
+    optimiser = optax.chain(optax.clip_by_global_norm(how.clip), optax.adam(schedule, b2=how.b2))
     loss = partial(_loss, graph, network, config)
+    error_of = ERRORS[config.loss]
 
     @jax.jit
     def chunk(params: Any, moments: Any, rest: Any, data: GraphData, key: jax.Array) -> Any:
@@ -173,7 +210,7 @@ def train(
     def examine(params: Any, rest: Any, held: GraphData, index: jax.Array) -> tuple[jax.Array, jax.Array]:
         net = nnx.merge(graph, params, rest)
         out = net(batch_graph(held, index))
-        return prediction_error(net, out, held, index), jnp.std(out.edges["message"], axis=0)
+        return error_of(net, out, held, index), jnp.std(out.edges["message"], axis=0)
 
     sample = jnp.asarray(np.random.default_rng(seed).permutation(len(held))[: 4 * batch])
     state = _restore(_State(params, optimiser.init(params), rest, params, rest, []), checkpoints)
@@ -183,7 +220,8 @@ def train(
         key = jax.random.fold_in(jax.random.key(seed), k)
         state.params, state.moments, value = chunk(state.params, state.moments, state.rest, data, key)
         error, sizes = examine(state.params, state.rest, held, sample)
-        _note(state, (k + 1.0) * length, float(value), float(error), fresh=pruner is not None and pruner.busy(k))
+        fresh = config.patience is None or (pruner is not None and pruner.busy(k))
+        _note(state, (k + 1.0) * length, float(value), float(error), fresh)
         if pruner is not None:
             pruner.turn(k, state, np.asarray(sizes), float(error))
         if checkpoints is not None:
@@ -192,7 +230,7 @@ def train(
             rate = (k + 1 - begun) * length / (time.perf_counter() - start)
             alive = int(np.sum(np.asarray(state.rest["mask"][...]) > 0))
             report(Progress((k + 1) * length, CHUNKS * length, float(value), float(error), rate, alive))
-        if state.since >= config.patience:
+        if config.patience is not None and state.since >= config.patience:
             break
     if not np.isfinite(state.lowest):
         raise NoResult("training diverged: the held-out error was never finite", remedy="Try a lower learning rate")
@@ -253,6 +291,17 @@ def prediction_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.
     return jnp.sum(here * error / (scale + size)) / jnp.sum(here)
 
 
+def absolute_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array) -> jax.Array:
+    """Mean over particles of the sum over components of |target - prediction| (arXiv 2006.11287)."""
+    target = data.target[index].reshape(-1, net.dim)
+    here = data.present[index].reshape(-1)
+    return jnp.sum(here * jnp.sum(jnp.abs(out.nodes["target"] - target), -1)) / jnp.sum(here)
+
+
+ERRORS = {"relative": prediction_error, "absolute": absolute_error}
+"""Of a prediction, by ``TrainingConfig.loss``."""
+
+
 def _loss(
     graph: Any,
     network: NetworkConfig,
@@ -264,8 +313,13 @@ def _loss(
     key: jax.Array,
 ) -> jax.Array:
     net = nnx.merge(graph, params, rest)
-    out = net(batch_graph(data, index), key if network.strategy == "kl" else None)
-    loss = prediction_error(net, out, data, index)
+    seen = batch_graph(data, index)
+    if config.shift:
+        by = config.shift * jax.random.normal(jax.random.fold_in(key, 1), (len(index), 1, net.dim))
+        place = seen.nodes["position"].reshape(len(index), -1, net.dim) + by
+        seen = seen._replace(nodes={**seen.nodes, "position": place.reshape(-1, net.dim)})
+    out = net(seen, key if network.strategy == "kl" else None)
+    loss = ERRORS[config.loss](net, out, data, index)
     message = out.edges["message"]
     if network.strategy in ("l1", "pruning"):
         loss += config.l1 * jnp.mean(jnp.sum(jnp.abs(message), -1))
