@@ -8,7 +8,7 @@ import numpy as np
 
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
-from gnn_discovery.physics.record import Check, Verdict
+from gnn_discovery.physics.record import Check, Measured, Verdict
 from gnn_discovery.report.record import Curve, Discovery, Evidence, Fit, FrontPoint
 
 GRAVITY = "c0*m_i*m_j/(r + c1)**2"
@@ -105,6 +105,10 @@ def discovery(**changes: object) -> Discovery:
         data_sha256="ab" * 32,
         evidence=evidence(),
         command="gnn-discovery discover gravity",
+        known_laws=(
+            Measured("Newtonian gravity, softened", (2e-7, 3.9e-6), (1e-7, 2e-6)),
+            Measured("Plummer-softened gravity", (0.03, 0.31), (0.01, 0.2)),
+        ),
     )
     return replace(made, **changes)
 

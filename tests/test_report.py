@@ -86,6 +86,11 @@ def test_the_document_has_the_schema_of_the_design(written: Path) -> None:
     assert set(found["fit"]) == {"r2", "r2_trimmed", "network_error", "law_error"}
     assert found["fit"]["law_error"] == {"in_distribution": 2.1e-7, "out_of_distribution": 4e-6}
     assert found["law"]["text"] == str(law())
+    assert found["known_laws"][1] == {
+        "name": "Plummer-softened gravity",
+        "error": {"in_distribution": 0.03, "out_of_distribution": 0.31},
+        "relative_error": {"in_distribution": 0.01, "out_of_distribution": 0.2},
+    }
 
 
 def test_the_document_reads_back_as_it_was_made(written: Path) -> None:
@@ -141,6 +146,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_the_page_says_what_the_properties_are(written: Path) -> None:
     assert "a positive pair term repels; m is the mass." in Page((written / "report.html").read_text()).text
+
+
+def test_known_laws_stand_beside_law_and_network(written: Path) -> None:
+    text = Page((written / "report.html").read_text()).text
+    assert f"Relative error of Plummer-softened gravity, refitted {share(0.03)} {share(0.31)}" in text
 
 
 def test_the_page_needs_nothing_from_outside(written: Path) -> None:

@@ -16,7 +16,8 @@ from gnn_discovery.physics.conservation import check_conservation, potential_ene
 from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import compare, same_law
 from gnn_discovery.physics.judge import NO_INTERACTION, JudgeContext, decide, investigate, judge, needs_seeds
-from gnn_discovery.physics.record import Check
+from gnn_discovery.physics.record import Check, Measured
+from gnn_discovery.physics.rivals import Contest, check_better
 from gnn_discovery.snapshots import Snapshots
 
 RUNS, FRAMES, PARTICLES = 60, 8, 4
@@ -328,6 +329,38 @@ def test_not_better_than_a_known_law_is_no_candidate():
     verdict = judge(found, moved(truth, DATA), replace(EXACT, seeds=AGREE))
     assert verdict.status == "inconclusive"
     assert "better than every known law" in verdict.reason
+
+
+def test_known_laws_are_measured_on_motion_that_they_were_not_fitted_to():
+    """Of an attraction that is no power of r, known laws that pass far out are off near by; the law itself is not."""
+    found, far, near = law("-m_i*m_j/(r + 0.3)**1.9"), snapshots("m", wide=3.0, least=2.0), snapshots("m", wide=0.5)
+    findings = investigate(found, moved(found, far), test=moved(found, far), extreme=moved(found, near))
+    assert findings is not None and findings.contest.same is None
+    assert findings.contest.count > 20
+    assert findings.contest.law.error == (0.0, 0.0)
+    best = findings.contest.others[0]
+    assert 1e-5 < best.error[0] < 0.03 and best.error[1] > 10 * best.error[0]
+    assert [m.relative[0] for m in findings.contest.others] == sorted(m.relative[0] for m in findings.contest.others)
+    assert decide(findings, replace(EXACT, seeds=AGREE)).status == "candidate"
+
+
+def test_the_rivals_of_a_known_law_are_the_others():
+    findings = investigate(law(GRAVITY), moved(law(GRAVITY), DATA))
+    assert findings is not None and findings.contest.same is not None
+    assert findings.contest.same.name == "Newtonian gravity, softened r + c"
+    assert findings.contest.same.error[0] < 1e-9
+    others = {m.name: m.error[0] for m in findings.contest.others}
+    assert min(others.values()) > 0.05 and "Plummer-softened gravity" in others
+
+
+def test_a_law_that_fails_outside_its_range_is_not_better_than_known_ones():
+    def trial(law: tuple[float, float], known: tuple[float, float]) -> Contest:
+        return Contest(Measured("the law found", law, law), None, (Measured("a known law", known, known),), 40)
+
+    assert check_better(trial((0.01, 0.1), (0.1, 0.2))).passed
+    assert not check_better(trial((0.01, 0.5), (0.1, 0.2))).passed
+    assert not check_better(trial((0.099, 0.1), (0.1, 0.2))).passed
+    assert check_better(Contest(Measured("the law found", (0.1, None), (0.1, None)), None, (), 0)).passed
 
 
 def test_same_law():

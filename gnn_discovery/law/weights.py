@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from gnn_discovery.law.evaluate import force
+from gnn_discovery.law.evaluate import force, predict
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.snapshots import Snapshots, typical
 
@@ -49,3 +49,12 @@ def relative_errors(law: ForceLaw, data: Snapshots, scale: Scale) -> Float[np.nd
 def mean_error(law: ForceLaw, data: Snapshots, scale: Scale) -> float:
     """Mean of `relative_errors` over all that there is a target for."""
     return float(relative_errors(law, data, scale).sum() / max(1, np.count_nonzero(data.aimed)))
+
+
+def unexplained(law: ForceLaw, data: Snapshots) -> float | None:
+    """sum|residual| / sum|target|; None where nothing moves."""
+    here = data.aimed
+    with np.errstate(over="ignore", invalid="ignore"):
+        miss = np.linalg.norm((data.average(predict(law, data)) - data.target)[here], axis=-1).sum()
+    size = np.linalg.norm(data.target[here], axis=-1).sum()
+    return float(miss / size) if size > 0 and np.isfinite(miss) else None

@@ -7,16 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gnn_discovery.law.record import ForceLaw, Term
-from gnn_discovery.law.refit import refit, thin
-from gnn_discovery.law.weights import force_scale, mean_error
-from gnn_discovery.physics.equivalence import Comparison, label, same_law
-from gnn_discovery.physics.fitting import Fit
-from gnn_discovery.physics.record import Check
-from gnn_discovery.physics.rows import Channel, channels
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.physics.equivalence import same_law
+from gnn_discovery.physics.record import Check, Errors
 from gnn_discovery.snapshots import Snapshots
-
-Errors = tuple[float | None, float | None]
 
 EXPLAINS = 1e-3
 """Share of held-out motion that a law may leave unexplained where the data are exact: what two laws may differ by that
@@ -30,8 +24,6 @@ _EXACT = 1e-6
 _NETWORK_BETTER = 3.0
 _FREE_BETTER = 0.75
 _VISIBLE = 1e-3
-_BETTER = 0.9
-_ENTRIES = 8_000
 _REPEATED = 0.9
 
 
@@ -151,56 +143,3 @@ def check_engines(law: ForceLaw, alone: Mapping[str, ForceLaw | None], data: Sna
         for name, other in alone.items()
     ]
     return (Check("engines agree", all(same.values()), sum(same.values()) / len(same), "; ".join(words)),)
-
-
-@dataclass(frozen=True)
-class Rival:
-    """The known law that follows the data best in place of an unknown one, and both mean relative errors."""
-
-    name: str
-    error: float
-    law_error: float
-
-
-def best_known(law: ForceLaw, comparison: Comparison, data: Snapshots) -> Rival | None:
-    """Refits the nearest known laws to the data itself, each in the place of the part that is not known.
-
-    Laws further from the one found cannot do better, as long as that one explains the data.
-    """
-    data = thin(data, _ENTRIES)
-    scale, groups = force_scale(data), channels(law)
-    unknown = [c for c in comparison.channels if not c.survivors]
-    if not unknown or not all(c.nearest for c in unknown):
-        return None
-    rivals = []
-    for rank in range(max(len(c.nearest) for c in unknown)):
-        terms: list[Term] = []
-        labels = []
-        for found, (key, old) in zip(comparison.channels, groups.items(), strict=True):
-            if found.survivors:
-                terms += old
-                continue
-            fit = found.nearest[min(rank, len(found.nearest) - 1)]
-            terms += _terms(fit, key[0], key[1])
-            labels.append(label(fit))
-        other = ForceLaw(tuple(terms), law.order, law.divides_by_mass, law.latent)
-        latent = [name for name in law.latent if any(f"{name}_j" in term.expression.names for term in terms)]
-        error = refit(other, data, latent=latent, scale=scale, starts=2, entries=_ENTRIES, errors=False).error
-        rivals.append((error, " + ".join(labels)))
-    own = mean_error(law, data, scale)
-    error, name = min(rivals)
-    return Rival(name, error, own)
-
-
-def check_better(rival: Rival | None) -> Check:
-    """Whether the law follows the data better than every known law."""
-    name = "better than every known law"
-    if rival is None:
-        return Check(name, True, None, "no known law has this kind and direction")
-    ratio = rival.law_error / max(rival.error, 1e-300)
-    detail = f"mean relative error {rival.law_error:.2g}; {rival.name}, refitted: {rival.error:.2g}"
-    return Check(name, bool(ratio < _BETTER), float(ratio), detail)
-
-
-def _terms(fit: Fit, key: Channel, centre: tuple[float, ...] | None) -> list[Term]:
-    return [form.term(key, constants, centre) for form, constants in zip(fit.forms, fit.constants, strict=True)]

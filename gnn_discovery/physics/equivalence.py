@@ -30,7 +30,6 @@ TOO_UNCERTAIN = 0.1
 
 _IDENTICAL = 1e-6
 _MOST_PAIR_TERMS = 2
-_NEAREST = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class ChannelMatch:
         share: what the channel contributes to the force.
         tolerance: the deviation below which a known law is the same.
         survivors: known laws, or sums of two, that are the same; the simplest first.
-        nearest: those that deviate least, whether they are the same or not.
+        nearest: every known law of this kind and direction, the same or not, by its deviation.
         same_form: the simplest survivor also reads the same as the law found, up to its constants.
     """
 
@@ -161,7 +160,7 @@ def _compare_channel(key: Channel, terms: Sequence[Term], law: ForceLaw, data: S
     same.sort(key=lambda fit: fit.simplicity)
     survivors = tuple(fit for fit in same if not _implied(fit, same))
     reads = bool(survivors) and reads_same(terms, survivors[0])
-    return ChannelMatch(key, share, tolerance, survivors, tuple(fits[:_NEAREST]), reads)
+    return ChannelMatch(key, share, tolerance, survivors, tuple(fits), reads)
 
 
 def _along(key: Channel) -> str:

@@ -8,11 +8,7 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics.checks import (
     RESAMPLES,
     SUM_OVER_PAIRS,
-    Errors,
-    Rival,
     Seeds,
-    best_known,
-    check_better,
     check_constants,
     check_explains,
     check_no_worse,
@@ -22,7 +18,8 @@ from gnn_discovery.physics.checks import (
 from gnn_discovery.physics.conservation import check_conservation
 from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import LEAST_SHARE, RELATIVE, TOO_UNCERTAIN, Comparison, compare
-from gnn_discovery.physics.record import Check, Verdict
+from gnn_discovery.physics.record import Check, Errors, Verdict
+from gnn_discovery.physics.rivals import Contest, check_better, contest
 from gnn_discovery.snapshots import Snapshots
 
 NO_INTERACTION = "no interaction"
@@ -53,14 +50,11 @@ class JudgeContext:
 
 @dataclass(frozen=True)
 class Findings:
-    """What law and data say by themselves, whatever else is known of the run.
-
-    ``rival`` is the best known law in the place of what is unknown; None where nothing is, or none could be.
-    """
+    """What law and data say by themselves, whatever else is known of the run."""
 
     comparison: Comparison
     soundness: tuple[Check, ...]
-    rival: Rival | None
+    contest: Contest
 
 
 def judge(law: ForceLaw, data: Snapshots, context: JudgeContext) -> Verdict:
@@ -81,14 +75,26 @@ def needs_seeds(findings: Findings | None, context: JudgeContext) -> bool:
     return decide(findings, replace(context, seeds=Seeds(2, 2, 2))).status == "candidate"
 
 
-def investigate(law: ForceLaw, data: Snapshots) -> Findings | None:
-    """Compares a law with the catalogue, and tests it; None where it has no term."""
+def investigate(
+    law: ForceLaw,
+    data: Snapshots,
+    *,
+    fitted: ForceLaw | None = None,
+    test: Snapshots | None = None,
+    extreme: Snapshots | None = None,
+) -> Findings | None:
+    """Compares a law with the catalogue, and tests it; None where it has no term.
+
+    Args:
+        fitted: the law as it was fitted to ``data`` alone, which known laws are held against; by default ``law``.
+        test, extreme: motion that neither it nor known laws are fitted to; by default they are measured on ``data``.
+    """
     if not law.terms:
         return None
     comparison = compare(law, data)
     soundness = (check_dimensions(law, data), check_constants(law), *check_conservation(law, data))
-    rival = None if comparison.matched else best_known(law, comparison, data)
-    return Findings(comparison, soundness, rival)
+    trial = contest(fitted or law, comparison, data, data if test is None else test, extreme)
+    return Findings(comparison, soundness, trial)
 
 
 def decide(findings: Findings | None, context: JudgeContext) -> Verdict:
@@ -107,7 +113,7 @@ def decide(findings: Findings | None, context: JudgeContext) -> Verdict:
         reason = f"the law does not account for the motion: {failed}. Of the law: {comparison.nearest}"
         return Verdict("inconclusive", None, (), reason, checks)
     if comparison.matched:
-        return _known_or_not(comparison, checks)
+        return _known_or_not(comparison, (*checks, check_better(findings.contest)))
     return _candidate_or_not(findings, context, checks)
 
 
@@ -165,7 +171,7 @@ def _candidate_or_not(findings: Findings, context: JudgeContext, checks: tuple[C
     comparison = findings.comparison
     tests = (
         check_no_worse(context.law_error, context.network_error),
-        check_better(findings.rival),
+        check_better(findings.contest),
         check_seeds(context.seeds),
     )
     checks = (*checks, *tests)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Errors = tuple[float | None, float | None]
+"""In and out of distribution; None: not measured."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -14,6 +17,20 @@ class Check:
     passed: bool | None
     figure: float | None
     detail: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A law by name, and how much of the motion it misses that it was not fitted to.
+
+    Attributes:
+        error: sum|residual| / sum|target|, as of `report.record.Fit`.
+        relative: mean of |residual| / (scale + |target|), which no close encounter decides.
+    """
+
+    name: str
+    error: Errors
+    relative: Errors
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,8 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
             force_limit=steps.force_limit(data.train),
         )
         law = steps.settle(choice.law, data, config)
-        findings = investigate(law, data.averaged().train)
+        apart = data.averaged()
+        findings = investigate(law, apart.train, fitted=choice.law, test=apart.test, extreme=apart.extreme)
     if law.terms and config.network.node == "fixed" and not explained(fit, noise):
         with clock("additivity"):
             free = network("network-free", data, free_node(config), keep, clock.training)
@@ -177,6 +178,7 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
         "law": law,
         "verdict": verdict,
         "fit": fit,
+        "known_laws": () if findings is None else findings.contest.known,
         "evidence": evidence,
         "messages": messages,
         "assumptions": assumptions,

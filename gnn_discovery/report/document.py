@@ -47,6 +47,10 @@ def to_json(discovery: Discovery) -> dict[str, Any]:
         "law": {**to_dict(law), "text": str(law), "latex": latex(law)},
         "verdict": discovery.verdict,
         "fit": {name: _two(getattr(discovery.fit, name)) for name in Fit.__dataclass_fields__},
+        "known_laws": [
+            {"name": known.name, "error": _two(known.error), "relative_error": _two(known.relative)}
+            for known in discovery.known_laws
+        ],
         "assumptions": discovery.assumptions,
         "messages": discovery.messages,
         "reference": discovery.reference,

@@ -95,6 +95,8 @@ def _fit(discovery: Discovery) -> Iterator[tuple[str, str, str]]:
     yield "R² of the law, worst tenth left out", r_squared(fit.r2_trimmed[0]), r_squared(fit.r2_trimmed[1])
     yield "Relative error of the law", share(fit.law_error[0]), share(fit.law_error[1])
     yield "Relative error of the network", share(fit.network_error[0]), share(fit.network_error[1])
+    for known in discovery.known_laws:
+        yield f"Relative error of {known.name}, refitted", share(known.error[0]), share(known.error[1])
 
 
 def _outcome(check: Check) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.physics.record import Verdict
+from gnn_discovery.physics.record import Measured, Verdict
 from gnn_discovery.types import Direction, Kind
 
 
@@ -98,9 +98,10 @@ class Discovery:
 
     ``assumptions`` are sentences: what was assumed and not tested. ``messages`` are figures read from the
     messages (gauge agreement, additivity, recovered before the refit, found without a network, direct R2
-    ...) by name. ``command`` is the line that makes it again, where there was one. ``reference`` holds
-    accepted values (N,) of inferred properties by name; like the truth of a simulator it is filled in by
-    the report alone.
+    ...) by name. ``known_laws`` are those of the catalogue that come nearest, refitted to the training runs and
+    measured on motion that neither they nor the law were fitted to. ``command`` is the line that makes it again,
+    where there was one. ``reference`` holds accepted values (N,) of inferred properties by name; like the truth of a
+    simulator it is filled in by the report alone.
     """
 
     source: str
@@ -116,4 +117,5 @@ class Discovery:
     data_sha256: str
     evidence: Evidence | None = field(default=None, repr=False)
     command: str | None = None
+    known_laws: tuple[Measured, ...] = ()
     reference: Mapping[str, Float[np.ndarray, " N"]] = field(default_factory=dict)

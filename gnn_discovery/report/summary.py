@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from gnn_discovery.report.digits import measured, r_squared, share
@@ -25,6 +26,9 @@ def summary(discovery: Discovery, report: str | Path | None = None) -> str:
     lines.append(("error", f"law {share(fit.law_error[0])}, network {share(fit.network_error[0])} on held-out runs"))
     if fit.law_error[1] is not None:
         lines.append(("", f"law {share(fit.law_error[1])}, network {share(fit.network_error[1])} out of distribution"))
+    if discovery.known_laws:
+        best = min(discovery.known_laws, key=lambda known: math.inf if known.error[0] is None else known.error[0])
+        lines.append(("", f"{best.name}, refitted: {share(best.error[0])}, {share(best.error[1])} out of distribution"))
     lines.append(("R²", f"{r_squared(fit.r2[0])} (all kept), {r_squared(fit.r2_trimmed[0])} (worst tenth left out)"))
     failed = [check.name for check in discovery.verdict.checks if check.passed is False]
     if failed:

@@ -1,0 +1,124 @@
+"""Rivals: every known law in the place of what was found, by how well it predicts motion that it was not fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gnn_discovery.law.record import ForceLaw, Term
+from gnn_discovery.law.refit import refit, thin
+from gnn_discovery.law.weights import Scale, force_scale, mean_error, unexplained
+from gnn_discovery.physics.equivalence import Comparison, label
+from gnn_discovery.physics.fitting import Fit
+from gnn_discovery.physics.record import Check, Measured
+from gnn_discovery.physics.rows import channels
+from gnn_discovery.snapshots import Snapshots
+
+_RANKED, _REFITTED, _MEASURED = 2_000, 8_000, 100_000
+_MOST = 3
+_BETTER, _WORSE = 0.9, 1.05
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The law found, and the known laws that come nearest to it, all fitted to the same motion.
+
+    Attributes:
+        same: the known law that the law found is, where it is one.
+        others: the best of the ``count`` that it is not, the one with the lowest error first.
+    """
+
+    law: Measured
+    same: Measured | None
+    others: tuple[Measured, ...]
+    count: int
+
+    @property
+    def known(self) -> tuple[Measured, ...]:
+        """All known laws that were refitted."""
+        return self.others if self.same is None else (self.same, *self.others)
+
+
+def contest(
+    law: ForceLaw, comparison: Comparison, data: Snapshots, test: Snapshots, extreme: Snapshots | None
+) -> Contest:
+    """Puts known laws in the place of the part of ``law`` that is not known, or of all where all is.
+
+    Each, with the constants that bring it nearest to the law found, is held against the motion of ``data``. The best
+    few of them are refitted to it, and then measured on ``test`` and ``extreme``, as ``law`` is.
+    """
+    scale, few = force_scale(data), thin(data, _REFITTED)
+    parts = (thin(test, _MEASURED), None if extreme is None else thin(extreme, _MEASURED))
+    options = _options(law, comparison, thin(data, _RANKED), scale)
+    found = []
+    for rank in range(min(_MOST, max(map(len, options)))):
+        chosen = [fits[min(rank, len(fits) - 1)] if fits else None for fits in options]
+        other = replace(law, terms=_terms(law, comparison, chosen))
+        if not other.terms:
+            break
+        names = {name for term in other.terms for name in term.expression.names}
+        latent = [name for name in law.latent if {f"{name}_i", f"{name}_j"} & names]
+        fitted = refit(other, few, latent=latent, scale=scale, starts=2, entries=_REFITTED, errors=False).law
+        name = " + ".join(dict.fromkeys(label(fit) for fit in chosen if fit is not None))
+        found.append(_measured(name, fitted, parts, scale))
+    same = found.pop(0) if comparison.matched else None
+    others = sorted(found, key=lambda m: np.inf if m.relative[0] is None else m.relative[0])
+    return Contest(_measured("the law found", law, parts, scale), same, tuple(others), sum(map(len, options)))
+
+
+def check_better(trial: Contest) -> Check:
+    """Whether the law follows the motion better than every known law that it is not, and no worse at the extremes."""
+    name = "better than every known law" if trial.same is None else "better than every other known law"
+    if not trial.others:
+        return Check(name, True, None, "no known law has this kind and direction")
+    law, best = trial.law.relative, trial.others[0].relative
+    if law[0] is None or best[0] is None:
+        return Check(name, None, None, "not measured on held-out motion")
+    ratio, detail = law[0] / max(best[0], 1e-300), f"mean relative error {law[0]:.2g}"
+    detail += f"; the best of {trial.count} known laws, {trial.others[0].name}, refitted: {best[0]:.2g}"
+    passed = ratio < _BETTER
+    if law[1] is not None:
+        outside = min(other.relative[1] or 0.0 for other in trial.others)
+        detail += f"; outside the range of training {law[1]:.2g}, known laws {outside:.2g} at best"
+        passed = passed and law[1] <= _WORSE * outside
+    return Check(name, bool(passed), float(ratio), detail)
+
+
+def _options(law: ForceLaw, comparison: Comparison, data: Snapshots, scale: Scale) -> list[list[Fit]]:
+    """For each channel the known laws to be put there, by their error on ``data``; none where what is there stays."""
+    options: list[list[Fit]] = []
+    for number, part in enumerate(comparison.channels):
+        if part.survivors and not comparison.matched:
+            options.append([])
+            continue
+
+        def error(fit: Fit, number: int = number) -> float:
+            alone = [fit if k == number else None for k in range(len(comparison.channels))]
+            return mean_error(replace(law, terms=_terms(law, comparison, alone, keep=True)), data, scale)
+
+        unlike = [fit for fit in part.nearest if not comparison.matched or fit.deviation > part.tolerance]
+        options.append([*part.survivors[:1], *sorted(unlike, key=error)])
+    return options
+
+
+def _terms(
+    law: ForceLaw, comparison: Comparison, chosen: Sequence[Fit | None], *, keep: bool = False
+) -> tuple[Term, ...]:
+    """The terms of ``law`` with those of ``chosen`` in their place; where there are none, those that are known stay,
+    or all that are there (``keep``)."""
+    terms: list[Term] = []
+    for part, fit, ((key, centre), old) in zip(comparison.channels, chosen, channels(law).items(), strict=True):
+        if fit is not None:
+            terms += [f.term(key, constants, centre) for f, constants in zip(fit.forms, fit.constants, strict=True)]
+        elif keep or part.survivors:
+            terms += old
+    return tuple(terms)
+
+
+def _measured(name: str, law: ForceLaw, parts: Sequence[Snapshots | None], scale: Scale) -> Measured:
+    there = [part if part is not None and part.aimed.any() else None for part in parts]
+    error = [None if part is None else unexplained(law, part) for part in there]
+    relative = [None if part is None else mean_error(law, part, scale) for part in there]
+    return Measured(name, (error[0], error[1]), (relative[0], relative[1]))
