@@ -26,7 +26,35 @@ def roll(
     tolerance: float = 1e-8,
     evaluations: int = 20_000,
 ) -> Float[np.ndarray, "t N D"]:
-    """Positions (t N D), t <= T, that the law gives from the start at ``times[0]``, by Dormand-Prince 8(5,3).
+    """Positions (t N D), t <= T, that the law gives; see `follow`."""
+    return follow(
+        law,
+        positions,
+        velocities,
+        properties,
+        times,
+        edges=edges,
+        box=box,
+        cutoff=cutoff,
+        tolerance=tolerance,
+        evaluations=evaluations,
+    )[:, 0]
+
+
+def follow(
+    law: ForceLaw,
+    positions: Float[np.ndarray, "N D"],
+    velocities: Float[np.ndarray, "N D"] | None,
+    properties: Mapping[str, np.ndarray] | None,
+    times: Times,
+    *,
+    edges: Edges | None = None,
+    box: Box | None = None,
+    cutoff: float | None = None,
+    tolerance: float = 1e-8,
+    evaluations: int = 20_000,
+) -> Float[np.ndarray, "t O N D"]:
+    """Positions and, of a law of second order, velocities from the start at ``times[0]``, by Dormand-Prince 8(5,3).
 
     Where it diverges or ``evaluations`` of the force are spent, fewer than T instants come back.
     """
@@ -42,7 +70,7 @@ def roll(
         return np.stack([*v, a]).ravel()
 
     state = start.ravel() if law.order == 1 else np.concatenate([start.ravel(), np.asarray(velocities, float).ravel()])
-    rolled = [start[None]]
+    rolled = [state.reshape(1, -1, *start.shape)]
     with np.errstate(all="ignore"):
         if not np.all(np.isfinite(rate(times[0], state))):
             return rolled[0]
@@ -53,5 +81,5 @@ def roll(
                 break
             reached = times[(times > solver.t_old) & (times <= solver.t)]
             if len(reached):
-                rolled.append(solver.dense_output()(reached)[: start.size].T.reshape(-1, *start.shape))
+                rolled.append(solver.dense_output()(reached).T.reshape(len(reached), -1, *start.shape))
     return np.concatenate(rolled)

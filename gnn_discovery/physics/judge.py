@@ -92,7 +92,7 @@ def investigate(
     if not law.terms:
         return None
     comparison = compare(law, data)
-    soundness = (check_dimensions(law, data), check_constants(law), *check_conservation(law, data))
+    soundness = (check_dimensions(law, data), check_constants(law), *check_conservation(law, data, test))
     trial = contest(fitted or law, comparison, data, data if test is None else test, extreme)
     return Findings(comparison, soundness, trial)
 
