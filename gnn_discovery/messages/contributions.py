@@ -58,7 +58,7 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
     shape = (count, edges, sample.dim)
     size = np.linalg.norm(sample.force, axis=-1)
     scale = np.asarray(trained.network.scales.particle)
-    sums = {k: _sum(v.reshape(shape), sample) for k, v in readings.items()}
+    sums = {k: added(v.reshape(shape), sample) for k, v in readings.items()}
     errors = {
         k: float(np.median((np.linalg.norm(sample.force - own - s, axis=-1) / (scale + size))[sample.present]))
         for k, s in sums.items()
@@ -67,53 +67,66 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
     kept = readings[best]
     if trained.config.node == "mlp":
         own = sample.force - sums[best] if len(readings) == 1 else _predicted_force(trained, sample) - sums[best]
-    r, s = sample.receivers, sample.senders
-    total = (size + scale)[:, r].reshape(-1)
-    here = sample.pair_present().reshape(-1)
     strength = trained.network.strength
+    values = None if strength is None else np.asarray(trained.network.strengths(), float)
+    pair, mine = tables(sample, kept, own, scale, values)
+    here = np.flatnonzero(sample.pair_present().reshape(-1))
+    seen = np.linalg.norm(kept[here], axis=-1) + 0.1 * pair.total
+    difference = {
+        k: float(np.median(np.linalg.norm((v - kept)[here], axis=-1) / seen)) for k, v in readings.items() if k != best
+    }
+    return Messages(pair, mine, *spectrum_of(raw[here]), best, difference, errors[best])
+
+
+def spectrum_of(raw: np.ndarray) -> tuple[np.ndarray, int]:
+    """Of raw messages (K M) the spectrum, and how many components are alive, see `Messages`."""
+    variance = np.sort(np.var(raw, axis=0))[::-1]
+    share = variance / max(variance.sum(), 1e-300)
+    return share, int(np.sum(share > 1e-3 * share[0]))
+
+
+def tables(
+    sample: Snapshots, pair: np.ndarray, own: np.ndarray, scale: np.ndarray, strengths: np.ndarray | None = None
+) -> tuple[MessageTable, MessageTable]:
+    """Contributions of pairs (S*E D) and of each particle to itself (S N D) as tables, of those that are there.
+
+    Args:
+        scale: (N,) typical force on each particle.
+        strengths: (N,) of each particle as a source, which then stand there as ``m_j``.
+    """
+    count, r, s = len(sample.run), sample.receivers, sample.senders
+    total = np.linalg.norm(sample.force, axis=-1) + scale
     properties = {
         f"{k}_{end}": v[:, e].reshape(-1) for k, v in sample.properties.items() for end, e in (("i", r), ("j", s))
     }
-    if strength is not None:
-        values = np.asarray(trained.network.strengths(), float)
-        properties["m_j"] = np.tile(values[s], count)
-    pair = MessageTable(
+    if strengths is not None:
+        properties["m_j"] = np.tile(strengths[s], count)
+    here = np.flatnonzero(sample.pair_present().reshape(-1))
+    pairs = MessageTable(
         "pair",
-        sample.separation().reshape(-1, sample.dim)[here],
-        (sample.velocities[:, r] - sample.velocities[:, s]).reshape(-1, sample.dim)[here],
-        {k: v[here] for k, v in properties.items()},
-        np.tile(r, count)[here],
-        np.tile(s, count)[here],
-        kept[here],
-        total[here],
-    )
-    alone = sample.present.reshape(-1)
-    flat = lambda a: a.reshape(-1, sample.dim)[alone]  # noqa: E731
+        sample.separation().reshape(-1, sample.dim),
+        (sample.velocities[:, r] - sample.velocities[:, s]).reshape(-1, sample.dim),
+        properties,
+        np.tile(r, count),
+        np.tile(s, count),
+        pair,
+        total[:, r].reshape(-1),
+    ).select(here)
+    alone = np.nonzero(sample.present)
     mine = MessageTable(
         "self",
-        flat(sample.positions),
-        flat(sample.velocities),
-        {f"{k}_i": v.reshape(-1)[alone] for k, v in sample.properties.items()},
-        np.nonzero(sample.present)[1],
-        np.nonzero(sample.present)[1],
-        flat(own),
-        (size + scale).reshape(-1)[alone],
+        sample.positions[alone],
+        sample.velocities[alone],
+        {f"{k}_i": v[alone] for k, v in sample.properties.items()},
+        alone[1],
+        alone[1],
+        own[alone],
+        total[alone],
     )
-    variance = np.sort(np.var(raw[here], axis=0))[::-1]
-    difference = {
-        k: float(
-            np.median(
-                np.linalg.norm(v - kept, axis=-1)[here] / (np.linalg.norm(kept, axis=-1)[here] + 0.1 * total[here])
-            )
-        )
-        for k, v in readings.items()
-        if k != best
-    }
-    share = variance / max(variance.sum(), 1e-300)
-    return Messages(pair, mine, share, int(np.sum(share > 1e-3 * share[0])), best, difference, errors[best])
+    return pairs, mine
 
 
-def _sum(contributions: np.ndarray, sample: Snapshots) -> np.ndarray:
+def added(contributions: np.ndarray, sample: Snapshots) -> np.ndarray:
     """Sum over neighbours: (S E D) to (S N D)."""
     out = np.zeros(sample.positions.shape)
     for edge, receiver in enumerate(sample.receivers):

@@ -23,6 +23,12 @@ def sample_pairs(snapshots: Snapshots, rows: int, rng: np.random.Generator) -> t
     e = rng.integers(len(snapshots.senders), size=rows)
     here = snapshots.pair_present()[s, e]
     s, e = s[here], e[here]
+    pairs = pairs_at(snapshots, s, e)
+    return pairs, np.linalg.norm(snapshots.force[s, pairs[3][:, 0]], axis=-1)
+
+
+def pairs_at(snapshots: Snapshots, s: np.ndarray, e: np.ndarray) -> Pairs:
+    """The pairs ``e`` (K,) of the instants ``s`` (K,)."""
     ends = np.stack([snapshots.receivers[e], snapshots.senders[e]], -1)
     x, v = snapshots.positions[s[:, None], ends], snapshots.velocities[s[:, None], ends]
     if snapshots.box is not None:
@@ -33,7 +39,7 @@ def sample_pairs(snapshots: Snapshots, rows: int, rng: np.random.Generator) -> t
         if names
         else np.zeros((*ends.shape, 0))
     )
-    return (x, v, p, ends), np.linalg.norm(snapshots.force[s, ends[:, 0]], axis=-1)
+    return x, v, p, ends
 
 
 def pair_force(trained: Trained) -> Callable[[Pairs], np.ndarray]:

@@ -12,6 +12,13 @@ from gnn_discovery.training import Trained
 
 
 def measure_symmetry(trained: Trained, snapshots: Snapshots, rows: int = 4000, seed: int = 0) -> dict[str, float]:
+    """Symmetry of the pair force of a network, see `symmetry_of`."""
+    return symmetry_of(pair_force(trained), snapshots, rows, seed)
+
+
+def symmetry_of(
+    ask: Callable[[Pairs], np.ndarray], snapshots: Snapshots, rows: int = 4000, seed: int = 0
+) -> dict[str, float]:
     """Median relative change of the pair force under each transformation; a name ending in ``dependence`` is the
     change when that input is shuffled over the pairs, so near zero means that it does not matter.
 
@@ -22,7 +29,6 @@ def measure_symmetry(trained: Trained, snapshots: Snapshots, rows: int = 4000, s
     pairs, size = sample_pairs(snapshots, rows, rng)
     names = sorted(snapshots.properties)
     x, v, p, k = pairs
-    ask = pair_force(trained)
     force = ask(pairs)
     norm = np.linalg.norm(force, axis=-1) + 0.1 * size
 

@@ -105,7 +105,7 @@ def decide(findings: Findings | None, context: JudgeContext) -> Verdict:
     checks = (
         check_explains(context.law_error, context.noise),
         check_nothing_left(context.law_error, context.network_error, context.noise),
-        *_likeness(comparison),
+        *likeness(comparison),
         *findings.soundness,
         *context.observed,
     )
@@ -113,7 +113,7 @@ def decide(findings: Findings | None, context: JudgeContext) -> Verdict:
         reason = f"the law does not account for the motion: {failed}. Of the law: {comparison.nearest}"
         return Verdict("inconclusive", None, (), reason, checks)
     if comparison.matched:
-        return _known_or_not(comparison, (*checks, check_better(findings.contest)))
+        return known_or_not(comparison, (*checks, check_better(findings.contest)))
     return _candidate_or_not(findings, context, checks)
 
 
@@ -129,7 +129,7 @@ def _no_interaction(context: JudgeContext) -> Verdict:
     return Verdict("inconclusive", NO_INTERACTION, (), reason, context.observed)
 
 
-def _likeness(comparison: Comparison) -> tuple[Check, ...]:
+def likeness(comparison: Comparison) -> tuple[Check, ...]:
     """For each kind and direction of force, how far the nearest known law is from what was found."""
     checks = []
     for part in comparison.channels:
@@ -151,7 +151,8 @@ def _refusals(checks: tuple[Check, ...]) -> str:
     return "; ".join(failed[name] for name in names if name in failed)
 
 
-def _known_or_not(comparison: Comparison, checks: tuple[Check, ...]) -> Verdict:
+def known_or_not(comparison: Comparison, checks: tuple[Check, ...]) -> Verdict:
+    """The verdict on a law of which every part is the same as a known one."""
     match = comparison.match
     if comparison.rivals:
         every = (str(match), *comparison.rivals, *comparison.alternatives)
@@ -175,27 +176,36 @@ def _candidate_or_not(findings: Findings, context: JudgeContext, checks: tuple[C
         check_seeds(context.seeds),
     )
     checks = (*checks, *tests)
-    uncertain = max(c.tolerance for c in comparison.channels)
-    obstacles = [f"{c.name}: {c.detail}" for c in tests if not c.passed]
-    obstacles += [
+    unlike = f"no known law is the same: {comparison.nearest}"
+    if hindered := obstacles(comparison, tests, checks):
+        reason = f"{unlike}. Not established as new: {'; '.join(hindered)}"
+        return Verdict("inconclusive", None, (), reason, checks)
+    allowed = max(RELATIVE, *(c.tolerance for c in comparison.channels))
+    reason = (
+        f"{unlike}, {allowed:.1g} allowed. The law is {soundly(checks)}, the same over seeds, no worse than the "
+        "network, and better than every known law refitted to the data"
+    )
+    return Verdict("candidate", None, (), reason, checks)
+
+
+def obstacles(comparison: Comparison, tests: tuple[Check, ...], checks: tuple[Check, ...]) -> list[str]:
+    """What forbids to call a law that is not known a candidate: a test that did not pass, or a check on its form."""
+    found = [f"{c.name}: {c.detail}" for c in tests if not c.passed]
+    found += [
         f"{c.name}: {c.detail}"
         for c in checks
         if c.name in ("dimensions", "constants", RESAMPLES) and c.passed is False
     ]
-    obstacles += [
+    found += [
         f"a part of the law is below {LEAST_SHARE:.0%} of the force and not established"
         for c in comparison.channels
         if c.share <= LEAST_SHARE
     ]
-    if uncertain > TOO_UNCERTAIN:
-        obstacles.insert(0, f"its constants leave {uncertain:.2g} of the force open")
-    unlike = f"no known law is the same: {comparison.nearest}"
-    if obstacles:
-        return Verdict("inconclusive", None, (), f"{unlike}. Not established as new: {'; '.join(obstacles)}", checks)
+    uncertain = max(c.tolerance for c in comparison.channels)
+    return [f"its constants leave {uncertain:.2g} of the force open", *found] if uncertain > TOO_UNCERTAIN else found
+
+
+def soundly(checks: tuple[Check, ...]) -> str:
+    """What the check of dimensions came to, in words."""
     sound = next(c for c in checks if c.name == "dimensions")
-    units = "dimensionally sound" if sound.passed else "in a run without units"
-    reason = (
-        f"{unlike}, {max(RELATIVE, uncertain):.1g} allowed. The law is {units}, the same over seeds, no "
-        "worse than the network, and better than every known law refitted to the data"
-    )
-    return Verdict("candidate", None, (), reason, checks)
+    return "dimensionally sound" if sound.passed else "in a run without units"

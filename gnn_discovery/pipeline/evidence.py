@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,6 @@ from gnn_discovery.report.record import Curve, Evidence, Fit, FrontPoint
 from gnn_discovery.snapshots import Snapshots, Split, subsample
 from gnn_discovery.table import MessageTable
 from gnn_discovery.training import Trained
-from gnn_discovery.training import predict as network_predict
 
 ROWS = 4000
 WORST = 0.1
@@ -26,17 +26,19 @@ SYMMETRIC = 0.05
 """Relative change of the force below which a symmetry of the messages holds."""
 
 Pair = tuple[float | None, float | None]
+Predict = Callable[[Snapshots], np.ndarray]
+"""What a network says of the target (S N D)."""
 
 
-def measure_fit(law: ForceLaw, trained: Trained | None, data: Split) -> Fit:
+def measure_fit(law: ForceLaw, network: Predict | None, data: Split) -> Fit:
     """Errors of law and network, in and out of distribution; of averages where the motion is in weak form."""
     fitted = data.averaged()
-    rows = [_fit_one(law, trained, part) if part is not None else [None] * 4 for part in (fitted.test, fitted.extreme)]
+    rows = [_fit_one(law, network, part) if part is not None else [None] * 4 for part in (fitted.test, fitted.extreme)]
     columns: list[Pair] = [(rows[0][k], rows[1][k]) for k in range(4)]
     return Fit(*columns)
 
 
-def _fit_one(law: ForceLaw, trained: Trained | None, part: Snapshots) -> list[float | None]:
+def _fit_one(law: ForceLaw, network: Predict | None, part: Snapshots) -> list[float | None]:
     part = subsample(part, 20000)
     here = part.aimed
     if not here.any():
@@ -54,8 +56,8 @@ def _fit_one(law: ForceLaw, trained: Trained | None, part: Snapshots) -> list[fl
         float(1 - miss[k].sum() / spread[k].sum()) if spread[k].sum() > 0 else None
         for k in (np.ones(len(miss), bool), kept)
     ]
-    network = None if trained is None else error(part.average(network_predict(trained, part))[here])
-    return [*r2, network, error(said)]
+    learnt = None if network is None else error(part.average(network(part))[here])
+    return [*r2, learnt, error(said)]
 
 
 def explained(fit: Fit, noise: float) -> bool:

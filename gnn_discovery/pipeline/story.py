@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics import (
@@ -23,6 +23,7 @@ from gnn_discovery.physics import (
     same_law,
 )
 from gnn_discovery.pipeline import steps
+from gnn_discovery.pipeline.clock import Clock, Monitor
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.evidence import draw_from, explained, measure_fit, symmetry_checks
 from gnn_discovery.pipeline.keep import Keep
@@ -31,27 +32,13 @@ from gnn_discovery.report import reveal, write_report
 from gnn_discovery.report.record import Discovery, Fit
 from gnn_discovery.runs import RunDirectory, versions
 from gnn_discovery.snapshots import Split
-from gnn_discovery.training import Progress
+from gnn_discovery.training import predict
 from gnn_discovery.trajectory import fingerprint
 
 ASSUMED = (
     "Forces act between pairs, or on each particle alone, and add up.",
     "Particles that share all their properties are alike.",
 )
-
-
-@runtime_checkable
-class Monitor(Protocol):
-    """Who is told how far it has come."""
-
-    def stage(self, name: str) -> None:
-        """A step begins."""
-
-    def training(self, progress: Progress) -> None:
-        """A chunk of training is done."""
-
-    def regression(self, done: float, count: int) -> None:
-        """So many of the profiles have gone through the engines."""
 
 
 def discover(
@@ -78,7 +65,7 @@ def discover(
     config = replace(config, simulation=replace(config.simulation, seed=config.seed))
     steps.check_engines(config)
     with _entered(directory, source, config) as run:
-        return _discover(source, config, run, _Clock(monitor), command)
+        return _discover(source, config, run, Clock(monitor), command)
 
 
 @contextmanager
@@ -95,7 +82,7 @@ def _entered(
 
 
 def _discover(
-    source: Any, config: DiscoverConfig, run: RunDirectory | None, clock: _Clock, command: str | None
+    source: Any, config: DiscoverConfig, run: RunDirectory | None, clock: Clock, command: str | None
 ) -> Discovery:
     keep = Keep(run)
     with clock("motion"):
@@ -122,7 +109,7 @@ def _discover(
     return discovery
 
 
-def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> dict[str, Any]:
+def _learn(data: Split, config: DiscoverConfig, clock: Clock, keep: Keep) -> dict[str, Any]:
     """Network, messages, law, verdict: all that a Discovery says of them."""
     with clock("training"):
         trained = network("network", data, config, keep, clock.training)
@@ -135,7 +122,7 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
         keep.candidates(distilled.laws, choice)
         alone = steps.choose_alone(distilled, data, config)
     with clock("verdict"):
-        fit, noise = measure_fit(choice.law, trained, data), data.averaged().train.noise
+        fit, noise = measure_fit(choice.law, partial(predict, trained), data), data.averaged().train.noise
         context = JudgeContext(
             fit.law_error,
             fit.network_error,
@@ -186,7 +173,7 @@ def _learn(data: Split, config: DiscoverConfig, clock: _Clock, keep: Keep) -> di
 
 
 def _once_more(
-    law: ForceLaw, data: Split, config: DiscoverConfig, k: int, clock: _Clock, keep: Keep
+    law: ForceLaw, data: Split, config: DiscoverConfig, k: int, clock: Clock, keep: Keep
 ) -> tuple[bool, bool]:
     """Whether another search finds ``law``, with another network and the runs set apart anew; and whether it does,
     or prefers ``law`` to what it finds."""
@@ -223,29 +210,3 @@ def _reveal(discovery: Discovery, source: steps.Source, config: DiscoverConfig) 
     reference = getattr(source.simulator, "reference_properties", None)
     terms = truth(config.simulation) if truth is not None else ()
     return reveal(discovery, terms, reference() if reference is not None else None)
-
-
-class _Clock:
-    """Seconds spent in each step, and the monitor told of it."""
-
-    def __init__(self, monitor: Monitor | None):
-        self.monitor = monitor
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        if self.monitor is not None:
-            self.monitor.stage(name)
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
-
-    def training(self, progress: Progress) -> None:
-        if self.monitor is not None:
-            self.monitor.training(progress)
-
-    def regression(self, done: float, count: int) -> None:
-        if self.monitor is not None:
-            self.monitor.regression(done, count)

@@ -68,6 +68,16 @@ def resolve(spec: str) -> Simulator:
     """
     if ":" not in spec and not spec.endswith(".py"):
         return _load(spec)
+    return as_simulator(named(spec), spec)
+
+
+def named(spec: str) -> Any:
+    """The object that ``module:Name`` or ``path/to/file.py:name`` names.
+
+    Raises:
+        UsageError: no such module or attribute.
+        DataError: no such file, or code that fails while it is imported.
+    """
     place, _, attribute = spec.rpartition(":")
     if not place or not attribute:
         raise UsageError(
@@ -78,7 +88,7 @@ def resolve(spec: str) -> Simulator:
     if not hasattr(module, attribute):
         own = [name for name in vars(module) if not name.startswith("_")]
         raise UsageError(f"there is no {attribute!r}", where=place, remedy=_nearest(attribute, own))
-    return as_simulator(getattr(module, attribute), spec)
+    return getattr(module, attribute)
 
 
 def as_simulator(made: Any, where: str = "simulator") -> Simulator:
