@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Notable, Term
 from gnn_discovery.physics.record import Check, Measured, Verdict
 from gnn_discovery.report.record import Curve, Discovery, Evidence, Fit, FrontPoint
 
@@ -23,7 +23,7 @@ TRUTH = [
 
 
 def law() -> ForceLaw:
-    constants = {"c0": Constant(-1.0000012, 2.3e-6), "c1": Constant(0.0100003, 4.1e-7)}
+    constants = {"c0": Constant(-1.0000012, 2.3e-6, None, Notable("-1", -1.0, 0.52)), "c1": Constant(0.0100003, 4.1e-7)}
     return ForceLaw((Term("pair", "radial", Expression.parse(GRAVITY), constants),), 2, True)
 
 

@@ -75,7 +75,13 @@ def test_the_document_has_the_schema_of_the_design(written: Path) -> None:
     (term,) = found["law"]["terms"]
     assert (term["kind"], term["direction"]) == ("pair", "radial")
     assert Expression.parse(term["expression"]) == Expression.parse(GRAVITY)
-    assert term["constants"]["c0"] == {"value": -1.0000012, "std": 2.3e-6, "unit": None}
+    assert term["constants"]["c0"] == {
+        "value": -1.0000012,
+        "std": 2.3e-6,
+        "unit": None,
+        "notable": {"name": "-1", "value": -1.0, "distance": 0.52},
+    }
+    assert term["constants"]["c1"]["notable"] is None
     assert set(found["verdict"]) == {"status", "match", "alternatives", "reason", "checks"}
     assert found["verdict"]["checks"][2] == {
         "name": "dimension",
@@ -216,7 +222,7 @@ def test_accepted_values_stand_beside_what_was_inferred(tmp_path: Path) -> None:
 def test_summary_says_law_errors_verdict_and_place() -> None:
     text = summary(discovery(), "runs/gravity/report.html")
     assert str(law()) in text
-    assert "c0 = −1.0000012 ± 0.0000023" in text
+    assert "c0 = −1.0000012 ± 0.0000023, −1 to 0.5 standard errors" in text
     assert "Known physics: Newtonian gravity, softened" in text
     assert "law 2.1·10⁻⁷, network 1.2 % on held-out runs" in text
     assert text.endswith("runs/gravity/report.html")

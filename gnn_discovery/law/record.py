@@ -13,12 +13,25 @@ from gnn_discovery.types import Direction, Kind, Order
 
 
 @dataclass(frozen=True)
+class Notable:
+    """A value with a name, such as 2, π or G, that a constant is ``distance`` standard errors away from."""
+
+    name: str
+    value: float
+    distance: float
+
+    def __str__(self) -> str:
+        return f"{self.name} to {self.distance:.1f} standard errors"
+
+
+@dataclass(frozen=True)
 class Constant:
     """A fitted number. ``std`` is one standard error, None where it was not measured."""
 
     value: float
     std: float | None = None
     unit: str | None = None
+    notable: Notable | None = None
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Notable, Term
 
 _DIGITS = 6
 _UNIT = {
@@ -55,7 +56,7 @@ def term_text(term: Term) -> str:
 
 
 def law_text(law: ForceLaw) -> str:
-    """The equation of motion in one line, and what was inferred."""
+    """The equation of motion in one line, which number is one with a name, and what was inferred."""
     motion = "a_i" if law.order == 2 else "v_i"
     left = f"m_i {motion}" if law.divides_by_mass else motion
     if not law.terms:
@@ -66,6 +67,10 @@ def law_text(law: ForceLaw) -> str:
         where = f", r from {_point(term.centre)}" if term.centre is not None and any(term.centre) else ""
         parts.append(f"{'sum_j ' if term.kind == 'pair' else ''}[{term_text(term)}] {unit}{where}")
     text = f"{left} = {' + '.join(parts)}"
+    for constant in (c for term in law.terms for c in term.constants.values()):
+        if constant.notable is not None and any(map(str.isalpha, constant.notable.name)):  # others show in the number
+            sign = "-" if constant.value < 0 else ""
+            text += f"; {sign}{number(constant)} is {constant.notable}"
     for name, latent in law.latent.items():
         sure, count = int(latent.determined.sum()), len(latent.values)
         text += f"; {name} inferred, determined for {sure} of {count} particles"
@@ -98,7 +103,7 @@ def _term_dict(term: Term) -> dict[str, Any]:
         "kind": term.kind,
         "direction": term.direction,
         "expression": term.expression.text,
-        "constants": {n: {"value": c.value, "std": c.std, "unit": c.unit} for n, c in term.constants.items()},
+        "constants": {name: asdict(constant) for name, constant in term.constants.items()},
     }
     if term.centre is not None:
         plain["centre"] = list(term.centre)
@@ -124,7 +129,7 @@ def from_dict(plain: Mapping[str, Any]) -> ForceLaw:
 
 def _term(record: Mapping[str, Any]) -> Term:
     constants = {
-        name: Constant(float(c["value"]), c.get("std"), c.get("unit"))
+        name: Constant(float(c["value"]), c.get("std"), c.get("unit"), _notable(c.get("notable")))
         for name, c in record.get("constants", {}).items()
     }
     kind, direction = record["kind"], record["direction"]
@@ -135,6 +140,10 @@ def _term(record: Mapping[str, Any]) -> Term:
     centre = record.get("centre")
     expression = Expression.parse(record["expression"])
     return Term(kind, direction, expression, constants, None if centre is None else tuple(map(float, centre)))
+
+
+def _notable(record: Mapping[str, Any] | None) -> Notable | None:
+    return None if record is None else Notable(str(record["name"]), float(record["value"]), float(record["distance"]))
 
 
 def _latent(record: Mapping[str, Any]) -> LatentProperty:

@@ -19,6 +19,7 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
 from gnn_discovery.physics.dimensions import with_units
+from gnn_discovery.physics.notable import with_notable
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, names, resolve, runs_of
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
@@ -200,13 +201,13 @@ def choose_alone(distilled: Distilled, data: Split, config: DiscoverConfig) -> d
 
 
 def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
-    """The chosen law with its constants fitted to all the motion, once its errors on held-out motion are taken, and the
-    units that those of the data give them."""
+    """The chosen law with its constants fitted to all the motion, once its errors on held-out motion are taken, with
+    the units that those of the data give them, and the names of notable values."""
     if not law.terms:
         return law
     whole = data.averaged().whole()
     fitted = settle_law(law, whole, latent=latent_properties(data.train), seed=config.seed)
-    return with_units(fitted, data.train)
+    return with_notable(with_units(fitted, data.train))
 
 
 def check_engines(config: DiscoverConfig) -> None:

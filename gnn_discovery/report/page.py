@@ -14,7 +14,7 @@ from markupsafe import Markup
 from gnn_discovery.law.latex import pieces, scalar_latex
 from gnn_discovery.physics.record import Check
 from gnn_discovery.report.canvas import Drawing
-from gnn_discovery.report.digits import interval, measured, plain, r_squared, share
+from gnn_discovery.report.digits import interval, measured, minus, plain, r_squared, share
 from gnn_discovery.report.formula import svg
 from gnn_discovery.report.record import Discovery
 from gnn_discovery.report.words import found_rows, headline, meanings, sentence
@@ -31,6 +31,7 @@ class ConstantRow:
     value: str
     relative: str
     unit: str
+    notable: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def _constants(discovery: Discovery) -> Iterator[ConstantRow]:
                 value=measured(constant.value, constant.std),
                 relative=share(relative),
                 unit=constant.unit or "",
+                notable=minus(str(constant.notable)) if constant.notable else "",
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from gnn_discovery.report.digits import measured, r_squared, share
+from gnn_discovery.report.digits import measured, minus, r_squared, share
 from gnn_discovery.report.record import Discovery
 from gnn_discovery.report.words import headline, sentence
 
@@ -18,7 +18,8 @@ def summary(discovery: Discovery, report: str | Path | None = None) -> str:
         for name, constant in term.constants.items():
             unit = f" {constant.unit}" if constant.unit else ""
             of = f"  (term {number})" if len(law.terms) > 1 else ""
-            lines.append(("", f"{name} = {measured(constant.value, constant.std)}{unit}{of}"))
+            near = f", {minus(str(constant.notable))}" if constant.notable else ""
+            lines.append(("", f"{name} = {measured(constant.value, constant.std)}{unit}{near}{of}"))
     for name in law.latent:
         lines.append((name, _latent(discovery, name)))
     lines.append(("verdict", headline(discovery.verdict)))
