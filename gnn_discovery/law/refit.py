@@ -14,12 +14,14 @@ from gnn_discovery.law.model import Model
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.scene import Scene
 from gnn_discovery.law.threshold import locate, scan
-from gnn_discovery.law.uncertainty import bootstrap
+from gnn_discovery.law.uncertainty import jackknife, noise_drift
 from gnn_discovery.law.weights import Scale, force_scale, mean_error, weights
 from gnn_discovery.snapshots import Snapshots, subsample
 
 SEARCH_ENTRIES = 2_000
 POLISH_ENTRIES = 300_000
+FURTHER = 1.1
+"""What noise did to the constants is taken out where the misfit grows by no more: else too little is known of it."""
 EXACT = 1e-7
 """A search that reaches this relative error needs no other start."""
 
@@ -91,7 +93,7 @@ def refit(
         latent: names of properties whose values are inferred with the constants (one system of N bodies).
         starts: descents of the search; 0 where the constants are near already and no search is needed.
         scale: (N,) as of `force_scale`, by default that of ``data``.
-        errors: whether to bootstrap over runs.
+        errors: whether error bars are measured, and what noise did to the constants is taken out of them.
     """
     scale = force_scale(data) if scale is None else scale
     if latent:
@@ -112,7 +114,11 @@ def refit(
         theta, spread = locate(used, theta) if model.thresholds else (theta, {})
     if spread:
         theta, _ = descend(used, theta, iterations=8)
-    covariance = bootstrap(used, theta, seed=seed) if errors else np.full((model.size, model.size), np.nan)
+    covariance = np.full((model.size, model.size), np.nan)
+    if errors:
+        drift = noise_drift(used, theta, scale) if data.blur is not None else None
+        step, covariance = jackknife(used, theta, drift)
+        theta = theta + step if used.cost(theta + step) < FURTHER * used.cost(theta) else theta
     std = np.sqrt(np.diag(covariance))
     std[list(spread)] = list(spread.values())
     fitted = model.fitted(theta, std)

@@ -20,6 +20,7 @@ from gnn_discovery.types import Times
 _DEGREES = (8, 6, 4, 2)
 _CLEAN = 1e-6  # relative error at which no better window is looked for
 _BAD = 0.1  # relative truncation error at which a frame is dropped
+_CHANCE = 2.5  # of n values, the spread is off by about so many parts of the root of n
 _OUTLIER = 6.0  # standard errors of noise that a truncation error must exceed to be seen
 _DROPPED = 0.25  # what a dropped frame costs in the choice of the window, in units of the target squared
 _ROUNDS = 5  # at most, of reading the size of the target and choosing the window
@@ -29,12 +30,13 @@ def noise_level(times: Times, series: Float[np.ndarray, "T M D"]) -> Float[np.nd
     """Standard error of white noise on each of M tracks; never below the rounding of float64.
 
     Normalised divided differences of degree d kill polynomials below d and leave white noise as it is; the
-    smallest of the robust spreads over d = 2..10 is free of signal wherever the motion is resolved at all.
+    smallest of the robust spreads over d = 2..10 is free of signal wherever the motion is resolved at all, and
+    those that chance alone sets apart from it are averaged with it: the smallest by itself is some 6% too small.
     On uniform times these are the difference stencils, weighted 1 / sqrt(binomial(2d, d)).
     """
     grid, uniform = time_grid(times)
     scale = np.abs(series).max(axis=(0, 2))
-    best = np.full(series.shape[1], np.inf)
+    spreads = []
     for degree in range(2, min(10, len(grid) - 2) + 1):
         nodes = sliding_window_view(grid, degree + 1)[: 1 if uniform else None]
         gaps = (nodes[:, :, None] - nodes[:, None, :]) / (nodes[:, -1:, None] - nodes[:, :1, None])
@@ -42,8 +44,11 @@ def noise_level(times: Times, series: Float[np.ndarray, "T M D"]) -> Float[np.nd
         weights /= np.linalg.norm(weights, axis=1, keepdims=True)
         rest = np.abs(apply(weights, series))
         spread = np.median(rest, axis=(0, 2)) / 0.67448975
-        best = np.minimum(best, np.where(spread > 0, spread, np.sqrt(np.mean(rest**2, axis=(0, 2)))))
-    return np.maximum(best, np.finfo(float).eps / 2 * np.where(scale > 0, scale, 1.0))
+        spreads.append(np.where(spread > 0, spread, np.sqrt(np.mean(rest**2, axis=(0, 2)))))
+    chance = _CHANCE / np.sqrt(len(grid) * series.shape[2])
+    alike = np.array(spreads) <= (1 + chance) * np.min(spreads, axis=0)
+    level = np.sum(spreads, axis=0, where=alike) / np.sum(alike, axis=0)
+    return np.maximum(level, np.finfo(float).eps / 2 * np.where(scale > 0, scale, 1.0))
 
 
 @dataclass(frozen=True)

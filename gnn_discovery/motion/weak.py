@@ -36,19 +36,25 @@ class WeakForm:
     """Runs in weak form, all frames of each.
 
     Attributes:
-        runs: positions and velocities smoothed; the target (accelerations for order 2, velocities for order 1) is
-            averages centred on the frames, zero within half a window of the ends, where there are none.
+        runs: positions as they were seen, velocities smoothed; the target (accelerations for order 2, velocities for
+            order 1) is averages centred on the frames, zero within half a window of the ends, where there are none.
+        noise: of each run one draw (3 T N D) of the noise that its positions, velocities and target carry.
         kernel: (2 half + 1,) weights of the instants around that make the same average of what a law says.
         gain: standard error of the target over that of the positions.
     """
 
     runs: tuple[Trajectory, ...]
+    noise: tuple[Float[np.ndarray, "3 T N D"], ...]
     kernel: Float[np.ndarray, " W"]
     gain: float
 
 
 def weak_form(
-    runs: Sequence[Trajectory], motions: Sequence[Motion], order: Order = 2, stretch: int | None = None
+    runs: Sequence[Trajectory],
+    motions: Sequence[Motion],
+    order: Order = 2,
+    stretch: int | None = None,
+    widest: int | None = None,
 ) -> WeakForm | None:
     """The runs in weak form where that is of use: positions alone were seen, with noise, at even times.
 
@@ -56,6 +62,7 @@ def weak_form(
         runs: as they were given.
         motions: of the same runs; the window that served most tracks best serves all.
         stretch: frames that stay together where runs are held out or resampled in parts; None: whole runs do.
+        widest: half of a window, in frames, at most.
     """
     grids = [time_grid(run.times) for run in runs]
     steps = np.array([grid[1] for grid, _ in grids])
@@ -64,22 +71,26 @@ def weak_form(
     if not (derived and even) or max(motion.noise for motion in motions) < NOISY:
         return None
     half = int(np.median(np.concatenate([motion.windows[:, 0] for motion in motions])))
-    half = max(min(half, (stretch or min(len(run.times) for run in runs)) // 4), 1)
+    half = max(min(half, (stretch or min(len(run.times) for run in runs)) // 4, widest or half), 1)
     weights = Filters(np.arange(2 * half + 1) * steps[0], order).weights(_DEGREE, half)
-    found = list(runs)
+    found, noise = list(runs), [np.zeros(0)] * len(runs)
+    rng = np.random.default_rng(0)
     for members in _alike(runs):
         seen = np.concatenate([unwrap(runs[k].positions, runs[k].box) for k in members], axis=1)
         sigma = np.concatenate([motions[k].position_noise for k in members])
-        average = np.zeros_like(seen)
-        average[half : len(seen) - half] = apply(weights, seen)
-        times = steps[0] * np.arange(len(seen))
-        arrays = (_smooth(times, seen, sigma, 0), _smooth(times, seen, sigma, 1), average)
+        drawn = sigma[:, None] * rng.standard_normal(seen.shape)
+        windows = smoothing_window(steps[0] * np.arange(len(seen)), seen, sigma, 1)
+        parts = []
+        for tracks in (seen, drawn):
+            average = np.zeros_like(tracks)
+            average[half : len(tracks) - half] = apply(weights, tracks)
+            parts.append((tracks, _slope(tracks, windows, steps[0]) if order == 2 else average, average))
         for row, k in enumerate(members):
             count = runs[k].positions.shape[1]
-            x, v, f = (array[:, row * count : (row + 1) * count] for array in arrays)
-            v, a = (v, f) if order == 2 else (f, None)
-            found[k] = replace(runs[k], positions=x, velocities=v, accelerations=a)
-    return WeakForm(tuple(found), kernel(weights[0], steps[0], order), float(np.linalg.norm(weights[0])))
+            (x, v, f), own = (np.stack(part)[:, :, row * count : (row + 1) * count] for part in parts)
+            found[k] = replace(runs[k], positions=x, velocities=v, accelerations=f if order == 2 else None)
+            noise[k] = own
+    return WeakForm(tuple(found), tuple(noise), kernel(weights[0], steps[0], order), float(np.linalg.norm(weights[0])))
 
 
 def resolved(
@@ -138,11 +149,10 @@ def kernel(weights: Float[np.ndarray, " W"], step: float, derivative: int) -> Fl
     return sampled + np.linalg.lstsq(powers, exact - powers @ sampled, rcond=None)[0]
 
 
-def _smooth(times: np.ndarray, seen: np.ndarray, sigma: np.ndarray, derivative: int) -> np.ndarray:
-    """Each track, or its derivative, by the polynomials that suit its noise, up to the ends."""
-    out, step = np.empty_like(seen), times[1] - times[0]
-    windows = smoothing_window(times, seen, sigma, derivative)
+def _slope(tracks: np.ndarray, windows: np.ndarray, step: float) -> np.ndarray:
+    """The velocity of each track by its polynomial, up to the ends; ``windows`` are half widths and degrees."""
+    out = np.empty_like(tracks)
     for half, degree in {(int(h), int(d)) for h, d in windows}:
-        tracks = np.flatnonzero((windows == (half, degree)).all(axis=1))
-        out[:, tracks] = savgol_filter(seen[:, tracks], 2 * half + 1, degree, deriv=derivative, delta=step, axis=0)
+        own = np.flatnonzero((windows == (half, degree)).all(axis=1))
+        out[:, own] = savgol_filter(tracks[:, own], 2 * half + 1, degree, deriv=1, delta=step, axis=0)
     return out

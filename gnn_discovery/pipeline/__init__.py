@@ -13,5 +13,6 @@ from gnn_discovery.pipeline.steps import is_file as is_file
 from gnn_discovery.pipeline.steps import load as load
 from gnn_discovery.pipeline.steps import observe as observe
 from gnn_discovery.pipeline.steps import read as read
+from gnn_discovery.pipeline.steps import settle as settle
 from gnn_discovery.pipeline.steps import train as train
 from gnn_discovery.pipeline.story import discover as discover

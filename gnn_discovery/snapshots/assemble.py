@@ -58,11 +58,13 @@ def assemble(trajectories: Sequence[Trajectory], order: Order = 2, where: str = 
     seen = _side_by_side(runs, [block[m.frames] for block, m in zip(blocks, motions, strict=True)], order, noise)
     stretch = min(int(np.unique(block, return_counts=True)[1].min()) for block in blocks)
     weak = weak_form(given, motions, order, stretch)
-    if weak is None:
-        return seen
-    averages = _averages(weak, blocks, motions, order)
-    enough = np.count_nonzero(averages.aimed) >= _TRUSTED * np.count_nonzero(averages.present)
-    return replace(seen, weak=averages) if enough else seen
+    while weak is not None:
+        averages = _averages(weak, blocks, motions, order)
+        if np.count_nonzero(averages.aimed) >= _TRUSTED * np.count_nonzero(averages.present):
+            return replace(seen, weak=averages)
+        half = len(weak.kernel) // 4  # of half the window: fewer frames have to be resolved together
+        weak = weak_form(given, motions, order, stretch, half) if half else None
+    return seen
 
 
 def _averages(weak: WeakForm, blocks: Sequence[np.ndarray], motions: Sequence[Motion], order: Order) -> Snapshots:
@@ -75,7 +77,9 @@ def _averages(weak: WeakForm, blocks: Sequence[np.ndarray], motions: Sequence[Mo
     length = np.sqrt(2) * gamma((data.dim + 1) / 2) / gamma(data.dim / 2)  # mean of the norm of D normal numbers
     error = float(np.sum(sigma[data.aimed])) * weak.gain * length
     size = float(np.sum(np.linalg.norm(data.target, axis=-1)[data.aimed]))
-    return replace(data, noise=error / size if size > 0 else 1.0)
+    most = data.present.shape[1]
+    filled = [np.pad(noise, ((0, 0), (0, 0), (0, most - noise.shape[2]), (0, 0))) for noise in weak.noise]
+    return replace(data, noise=error / size if size > 0 else 1.0, blur=np.concatenate(filled, axis=1))
 
 
 def _side_by_side(runs: Sequence[Trajectory], blocks: Sequence[np.ndarray], order: Order, noise: float) -> Snapshots:

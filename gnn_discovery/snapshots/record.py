@@ -35,6 +35,7 @@ class Snapshots:
         kernel: (W,), of motion in weak form: ``target`` is the average of what a law says over the W instants
             around, with these weights (`motion.weak_form`); None where it is that of the instant itself.
         resolved: of motion in weak form, where the average can be trusted; None: everywhere.
+        blur: (3 S N D), of motion in weak form, one draw of the noise that positions, velocities and target carry.
         weak: the same runs in weak form, with which constants are fitted; None where the target is exact.
     """
 
@@ -55,6 +56,7 @@ class Snapshots:
     units: Mapping[str, str] | None = None
     kernel: Float[np.ndarray, " W"] | None = None
     resolved: Bool[np.ndarray, "S N"] | None = None
+    blur: Float[np.ndarray, "3 S N D"] | None = None
     weak: Snapshots | None = None
 
     @property
@@ -113,8 +115,15 @@ class Snapshots:
             run=self.run[index],
             times=self.times[index],
             resolved=None if self.resolved is None else self.resolved[index],
+            blur=None if self.blur is None else self.blur[:, index],
             weak=None,
         )
+
+    def noisier(self, share: float = 1.0) -> Snapshots:
+        """The motion with the draw of its noise added once more, times ``share``."""
+        assert self.blur is not None  # of motion in weak form
+        x, v, f = share * self.blur
+        return replace(self, positions=self.positions + x, velocities=self.velocities + v, target=self.target + f)
 
     def of_runs(self, runs: np.ndarray) -> Snapshots:
         """The instants of these runs, in weak form too."""
@@ -135,6 +144,7 @@ def concatenate(parts: Sequence[Snapshots]) -> Snapshots:
         run=np.concatenate([p.run for p in parts]),
         times=np.concatenate([p.times for p in parts]),
         resolved=None if first.resolved is None else np.concatenate([p.resolved for p in parts]),
+        blur=None if first.blur is None else np.concatenate([p.blur for p in parts], axis=1),
         weak=None,
     )
     return together.select(np.lexsort((together.times, together.run)))

@@ -1,0 +1,85 @@
+"""Error bars, and what noise does to constants, against closed forms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gnn_discovery_simulations.spring import Spring
+from test_weak import noisy
+
+from gnn_discovery.expression import Expression
+from gnn_discovery.law import Constant, ForceLaw, Term, refit
+from gnn_discovery.law.minimise import Problem
+from gnn_discovery.law.model import Model
+from gnn_discovery.law.scene import Scene
+from gnn_discovery.law.uncertainty import jackknife
+from gnn_discovery.motion.filters import Filters
+from gnn_discovery.snapshots import Snapshots
+
+TRAP = ForceLaw((Term("external", "x", Expression.parse("a*x"), {"a": Constant(1.0)}),))
+ALIKE = np.full(1, 1e6)
+"""A scale at which all instants weigh the same."""
+
+
+def line(runs: int, each: int, noise: float, rng: np.random.Generator, blur: float = 0.0) -> Snapshots:
+    """One particle in 1D under a = 2 x: ``noise`` is that of the target, ``blur`` that of the positions."""
+    count = runs * each
+    x, drawn = rng.standard_normal((count, 1, 1)), rng.standard_normal((2, count, 1, 1))
+    nothing = np.zeros((count, 1, 1))
+    return Snapshots(
+        positions=x + blur * drawn[0],
+        velocities=nothing,
+        target=2 * x + noise * rng.standard_normal((count, 1, 1)),
+        properties={},
+        present=np.ones((count, 1), dtype=bool),
+        run=np.repeat(np.arange(runs), each),
+        times=np.tile(np.arange(each, dtype=float), runs),
+        senders=np.zeros(0, dtype=int),
+        receivers=np.zeros(0, dtype=int),
+        blur=blur * np.stack([drawn[1], nothing, nothing]) if blur else None,
+    )
+
+
+def slope(data: Snapshots) -> Constant:
+    return refit(TRAP, data, scale=ALIKE, starts=0).law.terms[0].constants["a"]
+
+
+def test_a_slope_is_not_attenuated_by_noise_in_what_it_multiplies():
+    """Least squares gives a / (1 + s²); what noise does to second order is taken out, a (1 - s⁴ ...) is left."""
+    blur = 0.2
+    seen = line(200, 100, 0.0, np.random.default_rng(0), blur)
+    assert slope(replace(seen, blur=None)).value == pytest.approx(2 / (1 + blur**2), abs=0.01)
+    assert slope(seen).value == pytest.approx(2.0, abs=0.01)
+
+
+def test_the_error_is_that_of_least_squares_where_that_is_exact():
+    data = line(400, 20, 0.3, np.random.default_rng(1))
+    assert slope(data).std == pytest.approx(0.3 / np.sqrt(np.sum(data.positions**2)), rel=0.1)
+
+
+def test_intervals_hold_of_few_runs_too():
+    """Of six runs: 1.96 times the spread of the runs alone holds 89%."""
+    rng, held = np.random.default_rng(2), []
+    for _ in range(400):
+        data = line(6, 100, 0.3, rng)
+        best = np.sum(data.positions * data.target) / np.sum(data.positions**2)
+        problem = Problem(Model(TRAP, 1), Scene(data), np.ones((1, 600)))
+        step, covariance = jackknife(problem, np.array([best]))
+        assert step == 0
+        held.append(abs(best - 2) < 1.96 * np.sqrt(covariance[0, 0]))
+    assert 0.925 < np.mean(held) < 0.975
+
+
+def test_the_noise_that_is_drawn_is_the_noise_that_is_there():
+    """As large in the positions, and in the target what the same filter makes of it."""
+    weak = noisy(Spring(), 1e-3, 20).weak
+    assert weak is not None and weak.blur is not None
+    position, _, target = weak.blur
+    assert position.std() == pytest.approx(1e-3 * weak.positions.std(), rel=0.05)
+    width = len(weak.kernel)
+    weights = Filters(weak.times[:width] - weak.times[0], 2).weights(2, width // 2)[0]
+    middle = width // 2 + 10
+    assert weak.times[0] == 0 and weak.run[0] == weak.run[width + 10]
+    np.testing.assert_allclose(target[middle], np.tensordot(weights, position[10 : width + 10], 1), rtol=1e-6)
