@@ -191,6 +191,8 @@ def test_softenings_are_told_apart_where_they_are_resolved():
     unresolved = judge(plummer, far, EXACT)
     assert unresolved.match == "Newtonian gravity"
     assert {"Plummer-softened gravity", "Newtonian gravity, softened r + c"} <= set(unresolved.alternatives)
+    first, second, *others = unresolved.alternatives
+    assert f"In this range it cannot be told from {first}, {second} and {len(others)} more" in unresolved.reason
 
 
 def test_laws_that_are_not_nested_make_it_inconclusive():
@@ -427,7 +429,7 @@ def test_motion_is_rolled_out_from_a_held_out_run_of_fewer_particles():
     part = replace(data.select(data.run == data.run[-1]), present=np.tile([True, False, True, True], (FRAMES, 1)))
     figures = {check.name: check for check in check_conservation(law(GRAVITY), data, part)}
     assert all(figures[name].passed for name in ("momentum", "angular momentum", "energy"))
-    assert "over 0.07 of its time" in figures["energy"].detail
+    assert "over a time of 0.07" in figures["energy"].detail
 
 
 def test_potential_energy_of_gravity():

@@ -178,9 +178,7 @@ def _energy(law: ForceLaw, path: Path, reciprocal: bool) -> Check:
 
 
 def _over(path: Path) -> str:
-    return (
-        f"when the law is rolled out from the start of a held-out run, over {np.ptp(path.data.times):.3g} of its time"
-    )
+    return f"when the law is rolled out from the start of a held-out run, over a time of {np.ptp(path.data.times):.3g}"
 
 
 def _has_potential(term: Term) -> bool:

@@ -25,6 +25,7 @@ from gnn_discovery.snapshots import Snapshots
 NO_INTERACTION = "no interaction"
 UNSEEN = 0.9
 """Share of held-out motion that a network leaves unexplained where there is no force to be learnt."""
+_NAMED = 2
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,18 @@ def known_or_not(comparison: Comparison, checks: tuple[Check, ...]) -> Verdict:
     worst = max(c.survivors[0].deviation for c in comparison.channels)
     allowed = max(c.tolerance for c in comparison.channels)
     reason = f"{match}: it differs from the law found by {worst:.1g} of the force over the range of the data"
-    return Verdict("known", match, comparison.alternatives, f"{reason} (allowed: {allowed:.1g})", checks)
+    reason += f" (allowed: {allowed:.1g}){_not_told_from(comparison.alternatives)}"
+    return Verdict("known", match, comparison.alternatives, reason, checks)
+
+
+def _not_told_from(alternatives: tuple[str, ...]) -> str:
+    """What the data leave open, in words; of many alternatives the simplest."""
+    if not alternatives:
+        return ""
+    more = len(alternatives) - _NAMED
+    named = [*alternatives[:_NAMED], *([f"{more} more"] if more > 0 else [])]
+    words = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f". In this range it cannot be told from {words}"
 
 
 def _candidate_or_not(findings: Findings, context: JudgeContext, checks: tuple[Check, ...]) -> Verdict:
