@@ -45,7 +45,11 @@ def formulas() -> str:
     """The catalogue of known laws, as a table."""
     from gnn_discovery.cli.inventory import known_laws
 
-    return "\n".join(["| law | force |", "| --- | --- |", *(f"| {n} | `{what}` |" for n, what in known_laws().items())])
+    rows = [
+        f"| {name} | {law['kind']} {law['direction']} | `{law['expression']}` | {law['field']} | {law['range']} |"
+        for name, law in known_laws().items()
+    ]
+    return "\n".join(["| law | kind | force | field | range |", "| --- | --- | --- | --- | --- |", *rows])
 
 
 def benchmarks() -> str:

@@ -126,8 +126,16 @@ def test_the_list_holds_all_that_is_built_in():
     assert systems | {"solar-system", "spring", "string", "superposition"} <= set(found["systems"])
     assert {"npz", "hdf5"} <= set(found["formats"])
     assert found["engines"]["operon"] == "ready" and "pysr" in found["engines"]
-    assert len(found["known_laws"]) >= 10
+    assert len(found["known_laws"]) >= 40
     assert "broken" not in json.dumps(found)
+
+
+def test_the_list_of_known_laws_holds_whole_records():
+    newton = json.loads(run("list", "known-laws", "--json").stdout)["known_laws"]["Newtonian gravity"]
+    assert newton["variables"] == ["m_i", "m_j", "r"] and newton["field"] == "astrophysics"
+    assert newton["constants"]["G"]["unit"] == "force*length**2/mass**2" and "Principia" in newton["reference"]
+    said = run("list", "known-laws").stdout
+    assert "G: gravitational constant (force*length**2/mass**2)" in said and "Principia" in said
 
 
 def test_the_doctor_sees_a_device_and_the_default_engine():

@@ -13,8 +13,10 @@ from gnn_discovery.records import BUILT_IN
 from gnn_discovery.runs import machine, versions
 
 
-def everything(section: str | None = None) -> dict[str, dict[str, str]]:
+def everything(section: str | None = None) -> dict[str, dict[str, Any]]:
     """Name and description of all that is registered, or of one section; a broken plug-in stands with its error.
+
+    A known law is described by its whole record.
 
     Raises:
         UsageError: an unknown section.
@@ -48,13 +50,13 @@ def formats() -> dict[str, str]:
     return {p.name: _or_error(_first_line(p.reader), p.error) for p in readers.plugins()}
 
 
-def known_laws() -> dict[str, str]:
-    """The force of each known law, and where it comes from if it is not built in."""
+def known_laws() -> dict[str, Any]:
+    """The record of each known law, and where it comes from."""
     from gnn_discovery.physics.catalogue import catalogue
 
     known = catalogue()
-    bare = [law for law in known.laws if law.softened is None]
-    return _shelf({law.name: law.expression.text for law in bare}, known.origins, known.broken)
+    bare = {law.name: {**law.record(), "origin": known.origins[law.name]} for law in known.laws if not law.softened}
+    return {**bare, **{name: _or_error("", error) for name, error in known.broken}}
 
 
 def properties() -> dict[str, str]:
@@ -88,14 +90,27 @@ def engines() -> dict[str, str]:
     return found
 
 
-def text(found: Mapping[str, Mapping[str, str]]) -> str:
-    """The inventory as a few paragraphs."""
+def text(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The inventory as a few paragraphs; where it is one section, its records in full."""
     paragraphs = []
     for title, entries in found.items():
         width = max(map(len, entries), default=0)
-        rows = [f"  {name:<{width}}  {what}".rstrip() for name, what in entries.items()]
+        rows = []
+        for name, what in entries.items():
+            first, *more = what.splitlines() if isinstance(what, str) else _law_lines(what)
+            rows.append(f"  {name:<{width}}  {first}".rstrip())
+            rows += [f"      {line}" for line in more if len(found) == 1]
         paragraphs.append("\n".join([title.replace("_", " ").capitalize(), *rows]))
     return "\n\n".join(paragraphs)
+
+
+def _law_lines(law: Mapping[str, Any]) -> list[str]:
+    """The record of a known law: its force first, then what it is, its constants, and where it holds."""
+    constants = [f"{name}: {c['meaning']} ({c['unit']})" for name, c in law["constants"].items()]
+    origin = "" if law["origin"] == BUILT_IN else f"  [{law['origin']}]"
+    what = f"{law['kind']} {law['direction']}" + (f", {law['field']}" if law["field"] else "")
+    where = [f"range: {law['range']}"] if law["range"] else []
+    return [law["expression"] + origin, what, *constants, *where, law["reference"]]
 
 
 def health() -> dict[str, Any]:

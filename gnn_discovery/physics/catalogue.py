@@ -7,7 +7,7 @@ group ``gnn_discovery.known_laws``; see `gnn_discovery.records`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ import sympy
 from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
 from gnn_discovery.records import gather
-from gnn_discovery.types import Direction, Kind
+from gnn_discovery.types import Direction, Kind, Order
 
 _DIRECTIONS = {
     "pair": ("radial", "transverse", "velocity"),
@@ -59,6 +59,9 @@ class KnownLaw:
         expression: its exponents are fixed numbers; names are variables, properties (``m_i``, ``q_j``) and
             the keys of ``constants``.
         amplitude: the constant that the force is proportional to.
+        field: of physics.
+        range: where it holds, in words.
+        order: of the equation of motion that it is a law of; None: a force, whatever it moves.
         limits: names of the laws that it turns into for extreme values of its constants.
         softenings: in which ways it also stands softened: ``r + c`` and ``r**2 + c**2`` put that for r (r**2)
             in the force, ``Plummer`` puts the latter in the potential.
@@ -72,7 +75,10 @@ class KnownLaw:
     constants: Mapping[str, FreeConstant]
     amplitude: str
     reference: str
+    field: str = ""
+    range: str = ""
     note: str = ""
+    order: Order | None = None
     limits: tuple[str, ...] = ()
     softenings: tuple[str, ...] = ()
     softened: str | None = None
@@ -86,6 +92,11 @@ class KnownLaw:
     def properties(self) -> frozenset[str]:
         """The properties that particles must have, without suffix."""
         return frozenset(n[:-2] for n in self.variables if n.endswith(("_i", "_j")))
+
+    def record(self) -> dict[str, Any]:
+        """Plain data: the keys of a file, and the variables."""
+        plain = {key: value for key, value in asdict(self).items() if key != "softened"}
+        return {**plain, "expression": self.expression.text, "variables": sorted(self.variables)}
 
 
 @dataclass(frozen=True)

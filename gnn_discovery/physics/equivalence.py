@@ -146,7 +146,8 @@ def _compare_channel(key: Channel, terms: Sequence[Term], law: ForceLaw, data: S
     fitter = Fitter(found, _along(key))
     per_mass = law.order == 2 and not law.divides_by_mass
     given = frozenset(found.inputs)
-    candidates = (form(known, key, given, per_mass=per_mass) for known in catalogue().laws)
+    offered = (known for known in catalogue().laws if known.order in (None, law.order))
+    candidates = (form(known, key, given, per_mass=per_mass) for known in offered)
     forms = [f for f in candidates if f is not None]
     fits = [fitter.single(f) for f in forms]
     same = [fit for fit in fits if fit.deviation <= tolerance]

@@ -14,7 +14,7 @@ from gnn_discovery.physics.forms import Form
 from gnn_discovery.physics.rows import Rows
 
 _GRID = {0: 1, 1: 25, 2: 12}
-_STARTS = 3
+_STARTS, _ALIKE = 3, 0.99
 _EXACT = 1e-6
 _ITERATIONS = 40
 _HOPELESS, _PERFECT = 0.1**2, 1e-12**2
@@ -70,7 +70,7 @@ class Fitter:
 
     def single(self, form: Form) -> Fit:
         """The best constants of one form, from the best places of a grid."""
-        return self._best((form,), list(self._starts(form)))
+        return self._best((form,), self._starts(form))
 
     def sums(self, forms: Sequence[Form], most: int) -> list[Fit]:
         """The most promising sums of two unrelated forms with at most so many free constants, best first.
@@ -126,7 +126,7 @@ class Fitter:
             return -3 * high, 3 * high
         if free.meaning == "softening length":
             return 1e-4 * low, middle
-        if free.unit == "length":
+        if free.unit in ("length", "length/time"):
             return 0.05 * low, 30 * high
         return (0.03 / high, 20 / low) if free.unit == "1/length" else (1e-4, 1e4)
 
@@ -151,13 +151,17 @@ class Fitter:
             self._made[form.law.name] = values[good] / size[good, None], grid[good]
         return self._made[form.law.name]
 
-    def _starts(self, form: Form) -> np.ndarray:
+    def _starts(self, form: Form) -> list[np.ndarray]:
+        """The best places of the grid, of those that are nearly the same function one."""
         columns, grid = self._columns(form)
         target = self._screen.total / self._screen.scale
         amplitude = columns @ target / len(target)
         left = np.where(form.allows(amplitude), -(amplitude**2), np.inf)
-        order = np.argsort(left)[:_STARTS]
-        return grid[order[np.isfinite(left[order])]]
+        chosen: list[int] = []
+        for place in np.argsort(left)[: np.count_nonzero(np.isfinite(left))]:
+            if len(chosen) < _STARTS and np.all(np.abs(columns[chosen] @ columns[place]) < _ALIKE * len(target)):
+                chosen.append(int(place))
+        return [grid[place] for place in chosen]
 
     def _best(self, forms: tuple[Form, ...], starts: Sequence[np.ndarray]) -> Fit:
         fits: list[Fit] = []
