@@ -20,6 +20,7 @@ from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import LEAST_SHARE, RELATIVE, TOO_UNCERTAIN, Comparison, compare
 from gnn_discovery.physics.record import Check, Errors, Verdict
 from gnn_discovery.physics.rivals import Contest, check_better, contest
+from gnn_discovery.physics.symmetry import check_symmetry
 from gnn_discovery.snapshots import Snapshots
 
 NO_INTERACTION = "no interaction"
@@ -93,7 +94,12 @@ def investigate(
     if not law.terms:
         return None
     comparison = compare(law, data)
-    soundness = (check_dimensions(law, data), check_constants(law), *check_conservation(law, data, test))
+    soundness = (
+        check_dimensions(law, data),
+        check_constants(law),
+        *check_symmetry(law, data),
+        *check_conservation(law, data, test),
+    )
     trial = contest(fitted or law, comparison, data, data if test is None else test, extreme)
     return Findings(comparison, soundness, trial)
 

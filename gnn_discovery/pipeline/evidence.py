@@ -12,6 +12,7 @@ from gnn_discovery.law.evaluate import pair_force, predict
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.roll import roll
 from gnn_discovery.messages import Messages, radial_profile
+from gnn_discovery.model import NetworkConfig
 from gnn_discovery.physics.checks import check_explains
 from gnn_discovery.physics.record import Check
 from gnn_discovery.pipeline.steps import Reading
@@ -65,15 +66,16 @@ def explained(fit: Fit, noise: float) -> bool:
     return any(check_explains(error, noise).passed for error in (fit.law_error, fit.network_error))
 
 
-def symmetry_checks(reading: Reading) -> tuple[Check, ...]:
+def symmetry_checks(reading: Reading, config: NetworkConfig) -> tuple[Check, ...]:
     """Each symmetry as a check; what depends on which input is a figure alone."""
-    checks = []
+    checks, built_in = [], ("translation", "galilean") if config.inputs == "relative" else ()
     for name, change in reading.symmetry.items():
         if name.endswith("dependence"):
             detail = f"the pair force changes by {change:.2g} when it is shuffled over the pairs"
             checks.append(Check(name, None, change, detail))
         else:
             detail = f"the pair force of the network deviates by {change:.2g} (median, relative)"
+            detail += ": built in, since it is given differences only" if name in built_in else ""
             checks.append(Check(name, change < SYMMETRIC, change, detail))
     additivity = reading.messages.additivity
     detail = f"the contributions add up to the observed force but for {additivity:.2g} of it (median)"

@@ -127,7 +127,7 @@ def _learn(data: Split, config: DiscoverConfig, clock: Clock, keep: Keep) -> dic
             fit.law_error,
             fit.network_error,
             (
-                *symmetry_checks(reading),
+                *symmetry_checks(reading, config.network),
                 *check_engines(choice.law, alone, data.train),
                 check_resamples(choice.agreement),
             ),
