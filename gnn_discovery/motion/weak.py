@@ -84,10 +84,10 @@ def weak_form(
         for tracks in (seen, drawn):
             average = np.zeros_like(tracks)
             average[half : len(tracks) - half] = apply(weights, tracks)
-            parts.append((tracks, _slope(tracks, windows, steps[0]) if order == 2 else average, average))
+            parts.append(np.stack([tracks, _slope(tracks, windows, steps[0]) if order == 2 else average, average]))
         for row, k in enumerate(members):
             count = runs[k].positions.shape[1]
-            (x, v, f), own = (np.stack(part)[:, :, row * count : (row + 1) * count] for part in parts)
+            (x, v, f), own = (part[:, :, row * count : (row + 1) * count] for part in parts)
             found[k] = replace(runs[k], positions=x, velocities=v, accelerations=f if order == 2 else None)
             noise[k] = own
     return WeakForm(tuple(found), tuple(noise), kernel(weights[0], steps[0], order), float(np.linalg.norm(weights[0])))
