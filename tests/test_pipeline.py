@@ -8,13 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gnn_discovery_simulations.spring import Spring
+from worlds import halves, radial, world
 
 from gnn_discovery import pipeline
 from gnn_discovery.errors import UsageError
+from gnn_discovery.expression import Expression
+from gnn_discovery.law import Constant, ForceLaw, Term
 from gnn_discovery.law.evaluate import predict
 from gnn_discovery.law.text import from_dict
 from gnn_discovery.model import NetworkConfig
 from gnn_discovery.pipeline import DiscoverConfig, discover, load, observe
+from gnn_discovery.pipeline.steps import second_opinion
 from gnn_discovery.readers import write
 from gnn_discovery.simulator import SimulationConfig, resolve
 from gnn_discovery.symbolic import EngineConfig
@@ -218,6 +222,34 @@ def test_first_order_motion():
     assert constants(found.law) == pytest.approx([-0.5, -1.0], rel=1e-6)
     x = rng.normal(size=(4, 2))
     np.testing.assert_allclose(found.law.acceleration(x), velocity(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "opinion"),
+    [
+        (("k*m_i*m_j*tanh(r)", "k*m_i*m_j"), (True, True)),
+        (("k*m_i*m_j", "k*m_i*m_j*r"), (False, True)),  # a search that missed it
+        (("k*m_i*m_j*tanh(r) + b*r",), (True, True)),  # what is idle goes
+    ],
+)
+def test_another_search_is_asked_what_it_prefers(candidates, opinion):
+    data = halves(world(radial(lambda r, p: 2.0 * p["m_i"] * p["m_j"] * np.tanh(r))))
+    offered = [from_text(text) for text in candidates]
+    assert second_opinion(from_text("2.0*m_i*m_j*tanh(r)"), offered, data, CONFIG) == opinion
+
+
+def test_another_search_that_finds_better_is_against_a_law():
+    data = halves(world(radial(lambda r, p: 2.0 * p["m_i"] * p["m_j"] * np.tanh(r))))
+    missed = from_text("1.5*m_i*m_j*r/(r + 0.5)")
+    assert second_opinion(missed, [from_text("k*m_i*m_j*tanh(r)")], data, CONFIG) == (False, False)
+
+
+def from_text(text: str) -> ForceLaw:
+    """A pair force along the line of centres; k and b are constants of one."""
+    expression, values = Expression.parse(text).lift_constants()
+    free = {name: 1.0 for name in ("k", "b") if name in expression.names}
+    constants = {name: Constant(value) for name, value in (values | free).items()}
+    return ForceLaw((Term("pair", "radial", expression, constants),), divides_by_mass=True)
 
 
 def test_free_motion_has_no_law_and_needs_no_network(tmp_path, monkeypatch):

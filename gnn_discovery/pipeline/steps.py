@@ -18,6 +18,7 @@ from gnn_discovery.law.choose import settle as settle_law
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
+from gnn_discovery.physics import same_law
 from gnn_discovery.physics.dimensions import with_units
 from gnn_discovery.physics.notable import with_notable
 from gnn_discovery.pipeline.config import DiscoverConfig
@@ -198,6 +199,18 @@ def choose_or_none(candidates: Sequence[ForceLaw], data: Split, config: Discover
 def choose_alone(distilled: Distilled, data: Split, config: DiscoverConfig) -> dict[str, ForceLaw | None]:
     """Where several engines were asked, the law that each leads to by itself; None where it leads to none."""
     return {engine: choose_or_none(laws, data, config) for engine, laws in distilled.alone.items()}
+
+
+def second_opinion(
+    law: ForceLaw, candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig
+) -> tuple[bool, bool]:
+    """Whether these candidates, of another search, lead to ``law``; and whether they do, or ``law`` is preferred to
+    what they lead to when it is offered beside it."""
+    own = choose_or_none(candidates, data, config)
+    if own is not None and same_law(own, law, data.train):
+        return True, True
+    offered = choose([law] if own is None else [own, law], data, config).law
+    return False, same_law(offered, law, data.train)
 
 
 def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:

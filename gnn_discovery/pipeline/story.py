@@ -20,7 +20,6 @@ from gnn_discovery.physics import (
     investigate,
     judge,
     needs_seeds,
-    same_law,
 )
 from gnn_discovery.pipeline import steps
 from gnn_discovery.pipeline.clock import Clock, Monitor
@@ -175,18 +174,13 @@ def _learn(data: Split, config: DiscoverConfig, clock: Clock, keep: Keep) -> dic
 def _once_more(
     law: ForceLaw, data: Split, config: DiscoverConfig, k: int, clock: Clock, keep: Keep
 ) -> tuple[bool, bool]:
-    """Whether another search finds ``law``, with another network and the runs set apart anew; and whether it does,
-    or prefers ``law`` to what it finds."""
+    """The second opinion of another search, with another network and the runs set apart anew."""
     other = replace(config, seed=config.seed + k)
     with clock(f"seed {other.seed}"):
         apart = data.again(other.seed)
         trained = network(f"network-{k}", apart, other, keep, clock.training)
         distilled = steps.distill(steps.read(trained, apart, other), apart, other, report=clock.regression)
-        own = steps.choose_or_none(distilled.laws, apart, other)
-        if own is not None and same_law(own, law, data.train):
-            return True, True
-        offered = steps.choose([law] if own is None else [own, law], apart, other).law
-        return False, same_law(offered, law, data.train)
+        return steps.second_opinion(law, distilled.laws, apart, other)
 
 
 def _nothing(data: Split) -> dict[str, Any]:
