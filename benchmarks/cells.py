@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exact import Score, score
 
 from gnn_discovery import pipeline
-from gnn_discovery.distill import distill, tables_without_network
 from gnn_discovery.errors import GnnDiscoveryError, NoResult
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term, refit
 from gnn_discovery.law.text import from_dict, to_dict
 from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.replication.baseline import laws_without_network
+from gnn_discovery.replication.criterion import Score, score
 from gnn_discovery.simulator import SimulationConfig, resolve
 
 Terms = Sequence[Mapping[str, Any]]
@@ -73,20 +73,12 @@ def law(system: str, dim: int | None, seed: int, network: Mapping[str, Any], bas
 
 
 def without_network(system: str, config: DiscoverConfig, truth: Terms) -> dict[str, Any]:
-    """The same regression, choice and refit on contributions made from the accelerations alone."""
+    """How the law that the accelerations alone give away stands against the true one."""
     data = pipeline.observe(pipeline.load(system, config.simulation), config)
     law, first = "", None
     try:
-        candidates = distill(
-            tables_without_network(data.train, config.seed),
-            config.engines,
-            replace(config.regression, seed=config.seed),
-            order=config.order,
-            divides_by_mass=data.train.has_mass,
-        )
-        first = score(candidates.laws[0], truth)
-        chosen = pipeline.choose(candidates.laws, data, config).law
-        own, law = score(chosen, truth), str(chosen)
+        candidate, chosen = laws_without_network(data, config)
+        first, own, law = score(candidate, truth), score(chosen, truth), str(chosen)
     except (GnnDiscoveryError, np.linalg.LinAlgError) as error:
         own = Score(False, None, None, str(error))
     return {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from summary import summary
 
+from gnn_discovery.replication.results import spread
+from gnn_discovery.replication.tables import markdown
 from gnn_discovery.report.digits import r_squared
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import read_json, write_bytes
@@ -179,15 +180,3 @@ def count_of(done: Sequence[Record], name: str, count: int) -> str:
     if all(v.get(name) is None for v in done):
         return "-"
     return f"{sum(bool(v.get(name)) for v in done)} of {count}"
-
-
-def spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
-    if not values:
-        return "-"
-    middle = shown(statistics.median(values))
-    return middle if len(values) == 1 else f"{middle} [{shown(min(values))}, {shown(max(values))}]"
-
-
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

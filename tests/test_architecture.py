@@ -36,7 +36,7 @@ ORDER = (
     ),
     *("training", "table", "messages", "expression", "engines", "symbolic", "law", "export"),
     *("distill", "physics"),
-    *("report", "pipeline", "cli"),
+    *("report", "pipeline", "replication", "cli"),
 )
 JAX_FREE = {
     "errors",
@@ -157,7 +157,7 @@ def test_no_text_becomes_code(path):
 @pytest.mark.parametrize("path", sources(CORE), ids=relative)
 def test_nothing_before_the_report_sees_the_truth(path):
     """Names and strings of the code; the sentences of docstrings may speak of it."""
-    if path.is_relative_to(CORE / "report") or path.is_relative_to(CORE / "simulator"):
+    if any(path.is_relative_to(CORE / name) for name in ("report", "simulator", "replication")):
         return
     tree = parsed(path)
     seen = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}

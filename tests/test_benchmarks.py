@@ -9,12 +9,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from exact import score
 from laws import groups
 from summary import summary
 
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term
+from gnn_discovery.replication.criterion import score
 
 GRAVITY = [{"kind": "pair", "direction": "radial", "expression": "-m_i*m_j/(r + 0.01)**2"}]
 SPRING = [{"kind": "pair", "direction": "radial", "expression": "-2*(r - 0.99)"}]

@@ -12,6 +12,7 @@ import typer
 from gnn_discovery.cli import new
 from gnn_discovery.cli import options as opt
 from gnn_discovery.cli.group import INTERRUPTED, ErrorsInWords
+from gnn_discovery.cli.replicate import replicate
 
 app = typer.Typer(
     cls=ErrorsInWords,
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(new.app, name="new")
+app.command()(replicate)
 
 LawFile = Annotated[
     Path,

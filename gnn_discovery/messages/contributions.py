@@ -32,6 +32,7 @@ class Messages:
 
     Attributes:
         pair, own: the contributions of neighbours, and of each particle to itself.
+        raw: (K M) the message of each row of ``pair``, as it is.
         spectrum: (M,) share of the variance of each raw message component, descending.
         alive: components with more than a thousandth of the largest variance.
         gauge: the reading that was kept.
@@ -41,6 +42,7 @@ class Messages:
 
     pair: MessageTable
     own: MessageTable
+    raw: np.ndarray
     spectrum: np.ndarray
     alive: int
     gauge: str
@@ -75,7 +77,7 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
     difference = {
         k: float(np.median(np.linalg.norm((v - kept)[here], axis=-1) / seen)) for k, v in readings.items() if k != best
     }
-    return Messages(pair, mine, *spectrum_of(raw[here]), best, difference, errors[best])
+    return Messages(pair, mine, raw[here], *spectrum_of(raw[here]), best, difference, errors[best])
 
 
 def spectrum_of(raw: np.ndarray) -> tuple[np.ndarray, int]:

@@ -107,7 +107,7 @@ class MessageFunction:
         each[sample.pair_present()] = force
         scale = np.full(sample.present.shape[1], _scale(sample))
         pair, own = tables(sample, each.reshape(-1, sample.dim), np.zeros_like(sample.positions), scale)
-        return Messages(pair, own, *spectrum_of(raw), self.gauge, {}, _miss(sample, added(each, sample)))
+        return Messages(pair, own, raw, *spectrum_of(raw), self.gauge, {}, _miss(sample, added(each, sample)))
 
 
 def message_function(function: Callable[..., Any], name: str, data: Snapshots) -> MessageFunction:

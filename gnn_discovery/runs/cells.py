@@ -71,11 +71,7 @@ def run_cells(
     Returns:
         The results in the order of ``cells``.
     """
-    if len({cell.name for cell in cells}) < len(cells):
-        raise ValueError("two cells have one name")
-    with storing(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-    results = {cell.name: kept for cell in cells if (kept := read_result(directory, cell, retry))}
+    results = kept_results(cells, directory, retry)
     waiting = [cell for cell in cells if cell.name not in results]
     running: list[_Child] = []
     try:
@@ -85,7 +81,7 @@ def run_cells(
             for child in [c for c in running if c.ended()]:
                 running.remove(child)
                 result = child.result()
-                _keep(directory, child.cell, result)
+                keep_result(directory, child.cell, result, machine())
                 results[result.name] = result
                 if report is not None:
                     report(result)
@@ -94,6 +90,27 @@ def run_cells(
         for child in running:
             child.stop()
     return [results[cell.name] for cell in cells]
+
+
+def run_cell(cell: Cell, threads: int | None = None, time_limit: float = 1800.0) -> CellResult:
+    """One cell to its end, in a child process; what comes of it is kept by the caller."""
+    child = _Child(cell, threads, time_limit, ())
+    try:
+        while not child.ended():
+            time.sleep(0.05)
+    except BaseException:
+        child.stop()
+        raise
+    return child.result()
+
+
+def kept_results(cells: Sequence[Cell], directory: Path, retry: bool = False) -> dict[str, CellResult]:
+    """What ``directory``, which is made where it is missing, holds of the cells, by name."""
+    if len({cell.name for cell in cells}) < len(cells):
+        raise ValueError("two cells have one name")
+    with storing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    return {cell.name: kept for cell in cells if (kept := read_result(directory, cell, retry))}
 
 
 def read_result(directory: Path, cell: Cell, retry: bool = False) -> CellResult | None:
@@ -111,7 +128,8 @@ def read_result(directory: Path, cell: Cell, retry: bool = False) -> CellResult 
     return None if retry and not result.ok else result
 
 
-def _keep(directory: Path, cell: Cell, result: CellResult) -> None:
+def keep_result(directory: Path, cell: Cell, result: CellResult, where: str) -> None:
+    """Write ``NAME.json``; ``where`` is the machine that the cell ran on."""
     record = {
         "name": cell.name,
         "task": cell.task,
@@ -120,7 +138,7 @@ def _keep(directory: Path, cell: Cell, result: CellResult) -> None:
         "value": result.value,
         "seconds": round(result.seconds, 2),
         "date": now(),
-        "machine": machine(),
+        "machine": where,
         "versions": versions(),
     }
     write_json(directory / f"{cell.name}.json", record)

@@ -1,0 +1,74 @@
+"""Cells on a cluster, by dask.distributed; on its workers each is still a child process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gnn_discovery.errors import UsageError
+from gnn_discovery.runs.cells import Cell, CellResult, keep_result, kept_results, run_cell
+from gnn_discovery.runs.environment import machine
+
+CONNECT = 10
+"""Seconds that a scheduler has to answer."""
+
+
+def run_on_cluster(
+    cells: Sequence[Cell],
+    directory: Path,
+    scheduler: str,
+    *,
+    threads: int | None = None,
+    time_limit: float = 1800.0,
+    retry: bool = False,
+    report: Callable[[CellResult], None] | None = None,
+) -> list[CellResult]:
+    """`run_cells` on the workers of the scheduler at an address; the results are written here, as they come in.
+
+    Raises:
+        UsageError: dask.distributed is not installed, or nothing answers at the address.
+    """
+    distributed, client = _connect(scheduler)
+    results = kept_results(cells, directory, retry)
+    waiting = [cell for cell in cells if cell.name not in results]
+    with client:
+        futures = {client.submit(_run, cell, threads, time_limit, pure=False): cell for cell in waiting}
+        try:
+            for future in distributed.as_completed(futures):
+                cell = futures[future]
+                try:
+                    result, where = future.result()
+                except Exception as error:  # a worker that died, or has no gnn-discovery
+                    result, where = CellResult(cell.name, f"lost on the cluster: {error}", None, 0.0), "unknown"
+                keep_result(directory, cell, result, where)
+                results[cell.name] = result
+                if report is not None:
+                    report(result)
+        finally:
+            client.cancel(list(futures))
+    return [results[cell.name] for cell in cells]
+
+
+def _run(cell: Cell, threads: int | None, time_limit: float) -> tuple[CellResult, str]:
+    """Called on a worker."""
+    return run_cell(cell, threads, time_limit), machine()
+
+
+def _connect(scheduler: str) -> tuple[Any, Any]:
+    try:
+        import distributed
+    except ImportError as error:
+        raise UsageError(
+            "needs dask.distributed, which is not installed",
+            where="--scheduler",
+            remedy="pip install 'gnn-discovery[dask]'",
+        ) from error
+    try:
+        return distributed, distributed.Client(scheduler, timeout=CONNECT)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"no scheduler answers at {scheduler!r}",
+            where="--scheduler",
+            remedy="Start one with `dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`",
+        ) from error
