@@ -24,7 +24,8 @@ SAMPLES = 5000
 SAME = 1e-6
 """Relative residual below which a formula is a linear combination of the true force."""
 NEAR = 0.99
-"""R² of that combination which the formula has to reach with the constants it was found with."""
+"""R², of relative errors and with the worst tenth left out, that a combination of the true force has to reach in the
+formula as it was found."""
 SOFTENING = 0.01
 """A number added to r up to this size is a softening; the formulas of the paper that count as recovered have none."""
 
@@ -124,10 +125,8 @@ def wrong_form(found: Expression, table: MessageTable, truth: ForceLaw) -> str:
             said = said - basis[:, 0] * (basis[:, 0] @ said)
             return (said - basis @ (basis.T @ said)) / max(float(np.sqrt(np.mean(said**2))), 1e-300)
 
-        value = np.broadcast_to(compiled(*given.values(), *start), len(table))
-        if not np.isfinite(value).all():
-            continue
-        near = max(near, _trimmed_r2(force, value, np.ones(len(table), bool)))
+        miss = left(start) ** 2
+        near = max(near, 1 - float(np.mean(miss[miss <= np.quantile(miss, 1 - WORST)])))
         theta = least_squares(left, start, x_scale=np.abs(start) + 1e-3).x if len(free) else start
         best = min(best, float(np.sqrt(np.mean(left(theta) ** 2))))
     allowed = table.position.shape[1] + 1 + sum(len(t.expression.lift_constants()[1]) or 1 for t in truth.terms)
