@@ -17,7 +17,7 @@ from gnn_discovery.report.canvas import Drawing
 from gnn_discovery.report.digits import interval, measured, minus, plain, r_squared, share
 from gnn_discovery.report.formula import svg
 from gnn_discovery.report.record import Discovery
-from gnn_discovery.report.words import found_rows, headline, meanings, sentence
+from gnn_discovery.report.words import found_rows, headline, lacking, meanings, sentence
 
 NORMAL_95 = 1.96
 WELL_KNOWN = 0.05
@@ -104,17 +104,20 @@ def _outcome(check: Check) -> tuple[str, str]:
     """The outcome of a check in a word, and the tone of it."""
     if check.passed is None:
         return ("– open", "open") if check.figure is None else ("– figure", "open")
+    if lacking(check):
+        return "– not kept", "open"
     return ("✓ passed", "pass") if check.passed else ("✕ failed", "fail")
 
 
 def _tested(checks: Sequence[Check]) -> Iterator[tuple[str, str, list[str]]]:
     """The names of the checks by outcome, each name once."""
-    for passed, word, tone in (
-        (True, "Holds", "pass"),
-        (False, "Fails", "fail"),
-        (None, "Left open", "open"),
+    for passed, kept, word, tone in (
+        (True, True, "Holds", "pass"),
+        (False, True, "Fails", "fail"),
+        (False, False, "Is not kept", "open"),
+        (None, True, "Left open", "open"),
     ):
-        names = [check.name for check in checks if check.passed is passed]
+        names = [check.name for check in checks if check.passed is passed and lacking(check) is not kept]
         if names:
             yield word, tone, list(dict.fromkeys(names))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gnn_discovery.report.digits import measured, minus, r_squared, share
 from gnn_discovery.report.record import Discovery
-from gnn_discovery.report.words import headline, sentence
+from gnn_discovery.report.words import headline, lacking, sentence
 
 
 def summary(discovery: Discovery, report: str | Path | None = None) -> str:
@@ -31,9 +31,10 @@ def summary(discovery: Discovery, report: str | Path | None = None) -> str:
         best = min(discovery.known_laws, key=lambda known: math.inf if known.error[0] is None else known.error[0])
         lines.append(("", f"{best.name}, refitted: {share(best.error[0])}, {share(best.error[1])} out of distribution"))
     lines.append(("R²", f"{r_squared(fit.r2[0])} (all kept), {r_squared(fit.r2_trimmed[0])} (worst tenth left out)"))
-    failed = [check.name for check in discovery.verdict.checks if check.passed is False]
-    if failed:
-        lines.append(("failed", ", ".join(failed)))
+    failed = [check for check in discovery.verdict.checks if check.passed is False]
+    for key, kind in (("failed", False), ("not kept", True)):
+        if names := dict.fromkeys(check.name for check in failed if lacking(check) is kind):
+            lines.append((key, ", ".join(names)))
     if report is not None:
         lines.append(("report", str(report)))
     return "\n".join(f"{key:>8}  {text}" for key, text in lines)

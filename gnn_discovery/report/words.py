@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.physics.record import Verdict
+from gnn_discovery.physics.record import Check, Verdict
 from gnn_discovery.properties import known_properties
 from gnn_discovery.report.digits import plain, r_squared, share
 
@@ -13,6 +13,14 @@ _NAMES = {
     "direct_r2_trimmed": "R² of the network's pair force against the true one, worst tenth left out",
     "direct_r2_all": "R² of the network's pair force against the true one, all kept",
 }
+
+
+_KEPT = ("reciprocity", "momentum", "angular momentum", "energy")
+
+
+def lacking(check: Check) -> bool:
+    """Whether a check that is not passed says what kind of law it is, and nothing against it."""
+    return check.passed is False and (check.name in _KEPT or check.name.endswith(" of the law"))
 
 
 def headline(verdict: Verdict) -> str:
