@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from gnn_discovery.law import Term as Term
     from gnn_discovery.model import NetworkConfig as NetworkConfig
     from gnn_discovery.physics import JudgeContext as JudgeContext
+    from gnn_discovery.physics import Recognition as Recognition
     from gnn_discovery.physics import Verdict as Verdict
     from gnn_discovery.physics import judge as judge
+    from gnn_discovery.physics import recognise as recognise
     from gnn_discovery.pipeline import DiscoverConfig as DiscoverConfig
     from gnn_discovery.pipeline import discover as discover
     from gnn_discovery.report import write_report as write_report
@@ -53,6 +55,7 @@ _HOMES = {
     "MessageTable": "table",
     "NetworkConfig": "model",
     "NoResult": "errors",
+    "Recognition": "physics",
     "SimulationConfig": "simulator",
     "Simulator": "simulator",
     "Snapshots": "snapshots",
@@ -65,6 +68,7 @@ _HOMES = {
     "check_simulator": "simulator",
     "discover": "pipeline",
     "judge": "physics",
+    "recognise": "physics",
     "write_report": "report",
 }
 

@@ -186,20 +186,32 @@ def distill(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt
         say(found, json, found["text"])
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # a formula may begin with a minus
 def check(
-    law: LawFile,
+    law: Annotated[
+        str,
+        typer.Argument(
+            metavar="LAW",
+            help="A formula, as in '-2*(r - 1)' or 'self velocity: -0.1'; or a run, its discovery.json or law.json, or "
+            "a file with a law of that form, JSON or YAML.",
+        ),
+    ],
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[SOURCE]", help="Motion to hold the law against.", show_default="the run's"),
+        typer.Argument(metavar="[SOURCE]", help="Motion to hold the law against.", show_default="a run's own, or none"),
     ] = None,
     seed: opt.Seed = 0,
+    order: opt.Order = 2,
+    distances: opt.Distances = (0.1, 10.0),
     json: opt.Json = False,
 ) -> None:
-    """Judge a law: does it explain the motion, is it known?"""
-    from gnn_discovery.cli import work
+    """Judge a law: is it known, does it explain the motion?
 
-    found = work.check(law, source, seed)
+    Without SOURCE a formula is compared with the known laws by its form alone, over the distances given. Terms of a sum
+    stand with ; between them, each after its kind and direction; pair radial goes without saying."""
+    from gnn_discovery.cli import judging, work
+
+    found = judging.check(law, source, seed=seed, order=order, distances=distances)  # type: ignore[arg-type]  # 1 or 2
     say(found, json, work.lines(found))
 
 
@@ -208,12 +220,7 @@ def export(
     law: LawFile,
     format: Annotated[str, typer.Option(metavar="NAME", help="A format; `gnn-discovery list` shows them.")],
     out: Annotated[Path | None, typer.Option(help="File to write; it must not exist.", show_default="print it")] = None,
-    distances: Annotated[
-        tuple[float, float],
-        typer.Option(
-            metavar="LOW HIGH", help="Between particles: a table reaches so far, a potential is held against the force."
-        ),
-    ] = (0.1, 10.0),
+    distances: opt.Distances = (0.1, 10.0),
 ) -> None:
     """Write a law for other programs, or as their source.
 

@@ -69,6 +69,10 @@ Engine = Annotated[
         show_default="operon",
     ),
 ]
+Distances = Annotated[
+    tuple[float, float],
+    typer.Option(metavar="LOW HIGH", help="Least and largest distance of two particles at which the law has to hold."),
+]
 
 
 def make_config(

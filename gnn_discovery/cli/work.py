@@ -6,7 +6,6 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ RESULT = "discovery.json"
 PAGE = "report.html"
 LAW = "law.json"
 NETWORK = "network"
-MARKS = {True: "passed", False: "failed", None: "not made"}
 
 
 @contextlib.contextmanager
@@ -126,28 +124,6 @@ def plan(source: str, config: DiscoverConfig, out: Path | None) -> dict[str, Any
         "engines": list(config.engines),
         "seed": config.seed,
         "would_write": str(path),
-    }
-
-
-def check(law: Path, source: str | None, seed: int) -> dict[str, Any]:
-    """The verdict on a law that somebody wrote down, or that a run found."""
-    config, there = DiscoverConfig(seed=seed), source
-    if law.is_dir():
-        config, there = asked(RunDirectory(law))
-    if source is None and there is None:
-        raise UsageError("no motion to hold the law against", where=str(law), remedy="Give a SOURCE after it")
-    known = read_law(law)
-    config = replace(config, order=known.order)
-    motion = pipeline.load(source or str(there), config.simulation)
-    verdict, fit = pipeline.check(known, pipeline.observe(motion, config))
-    return {
-        "law": str(known),
-        "status": verdict.status,
-        "match": verdict.match,
-        "reason": verdict.reason,
-        "error": fit.law_error[0],
-        "r2": fit.r2[0],
-        "checks": [f"{c.name}: {MARKS[c.passed]} ({c.detail})" for c in verdict.checks],
     }
 
 

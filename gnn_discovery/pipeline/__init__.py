@@ -1,6 +1,7 @@
 """The story in order: motion, network, messages, candidates, law, verdict, report."""
 
 from gnn_discovery.pipeline.check import check as check
+from gnn_discovery.pipeline.check import fit_given as fit_given
 from gnn_discovery.pipeline.config import DiscoverConfig as DiscoverConfig
 from gnn_discovery.pipeline.keep import Keep as Keep
 from gnn_discovery.pipeline.networks import network as network

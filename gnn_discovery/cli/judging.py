@@ -1,0 +1,63 @@
+"""A law that is given, judged: against motion, or by its form alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gnn_discovery import pipeline
+from gnn_discovery.cli import work
+from gnn_discovery.errors import UsageError
+from gnn_discovery.law import ForceLaw
+from gnn_discovery.law.written import read
+from gnn_discovery.physics import recognise
+from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.runs import RunDirectory
+from gnn_discovery.types import Order
+
+MARKS = {True: "passed", False: "failed", None: "not made"}
+
+
+def check(given: str, source: str | None, *, seed: int, order: Order, distances: tuple[float, float]) -> dict[str, Any]:
+    """The verdict on a law that somebody wrote down, or that a run found; of its form where there is no motion."""
+    for argument in (given, source or ""):
+        if argument.startswith("--"):
+            raise UsageError(f"there is no option {argument.partition('=')[0]}", remedy="`check --help` lists them")
+    config, there = DiscoverConfig(seed=seed), source
+    if Path(given).is_dir():
+        config, there = work.asked(RunDirectory(Path(given)))
+    known = work.read_law(Path(given)) if _is_file(given) else read(given, order)
+    if source is None and there is None:
+        return _by_its_form(known, distances)
+    config = replace(config, order=known.order)
+    data = pipeline.observe(pipeline.load(source or str(there), config.simulation), config)
+    if not _is_file(given):
+        known = pipeline.fit_given(known, data)
+    verdict, fit = pipeline.check(known, data)
+    return {
+        "law": str(known),
+        "status": verdict.status,
+        "match": verdict.match,
+        "reason": verdict.reason,
+        "error": fit.law_error[0],
+        "r2": fit.r2[0],
+        "checks": [f"{c.name}: {MARKS[c.passed]} ({c.detail})" for c in verdict.checks],
+    }
+
+
+def _is_file(given: str) -> bool:
+    """Whether a law is in a file or a run, there or missing, and not spelt out."""
+    return Path(given).exists() or given.endswith((".json", ".yaml", ".yml"))
+
+
+def _by_its_form(law: ForceLaw, distances: tuple[float, float]) -> dict[str, Any]:
+    found = recognise(law, distances)
+    return {
+        "law": str(found.law),
+        "status": found.status,
+        "match": found.match,
+        "alternatives": list(found.alternatives),
+        "nearest": dict(found.nearest),
+        "compared_over": found.over,
+    }
