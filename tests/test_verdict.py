@@ -95,7 +95,8 @@ def test_searches_that_miss_the_law_and_prefer_it_when_offered():
     """The figure is the share that finds it; one that prefers its own law is against it."""
     found = investigate(law(STEP), moved(law(STEP), DATA))
     missed, against = Seeds(3, 1, 3), Seeds(3, 2, 2)
-    assert decide(found, replace(EXACT, seeds=missed)).status == "candidate"
+    verdict = decide(found, replace(EXACT, seeds=missed))
+    assert verdict.status == "candidate" and "found by 1 of 3 searches" in verdict.reason
     assert decide(found, replace(EXACT, seeds=against)).status == "inconclusive"
     said = check_seeds(missed)
     assert (said.passed, said.figure) == (True, pytest.approx(1 / 3))

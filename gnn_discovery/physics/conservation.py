@@ -178,7 +178,7 @@ def _energy(law: ForceLaw, path: Path, reciprocal: bool) -> Check:
 
 
 def _over(path: Path) -> str:
-    return f"when the law is rolled out from the start of a held-out run, over a time of {np.ptp(path.data.times):.3g}"
+    return f"when the law is rolled out from the start of an observed run, over a time of {np.ptp(path.data.times):.3g}"
 
 
 def _has_potential(term: Term) -> bool:

@@ -188,10 +188,11 @@ def _not_told_from(alternatives: tuple[str, ...]) -> str:
 
 def _candidate_or_not(findings: Findings, context: JudgeContext, checks: tuple[Check, ...]) -> Verdict:
     comparison = findings.comparison
+    seeds = check_seeds(context.seeds)
     tests = (
         check_no_worse(context.law_error, context.network_error),
         check_better(findings.contest),
-        check_seeds(context.seeds),
+        seeds,
     )
     checks = (*checks, *tests)
     unlike = f"no known law is the same: {comparison.nearest}"
@@ -200,8 +201,8 @@ def _candidate_or_not(findings: Findings, context: JudgeContext, checks: tuple[C
         return Verdict("inconclusive", None, (), reason, checks)
     allowed = max(RELATIVE, *(c.tolerance for c in comparison.channels))
     reason = (
-        f"{unlike}, {allowed:.1g} allowed. The law is {soundly(checks)}, the same over seeds, no worse than the "
-        "network, and better than every known law refitted to the data"
+        f"{unlike}, {allowed:.1g} allowed. The law is {soundly(checks)}, {seeds.detail}, no worse "
+        "than the network, and better than every known law refitted to the data"
     )
     return Verdict("candidate", None, (), reason, checks)
 
