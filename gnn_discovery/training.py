@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -17,7 +17,7 @@ from flax import nnx
 from gnn_discovery.errors import NoResult
 from gnn_discovery.graph import Graph, GraphData, batch_graph, graph_data
 from gnn_discovery.model import GraphNetwork, NetworkConfig, Scales, jitted, measure_scales
-from gnn_discovery.snapshots import Snapshots, Split
+from gnn_discovery.snapshots import Natural, Snapshots, Split
 
 CHUNKS = 20
 STEPS = {"fixed": 4000, "mlp": 10000}
@@ -104,12 +104,26 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, what it was trained on, and how it went: rows (step, loss, held-out error, as the loss has it)."""
+    """A network, what it was trained on, and how it went: rows (step, loss, held-out error, as the loss has it).
+
+    The network itself sees ``natural`` units; `predict`, and all that reads its messages, take and give those of the
+    data.
+    """
 
     network: GraphNetwork
     config: NetworkConfig
     history: np.ndarray
     names: tuple[str, ...]
+    natural: Natural = field(default_factory=Natural)
+
+    @property
+    def force_scale(self) -> np.ndarray:
+        """(N,) the typical force on each particle."""
+        return np.asarray(self.network.scales.particle) * self.natural.force
+
+    def seen(self, snapshots: Snapshots) -> GraphData:
+        """The motion as the network sees it."""
+        return graph_data(self.natural.apply(snapshots))
 
     @property
     def error(self) -> float:
@@ -120,7 +134,7 @@ class Trained:
         """Arrays and plain numbers from which `unpack` makes the same network."""
         net = self.network
         shape = {"dim": net.dim, "particles": net.particles, "names": list(self.names)}
-        meta = {"config": asdict(self.config), "scales": asdict(net.scales), **shape}
+        meta = {"config": asdict(self.config), "scales": asdict(net.scales), "natural": asdict(self.natural), **shape}
         return {**_flatten(nnx.state(net), "state"), "history": self.history}, meta
 
     @staticmethod
@@ -130,7 +144,8 @@ class Trained:
         config = NetworkConfig(**meta["config"])
         net = GraphNetwork(config, scales, meta["dim"], meta["particles"], rngs=nnx.Rngs(0))
         nnx.update(net, _unflatten(nnx.state(net), arrays, "state"))
-        return Trained(net, config, np.asarray(arrays["history"]), tuple(meta["names"]))
+        natural = Natural(**meta.get("natural", {}))
+        return Trained(net, config, np.asarray(arrays["history"]), tuple(meta["names"]), natural)
 
 
 @dataclass
@@ -178,10 +193,13 @@ def train(
         NoResult: the held-out error was never finite.
     """
     particles = split.train.present.shape[1]
-    scales = measure_scales(split.train, bodies=network.latent, raw=network.inputs == "raw")
+    raw = network.inputs == "raw"
+    natural = Natural() if raw else Natural.of(split.train)
+    seen, unseen = natural.apply(split.train), natural.apply(split.valid)
+    scales = measure_scales(seen, bodies=network.latent, raw=raw)
     model = GraphNetwork(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed))
     graph, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
-    data, held = graph_data(split.train), graph_data(split.valid)
+    data, held = graph_data(seen), graph_data(unseen)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
     steps = config.steps or STEPS[network.node]
     length = max(1, steps // CHUNKS)
@@ -234,7 +252,8 @@ def train(
             break
     if not np.isfinite(state.lowest):
         raise NoResult("training diverged: the held-out error was never finite", remedy="Try a lower learning rate")
-    return Trained(nnx.merge(graph, state.best, state.best_rest), network, np.array(state.history), data.names)
+    best = nnx.merge(graph, state.best, state.best_rest)
+    return Trained(best, network, np.array(state.history), data.names, natural)
 
 
 def _note(state: _State, step: float, loss: float, error: float, fresh: bool) -> None:
@@ -353,14 +372,14 @@ def _length(vectors: jax.Array) -> jax.Array:
 
 def predict(trained: Trained, snapshots: Snapshots, batch: int = 256) -> np.ndarray:
     """The network's target (S N D) in the units of the data."""
-    data = graph_data(snapshots)
+    data = trained.seen(snapshots)
     run = jitted(trained.network, lambda net, data, index: net(batch_graph(data, index)).nodes["target"])
     count, rows = len(data), []
     for start in range(0, count, batch):
         index = jnp.minimum(jnp.arange(start, start + batch), count - 1)
         out = np.asarray(run(data, index), float).reshape(batch, *snapshots.target.shape[1:])
         rows.append(out[: count - start])
-    return np.concatenate(rows)
+    return np.concatenate(rows) * trained.natural.target
 
 
 def _flatten(tree: Any, name: str) -> dict[str, np.ndarray]:

@@ -5,17 +5,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.properties import known_properties
 from gnn_discovery.types import Box, Edges, Properties, Times, Vectors
+from gnn_discovery.units import check_units, factor, numbers_of, unit_of
+
+
+_MEASURED = {
+    "positions": (1, 0),
+    "times": (0, 1),
+    "velocities": (1, -1),
+    "accelerations": (1, -2),
+    "box": (1, 0),
+    "cutoff": (1, 0),
+}
+"""Powers of length and time."""
 
 
 @dataclass(frozen=True)
 class Trajectory:
     """One run of N particles in D dimensions at T times, float64.
+
+    Quantities of astropy or pint become numbers at once, in the units of the positions, the times and each property.
 
     Attributes:
         positions: (T N D).
@@ -41,6 +56,29 @@ class Trajectory:
     names: tuple[str, ...] | None = None
     units: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name, value in _as_numbers(self).items():
+            object.__setattr__(self, name, value)
+
+
+def in_units(run: Trajectory, units: Mapping[str, str]) -> Trajectory:
+    """The run in other units of what they name.
+
+    Raises:
+        DataError: the run does not state a unit, or one that measures something else.
+    """
+    if missing := sorted(set(units) - set(run.units)):
+        raise DataError(f"the run states no unit of {', '.join(missing)}", remedy="State it, or leave it out")
+    each = {what: factor(run.units[what], unit) for what, unit in units.items()}
+    length, time = each.get("length", 1.0), each.get("time", 1.0)
+    changed = {
+        name: value * (length**power * time**other)
+        for name, (power, other) in _MEASURED.items()
+        if (value := getattr(run, name)) is not None
+    }
+    properties = {name: values * each.get(name, 1.0) for name, values in run.properties.items()}
+    return replace(run, **changed, properties=properties, units={**run.units, **units})
+
 
 def validate(trajectory: Trajectory, where: str = "trajectory") -> Trajectory:
     """The same run, checked, as contiguous float64; edges in both directions, sorted, each once.
@@ -65,6 +103,8 @@ def validate(trajectory: Trajectory, where: str = "trajectory") -> Trajectory:
             where=where,
             remedy="At least one frame and 1, 2 or 3 dimensions are needed",
         )
+    units = {str(k): str(v) for k, v in trajectory.units.items()}
+    check_units(units, where)
     names = _names(trajectory.names, count, where)
     _finite_vectors(positions, "position", names, where)
     edges = _edges(trajectory.edges, count, where)
@@ -87,7 +127,7 @@ def validate(trajectory: Trajectory, where: str = "trajectory") -> Trajectory:
         box=box,
         cutoff=_cutoff(trajectory.cutoff, box, where),
         names=names,
-        units={str(k): str(v) for k, v in trajectory.units.items()},
+        units=units,
     )
 
 
@@ -112,6 +152,36 @@ def fingerprint(trajectories: Iterable[Trajectory]) -> str:
             add(f"property {name}", run.properties[name])
         digest.update(repr((run.names, sorted(run.units.items()))).encode())
     return digest.hexdigest()
+
+
+def _as_numbers(run: Trajectory) -> dict[str, Any]:
+    """The fields that hold quantities as numbers in units of the run, and these units; nothing where none does.
+
+    Raises:
+        DataError: a quantity of something else, or of what the run has no units of.
+    """
+    stated = {name: unit_of(getattr(run, name)) for name in _MEASURED}
+    own = {name: unit_of(values) for name, values in run.properties.items()}
+    if not any((*stated.values(), *own.values())):
+        return {}
+    first = {"length": stated["positions"], "time": stated["times"], **own}
+    units = {**{what: unit for what, unit in first.items() if unit is not None}, **run.units}
+    found: dict[str, Any] = {}
+    for name, (power, other) in _MEASURED.items():
+        if (unit := stated[name]) is not None:
+            needed = {what: p for what, p in (("length", power), ("time", other)) if p}
+            if missing := [what for what in needed if what not in units]:
+                raise DataError(
+                    f"{name} have a unit ({unit}), and there is none of {' and '.join(missing)}",
+                    remedy="Give positions and times with their units too, or name these in units",
+                )
+            target = " ".join(f"({units[what]})^{p}" for what, p in needed.items())
+            found[name] = numbers_of(getattr(run, name)) * factor(unit, target)
+    properties = {
+        name: values if (unit := own[name]) is None else numbers_of(values) * factor(unit, units[name])
+        for name, values in run.properties.items()
+    }
+    return {**found, "properties": properties, "units": units}
 
 
 def _numbers(value: object, name: str, where: str) -> np.ndarray:

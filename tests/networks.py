@@ -47,6 +47,11 @@ def targets(network: GraphNetwork, data: Snapshots) -> np.ndarray:
     return np.asarray(answer(network, whole(data)).nodes["target"], float).reshape(data.target.shape)
 
 
+def said(trained: Trained, data: Snapshots) -> np.ndarray:
+    """The target (S N D) that a trained network predicts, in the units of the data."""
+    return targets(trained.network, trained.natural.apply(data)) * trained.natural.target
+
+
 def spring_world() -> Split:
     """Springs of rest length 0.99 between four particles of log-normal masses."""
     return halves(world(spring, count=600))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import answer, spring_world, targets, tiny, trained_pruning, trained_spring, whole
+from networks import answer, said, spring_world, tiny, trained_pruning, trained_spring, whole
 from worlds import relative_error, size, spring, world
 
 from gnn_discovery.messages import measure_symmetry, radial_profile, read_messages
@@ -32,7 +32,7 @@ def added_up(table, data) -> np.ndarray:
 
 
 def force(trained, data) -> np.ndarray:
-    return targets(trained.network, data) * data.properties["m"][..., None]
+    return said(trained, data) * data.properties["m"][..., None]
 
 
 @pytest.mark.slow
@@ -64,7 +64,7 @@ def test_the_rows_of_a_table_are_the_pairs_of_the_data():
     for name, particle in (("m_i", table.receiver), ("m_j", table.sender)):
         np.testing.assert_array_equal(table.properties[name], TEST.properties["m"][snapshot, particle])
     whole_force = size(TEST.force)[snapshot, table.receiver, 0]
-    np.testing.assert_allclose(table.total, whole_force + trained_spring().network.scales.force)
+    np.testing.assert_allclose(table.total, whole_force + trained_spring().force_scale[0])
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_absent_particles_have_no_rows():
 def test_the_spectrum_counts_the_components_that_are_alive():
     for trained, most in ((trained_spring(), 2), (trained_pruning(), 3)):
         read = read_messages(trained, TEST)
-        message = np.asarray(answer(trained.network, whole(TEST)).edges["message"], float)
+        message = np.asarray(answer(trained.network, whole(trained.natural.apply(TEST))).edges["message"], float)
         share = np.sort(message.var(0))[::-1] / message.var(0).sum()
         np.testing.assert_allclose(read.spectrum, share, atol=1e-6)
         assert 2 <= read.alive <= most

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from networks import SHAPE, SMALL, answer, spring_world, targets, tiny, trained_pruning, trained_spring, whole
+from networks import SHAPE, SMALL, answer, said, spring_world, tiny, trained_pruning, trained_spring, whole
 from worlds import halves, relative_error, size, spring, world
 
 from gnn_discovery.errors import NoResult
@@ -27,8 +27,8 @@ TINIEST = NetworkConfig(width=4, depth=0, gate=False)
 
 def weighed_error(trained, data):
     """Mean over particles of |F - F'| / (scale + |F|), F = m a: what training lowers and stops by."""
-    miss = size(targets(trained.network, data) - data.target)[..., 0] * data.properties["m"]
-    return float(np.mean(miss / (trained.network.scales.force + size(data.force)[..., 0])))
+    miss = size(said(trained, data) - data.target)[..., 0] * data.properties["m"]
+    return float(np.mean(miss / (trained.force_scale[0] + size(data.force)[..., 0])))
 
 
 @pytest.mark.slow
@@ -50,7 +50,7 @@ def test_what_is_kept_is_the_network_that_predicts_the_held_out_runs_best():
 @pytest.mark.slow
 def test_prediction_in_batches_is_prediction():
     trained = trained_spring()
-    expected = targets(trained.network, SPLIT.test)
+    expected = said(trained, SPLIT.test)
     assert len(SPLIT.test.run) % 50, "the last batch is not full"
     np.testing.assert_allclose(predict(trained, SPLIT.test, batch=50), expected, rtol=1e-4, atol=1e-5)
 
@@ -113,7 +113,7 @@ def test_a_packed_network_says_the_same(made):
     assert again.config == trained.config and again.names == trained.names == ("m",)
     assert again.network.scales == trained.network.scales
     np.testing.assert_array_equal(again.history, trained.history)
-    np.testing.assert_array_equal(targets(again.network, SPLIT.test), targets(trained.network, SPLIT.test))
+    np.testing.assert_array_equal(said(again, SPLIT.test), said(trained, SPLIT.test))
 
 
 @pytest.mark.slow

@@ -106,13 +106,15 @@ def _least_squares(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def spline_basis(values: np.ndarray) -> np.ndarray:
     """Cubic B-splines (K B) in log(values) where all are positive, else in values; knots by count and by range."""
-    x = np.log(values) if np.all(values > 0) else values
-    if np.ptp(x) < 1e-9 * max(1.0, float(np.max(np.abs(x)))):
+    logarithmic = bool(np.all(values > 0))
+    x = np.log(values) if logarithmic else values
+    if np.ptp(x) <= 1e-9 * (1.0 if logarithmic else np.max(np.abs(x))):
         return np.ones((len(x), 1))
     inner = np.concatenate([
         np.quantile(x, np.linspace(0, 1, KNOTS // 2 + 1)[1:-1]),
         np.linspace(x.min(), x.max(), KNOTS // 2 + 2)[1:-1],
     ])  # fmt: skip
-    inner = np.unique(np.round(inner, 9))
+    inner = np.sort(inner)
+    inner = inner[np.diff(inner, prepend=-np.inf) > 1e-9 * np.ptp(x)]
     knots = np.concatenate([[x.min()] * 4, inner, [x.max()] * 4])
     return np.asarray(BSpline.design_matrix(x, knots, 3).todense())

@@ -60,7 +60,9 @@ def follow(
     """
     times = np.asarray(times, dtype=float)
     start = np.asarray(positions, dtype=float)
-    reach = 1e6 * (1.0 + np.abs(start).max())
+    length = float(np.std(start)) or 1.0
+    speed = 0.0 if velocities is None else float(np.std(velocities))
+    reach = 1e6 * (length + np.abs(start).max())
 
     def rate(_: float, state: np.ndarray) -> np.ndarray:
         if not np.isfinite(state).all():
@@ -74,7 +76,8 @@ def follow(
     with np.errstate(all="ignore"):
         if not np.all(np.isfinite(rate(times[0], state))):
             return rolled[0]
-        solver = DOP853(rate, times[0], state, times[-1], rtol=tolerance, atol=tolerance * 1e-2)
+        allowed = tolerance * 1e-2 * np.repeat([length, speed or 1.0][: law.order], start.size)
+        solver = DOP853(rate, times[0], state, times[-1], rtol=tolerance, atol=allowed)
         while solver.status == "running" and solver.nfev < evaluations:
             solver.step()
             if solver.status == "failed" or not np.abs(solver.y[: start.size]).max() < reach:

@@ -19,11 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gnn_discovery.graph import Graph, batch_graph, graph_data
+from gnn_discovery.graph import Graph, batch_graph
 from gnn_discovery.model import GraphNetwork, jitted
 from gnn_discovery.snapshots import Snapshots
 from gnn_discovery.table import MessageTable
-from gnn_discovery.training import Trained
+from gnn_discovery.training import Trained, predict
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def read_messages(trained: Trained, snapshots: Snapshots, rows: int = 20000, see
     raw, readings, own = _readings(trained, sample)
     shape = (count, edges, sample.dim)
     size = np.linalg.norm(sample.force, axis=-1)
-    scale = np.asarray(trained.network.scales.particle)
+    scale = trained.force_scale
     sums = {k: added(v.reshape(shape), sample) for k, v in readings.items()}
     errors = {
         k: float(np.median((np.linalg.norm(sample.force - own - s, axis=-1) / (scale + size))[sample.present]))
@@ -137,15 +137,14 @@ def added(contributions: np.ndarray, sample: Snapshots) -> np.ndarray:
 
 
 def _predicted_force(trained: Trained, sample: Snapshots) -> np.ndarray:
-    graph = batch_graph(graph_data(sample), jnp.arange(len(sample.positions)))
-    target = np.asarray(trained.network(graph).nodes["target"], float).reshape(sample.target.shape)
+    target = predict(trained, sample)
     return target * sample.properties["m"][..., None] if sample.has_mass else target
 
 
 def _readings(trained: Trained, sample: Snapshots) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """Raw messages (K M), contributions by each reading (K D), and the self force (S N D)."""
-    network = trained.network
-    graph = batch_graph(graph_data(sample), jnp.arange(len(sample.positions)))
+    network, force_unit = trained.network, trained.natural.force
+    graph = batch_graph(trained.seen(sample), jnp.arange(len(sample.positions)))
 
     def read(net: GraphNetwork, graph: Graph) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
         out = net(graph)
@@ -173,6 +172,6 @@ def _readings(trained: Trained, sample: Snapshots) -> tuple[np.ndarray, dict[str
     raw, readings, own = jitted(network, read)(graph)
     return (
         np.asarray(raw, float),
-        {k: np.asarray(v, float) for k, v in readings.items()},
-        np.asarray(own, float).reshape(sample.positions.shape),
+        {k: np.asarray(v, float) * force_unit for k, v in readings.items()},
+        np.asarray(own, float).reshape(sample.positions.shape) * force_unit,
     )

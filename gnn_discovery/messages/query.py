@@ -51,11 +51,12 @@ def pair_force(trained: Trained) -> Callable[[Pairs], np.ndarray]:
             return out.edges["message"] * net.scales.force
         return (out.nodes["target"] * net.mass(graph.nodes["properties"]))[::2]
 
-    compiled = jitted(trained.network, force)
+    compiled, natural = jitted(trained.network, force), trained.natural
+    units = (natural.length, natural.velocity, np.array([natural.properties.get(name, 1.0) for name in trained.names]))
 
     def ask(pairs: Pairs) -> np.ndarray:
-        x, v, p = (jnp.asarray(np.asarray(a, np.float32)) for a in pairs[:3])
-        return np.asarray(compiled(pair_graph(x, v, p, jnp.asarray(pairs[3]))), float)
+        x, v, p = (jnp.asarray(np.asarray(a / unit, np.float32)) for a, unit in zip(pairs[:3], units, strict=True))
+        return np.asarray(compiled(pair_graph(x, v, p, jnp.asarray(pairs[3]))), float) * natural.force
 
     return ask
 

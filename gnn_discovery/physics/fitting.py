@@ -262,10 +262,10 @@ def descend(
     It goes on to the last digit where the residual becomes small, and gives up early where it does not.
     """
     x = np.clip(x, low, high)
-    here = residual(x)
+    here, span = residual(x), high - low
     cost, damping = float(here @ here), 1e-3
     for _ in range(_ITERATIONS):
-        step = 1e-7 * np.maximum(1.0, np.abs(x)) * np.where(x < high - 1e-6, 1.0, -1.0)
+        step = 1e-7 * np.maximum(span / 6, np.abs(x)) * np.where(x < high - 1e-6 * span, 1.0, -1.0)
         slope = np.stack([(residual(x + h * e) - here) / h for h, e in zip(step, np.eye(len(x)), strict=True)], 1)
         normal, gradient = slope.T @ slope, slope.T @ here
         lower = False

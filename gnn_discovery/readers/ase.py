@@ -23,7 +23,7 @@ _SAFE = {
 """Formats with many frames; none of their readers unpickles or runs what a file holds."""
 
 _ATOM = re.compile(r"\s*[A-Z][a-z]?\w*(\s+\S+)*\s+[-+.\d]")
-_TIME = "Å(u/eV)^½"
+_TIME = "Å*(u/eV)^0.5"
 
 
 class AseReader:

@@ -14,6 +14,7 @@ from gnn_discovery.motion import FEWEST_FRAMES
 from gnn_discovery.readers.base import Recording
 from gnn_discovery.readers.plain import MOTION
 from gnn_discovery.trajectory import Trajectory, validate
+from gnn_discovery.units import known_units
 
 _SHOWN = 3  # particles or places that a sentence names
 _STEADY, _GAP = 1e-3, 1.5  # of the median time step
@@ -72,8 +73,9 @@ def to_recording(
             remedy="Give each particle one identity, and a row in every frame",
         )
     varying = {name for part in kept for name in _varying(part)}
+    units, odd = known_units(units)
     runs = [_stacked(part, varying, units, where) for part in kept]
-    notes = [*notes, *_sentences(said, len(kept))]
+    notes = [*notes, *_sentences(said, len(kept)), *odd]
     if varying:
         notes.append(f"Not constant in time and left out: {', '.join(sorted(varying))}.")
     runs, notes = plane(*with_masses(runs, notes))

@@ -17,12 +17,12 @@ from gnn_discovery.readers.windows import windows
 
 _AXES = "xyz"
 _STYLES = {
-    "lj": ("sigma", "tau", "m", 1.0),
+    "lj": (None, None, None, 1.0),
     "real": ("Å", "fs", "g/mol", 1 / 48.88821291**2),
     "metal": ("Å", "ps", "g/mol", 1 / 1.0364269e-4),
     "si": ("m", "s", "kg", 1.0),
     "cgs": ("cm", "s", "g", 1.0),
-    "electron": ("Bohr", "fs", "u", 0.937582899),
+    "electron": ("bohr", "fs", "u", 0.937582899),
     "micro": ("µm", "µs", "pg", 1.0),
     "nano": ("nm", "ns", "ag", 1.0),
 }
@@ -63,7 +63,7 @@ class LammpsReader:
         if "TIME" in seen and time:
             units["time"] = time
         found = to_recording(recorded, where, units, [note] if note else [])
-        return found if "TIME" in seen else timed(found, "time step", time)
+        return found if "TIME" in seen else timed(found, "timestep", time)
 
 
 def _offsets(file: IO[bytes]) -> list[int]:

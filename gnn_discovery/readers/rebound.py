@@ -15,6 +15,13 @@ from gnn_discovery.readers.base import Recording, named, program
 from gnn_discovery.readers.frames import Frame, to_recording
 from gnn_discovery.readers.windows import windows
 
+_UNITS = {
+    **dict.fromkeys(("msun", "solarmass", "sunmass", "msolar"), "M_sun"),
+    **{"mearth": "M_earth", "mjupiter": "M_jup", "aus": "AU", "au": "AU", "jyr": "yr", "yrs": "yr"},
+    **{"myr": "Myr", "gyr": "Gyr", "yr2pi": "5022642.89091303 s"},
+}
+"""What REBOUND calls them, where that is not what pint does."""
+
 
 class ReboundReader:
     """Reads REBOUND's simulation archives: positions, velocities, masses, names and units."""
@@ -40,7 +47,7 @@ class ReboundReader:
             first = archive[0]
             chosen, note = windows([len(archive)], 8 * 6 * first.N, budget)
             recorded = [[_frame(archive[k]) for k in range(w.start, w.stop)] for w in chosen]
-        units = {what: unit for what, unit in first.units.items() if unit}
+        units = {what: _UNITS.get(unit, unit) for what, unit in first.units.items() if unit}
         if "mass" in units:
             units["m"] = units.pop("mass")
         usual = _usual([tuple(frame.ids) for frames in recorded for frame in frames])

@@ -39,6 +39,8 @@ class Motion:
         runs: np.ndarray = np.arange(len(self.start))
         frame: np.ndarray = np.zeros(len(runs), dtype=int)
         states = self.start.shape[1]
+        size = np.sqrt(np.mean(self.start**2, axis=(0, 2, 3), keepdims=True))
+        self.size = 2.0 ** np.round(np.log2(np.where(size > 0, size, 1.0)))
         out = np.empty((len(runs), self.frames, states + 1, *self.start.shape[2:]))
         y = self.start.copy()
         slope = self._slope(y, runs, frame)
@@ -90,7 +92,7 @@ class Motion:
                 slopes[s] = self._slope(y + h * np.tensordot(row[:s], slopes[:s], 1), runs, frame)
             end = y + h * np.tensordot(DOP853.B, slopes[:-1], 1)
             slopes[-1] = self._slope(end, runs, frame)
-            scale = TOLERANCE * (1 + np.maximum(abs(y), abs(end)))
+            scale = TOLERANCE * (self.size + np.maximum(abs(y), abs(end)))
             fifth, third = (
                 ((np.tensordot(weights, slopes, 1) / scale) ** 2).mean((1, 2, 3)) for weights in (DOP853.E5, DOP853.E3)
             )

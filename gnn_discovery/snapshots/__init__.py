@@ -1,6 +1,7 @@
 """Snapshots: runs cut into instants, with the motion that a law must explain, and their honest split."""
 
 from gnn_discovery.snapshots.assemble import assemble as assemble
+from gnn_discovery.snapshots.natural import Natural as Natural
 from gnn_discovery.snapshots.record import Snapshots as Snapshots
 from gnn_discovery.snapshots.record import concatenate as concatenate
 from gnn_discovery.snapshots.record import subsample as subsample

@@ -64,7 +64,7 @@ class ASE(Program):
             velocities=motion[1],
             accelerations=motion[2] / masses[:, None],
             properties={"m": masses},
-            units={"length": "Angstrom", "time": "Angstrom*sqrt(u/eV)", "m": "u"},
+            units={"length": "Angstrom", "time": "Angstrom*(u/eV)^0.5", "m": "u"},
         )
 
 

@@ -47,7 +47,7 @@ class Planets(Program):
             velocities=motion[:, 1],
             accelerations=motion[:, 2],
             properties={"m": np.array([body.m for body in simulation.particles])},
-            units={"length": "AU", "time": "yr/2pi", "m": "solar mass"},
+            units={"length": "AU", "time": "yr/(2*pi)", "m": "M_sun"},
         )
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
