@@ -178,12 +178,14 @@ def _product(*factors: tuple[Dimension, Fraction | int]) -> dict[str, Fraction]:
 
 
 def _text(dimension: Dimension, texts: Mapping[str, str]) -> str | None:
-    """A unit in print, ``AU^3 day^-2 kg^-1``; None for a pure number, or where a base has no unit in the data."""
+    """A unit in print that `gnn_discovery.units` reads back, ``AU^3 day^-2 kg^-1``; None for a pure number, or where a
+    base has no unit in the data."""
     if not dimension or not set(dimension) <= set(texts):
         return None
     powers = sorted((power < 0, texts[base], power) for base, power in dimension.items())
-    return " ".join(text if p == 1 else f"{_bracketed(text)}^{_bracketed(str(p))}" for _, text, p in powers)
+    alone = [text if text.isidentifier() else f"({text})" for _, text, _ in powers]
+    return " ".join(text if p == 1 else f"{text}^{_power(p)}" for text, (_, _, p) in zip(alone, powers, strict=True))
 
 
-def _bracketed(text: str) -> str:
-    return text if text.lstrip("-").isalnum() else f"({text})"
+def _power(power: Fraction) -> str:
+    return str(power) if power.denominator == 1 else f"({power})"

@@ -22,7 +22,7 @@ class DiscoverConfig:
         seed: of every random choice.
         order: of the equation of motion, ``m a = sum F`` (2) or ``v = sum F`` (1).
         cutoff: distance beyond which pairs do not interact; None takes that of the motion, or connects all.
-        units: of ``length``, ``time`` and properties, where the motion does not state them.
+        units: of ``length``, ``time`` and properties: the motion is converted to them where it states others.
         engines: symbolic engines by name; with several the report says whether each alone leads to the same law.
         seeds: networks trained in all where a candidate has to show that it is stable.
     """

@@ -11,7 +11,7 @@ import numpy as np
 
 from gnn_discovery.distill import Distilled
 from gnn_discovery.distill import distill as distill_tables
-from gnn_discovery.errors import NoResult, UsageError
+from gnn_discovery.errors import DataError, NoResult, UsageError
 from gnn_discovery.law.choose import Choice
 from gnn_discovery.law.choose import choose as choose_law
 from gnn_discovery.law.choose import settle as settle_law
@@ -28,7 +28,8 @@ from gnn_discovery.symbolic import Progress as EngineProgress
 from gnn_discovery.symbolic import get_engine
 from gnn_discovery.training import Checkpoints, Progress, Trained
 from gnn_discovery.training import train as train_network
-from gnn_discovery.trajectory import Trajectory, validate
+from gnn_discovery.trajectory import Trajectory, in_units, validate
+from gnn_discovery.units import check_units
 
 _HIGHEST = {1: "velocities", 2: "accelerations"}
 NOISE_ONLY = 0.8
@@ -97,7 +98,7 @@ def observe(source: Source, config: DiscoverConfig) -> Split:
     """Snapshots of the motion, whole runs held apart.
 
     Raises:
-        UsageError: the simulator says that its law is of another order than the one asked for.
+        UsageError: the simulator says that its law is of another order than the one asked for, or units are wrong.
     """
     order = getattr(source.simulator, "order", None)
     if callable(order) and (own := order(config.simulation)) != config.order:
@@ -113,20 +114,19 @@ def observe(source: Source, config: DiscoverConfig) -> Split:
 
 
 def _with_units(run: Trajectory, units: Mapping[str, str]) -> Trajectory:
-    """The run with units that it does not state itself.
+    """The run in these units: those that it does not state itself are taken on trust, the others converted to.
 
     Raises:
-        UsageError: a unit of nothing that the run holds, or another than it states.
+        UsageError: a unit of nothing that the run holds, no unit, or one that measures something else.
     """
     known = ("length", "time", *run.properties)
-    for what, unit in units.items():
-        if what not in known or run.units.get(what, unit) != unit:
-            raise UsageError(
-                f"{what} is in {run.units[what]}, not in {unit}" if what in known else f"there is no {what!r}",
-                where="--units",
-                remedy=f"Give units of {', '.join(known)}, where the motion does not state them",
-            )
-    return replace(run, units={**run.units, **units})
+    try:
+        if unknown := sorted(set(units) - set(known)):
+            raise DataError(f"there is no {unknown[0]!r}", remedy=f"Give units of {', '.join(known)}")
+        check_units(units, "")
+        return in_units(replace(run, units={**units, **run.units}), units)
+    except DataError as error:
+        raise UsageError(error.what, where="--units", remedy=error.remedy) from None
 
 
 def latent_properties(data: Snapshots) -> tuple[str, ...]:

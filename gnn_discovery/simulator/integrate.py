@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,13 +35,17 @@ class Motion:
     frames: int
     spacing: float
 
+    @cached_property
+    def size(self) -> np.ndarray:
+        """(1 K 1 1) what an error is measured against, beside the state itself: how large it is at the start."""
+        size = np.sqrt(np.mean(self.start**2, axis=(0, 2, 3), keepdims=True))
+        return 2.0 ** np.round(np.log2(np.where(size > 0, size, 1.0)))
+
     def move(self) -> np.ndarray:
         """(R T K+1 N D): the state, and the highest rate of change."""
         runs: np.ndarray = np.arange(len(self.start))
         frame: np.ndarray = np.zeros(len(runs), dtype=int)
         states = self.start.shape[1]
-        size = np.sqrt(np.mean(self.start**2, axis=(0, 2, 3), keepdims=True))
-        self.size = 2.0 ** np.round(np.log2(np.where(size > 0, size, 1.0)))
         out = np.empty((len(runs), self.frames, states + 1, *self.start.shape[2:]))
         y = self.start.copy()
         slope = self._slope(y, runs, frame)
