@@ -14,7 +14,6 @@ from gnn_discovery.properties import known_properties
 from gnn_discovery.types import Box, Edges, Properties, Times, Vectors
 from gnn_discovery.units import check_units, factor, numbers_of, unit_of
 
-
 _MEASURED = {
     "positions": (1, 0),
     "times": (0, 1),

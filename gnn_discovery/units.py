@@ -53,7 +53,7 @@ def registry() -> pint.UnitRegistry:
     """The units of pint and those that it lacks."""
     import pint
 
-    found = pint.UnitRegistry(on_redefinition="ignore")
+    found: pint.UnitRegistry = pint.UnitRegistry(on_redefinition="ignore")
     for line in _FURTHER:
         found.define(line)
     return found
@@ -173,6 +173,20 @@ def unit_of(value: Any) -> str | None:
     if hasattr(value, "units") and hasattr(value, "magnitude"):
         return f"{value.units:~C}"
     return None
+
+
+def plain(value: Any, what: str) -> Any:
+    """What is no quantity, as it is: of numbers without units came one with a unit, and nothing says what fits.
+
+    Raises:
+        DataError: a quantity.
+    """
+    if (unit := unit_of(value)) is not None:
+        raise DataError(
+            f"{what} in {unit}, from numbers without units",
+            remedy="Give plain numbers, and say what they are with --units length=AU,time=day",
+        )
+    return value
 
 
 def numbers_of(value: Any) -> np.ndarray:

@@ -273,7 +273,7 @@ def test_an_archive_is_read_as_rebound_reads_it(tmp_path):
     equal(run.velocities, [[s.particles[k].vxyz for k in order] for s in own])
     equal(run.times, [s.t for s in own])
     assert run.names == ("a", "b", "sun") and run.properties["m"].tolist() == [1e-4, 1e-3, 1.0]
-    assert run.units == {"length": "au", "time": "yr", "m": "msun"}
+    assert run.units == {"length": "AU", "time": "yr", "m": "M_sun"}
 
 
 def test_a_massless_body_makes_the_mass_a_property(tmp_path):

@@ -36,7 +36,10 @@ Cutoff = Annotated[
 ]
 Units = Annotated[
     str | None,
-    typer.Option(help="Units of the motion, as length=AU,time=day,m=kg; it is converted where it states others.", show_default=False),
+    typer.Option(
+        help="Units of the motion, as length=AU,time=day,m=kg; it is converted where it states others.",
+        show_default=False,
+    ),
 ]
 Order = Annotated[
     int,

@@ -17,8 +17,15 @@ from gnn_discovery.readers.windows import windows
 
 _UNITS = {
     **dict.fromkeys(("msun", "solarmass", "sunmass", "msolar"), "M_sun"),
-    **{"mearth": "M_earth", "mjupiter": "M_jup", "aus": "AU", "au": "AU", "jyr": "yr", "yrs": "yr"},
-    **{"myr": "Myr", "gyr": "Gyr", "yr2pi": "5022642.89091303 s"},
+    "mearth": "M_earth",
+    "mjupiter": "M_jup",
+    "aus": "AU",
+    "au": "AU",
+    "jyr": "yr",
+    "yrs": "yr",
+    "myr": "Myr",
+    "gyr": "Gyr",
+    "yr2pi": "5022642.89091303 s",
 }
 """What REBOUND calls them, where that is not what pint does."""
 

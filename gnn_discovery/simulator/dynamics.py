@@ -16,6 +16,7 @@ from gnn_discovery.errors import DataError
 from gnn_discovery.simulator.failure import says
 from gnn_discovery.simulator.potential import differences, traced
 from gnn_discovery.types import Order
+from gnn_discovery.units import plain
 
 Properties = Mapping[str, np.ndarray]
 
@@ -69,7 +70,8 @@ def dynamics_of(function: Callable[..., Any], name: str, positions: np.ndarray, 
         copies = [a.copy() for a in arguments]
         try:
             with _double_precision():
-                return np.asarray(function(*copies, {k: v.copy() for k, v in properties.items()}), dtype=np.float64)
+                found = function(*copies, {k: v.copy() for k, v in properties.items()})
+                return np.asarray(plain(found, "it gives a quantity"), dtype=np.float64)
         except Exception as error:  # the function is the user's and may fail in any way
             raise DataError(
                 f"the function fails at {place}: {says(error)}",

@@ -9,6 +9,7 @@ import numpy as np
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.simulator.failure import says
 from gnn_discovery.simulator.record import SimulationConfig
+from gnn_discovery.units import plain
 
 Start = tuple[np.ndarray, np.ndarray, Mapping[str, np.ndarray]]
 """Positions and velocities (R N D), and properties (R N) by name."""
@@ -44,8 +45,8 @@ def draw(initial: Initial, config: SimulationConfig, name: str) -> Start:
     runs, _, particles, dim, seed = (value for value, _ in asked.values())
     try:
         x, v, given = initial(np.random.default_rng(seed), runs, particles, dim)
-        x, v = (np.array(part, dtype=np.float64) for part in (x, v))
-        properties = {str(k): np.array(p, dtype=np.float64) for k, p in given.items()}
+        x, v = (np.array(plain(part, "it gives a quantity"), dtype=np.float64) for part in (x, v))
+        properties = {str(k): np.array(plain(p, f"it gives {k}"), dtype=np.float64) for k, p in given.items()}
     except Exception as error:  # the function is the user's and may fail in any way
         raise DataError(f"initial fails: {says(error)}", where=name, remedy=_REMEDY) from error
     wanted = (runs, config.particles, config.dim)

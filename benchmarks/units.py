@@ -1,0 +1,140 @@
+"""The table of laws found in different units: ``python benchmarks/units.py``.
+
+The motion of twenty laws is given in astronomical, SI and random units. Each cell is one discovery in a process of its
+own, kept in ``results/units/NAME.json`` and never run again; the table in ``results/units.md`` is made of whatever is
+there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from laws import say
+from table import every_law, made_with, markdown, spread, values
+from unit_systems import LAWS, OWN, SYSTEMS
+
+from gnn_discovery.law import Constant, ForceLaw
+from gnn_discovery.law.simpler import signature
+from gnn_discovery.law.text import from_dict
+from gnn_discovery.runs import Cell, run_cells
+from gnn_discovery.runs.files import read_json, write_bytes
+from gnn_discovery.units import factor
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "units"
+ACCURACY = 1e-6
+
+Record = Mapping[str, Any]
+
+
+def cells(law: str, seed: int) -> list[Cell]:
+    """The cells of one law, one in each system of units."""
+    return [
+        Cell(
+            f"{law.replace(' ', '-')}_{system}_s{seed}",
+            "unit_systems:discover_in",
+            {"law": law, "system": system, "seed": seed},
+        )
+        for system in SYSTEMS
+    ]
+
+
+def difference(one: Record, other: Record) -> float | None:
+    """The largest relative difference of a constant of two laws, both in `OWN` units; None where their forms differ."""
+    first, second = from_dict(one), from_dict(other)
+    if signature(first) != signature(second):
+        return None
+    pairs = zip(_constants(first, one["units"]), _constants(second, other["units"]), strict=True)
+    return max((abs(a - b) / max(abs(a), abs(b)) for a, b in pairs if a != b), default=0.0)
+
+
+def _constants(law: ForceLaw, units: Mapping[str, str]) -> list[float]:
+    """The constants in the order of the text, in `OWN` units: the unit of each says how."""
+    found = []
+    for term in sorted(law.terms, key=lambda t: (t.kind, t.direction, signature(ForceLaw((t,))))):
+        names = [name for name in re.findall(r"[A-Za-z_]\w*", term.expression.text) if name in term.constants]
+        found += [_converted(term.constants[name], units) for name in dict.fromkeys(names)]
+    return found
+
+
+def _converted(constant: Constant, units: Mapping[str, str]) -> float:
+    if constant.unit is None:
+        return constant.value
+    ours = {unit: OWN[what] for what, unit in units.items()}
+    stated = "|".join(map(re.escape, ours))
+    own = re.sub(rf"(?<![\w.])({stated})(?!\w)", lambda found: ours[found[1]], constant.unit)
+    return constant.value * factor(constant.unit, own)
+
+
+def write_table(seed: int) -> str:
+    """Write the table; what is said about it, in a line."""
+    kept = {law: [_read(cell) for cell in cells(law, seed)] for law in LAWS}
+    records = [record for some in kept.values() for record in some if record is not None]
+    whole = {law: some for law, some in kept.items() if None not in some}
+    compared = {law: _compared(some) for law, some in whole.items()}  # type: ignore[arg-type]
+    same = [d for d in compared.values() if d is not None and d <= ACCURACY]
+    heads = ("law", "exact", "same form", "constants differ by", "the same verdict", "seconds")
+    parts = [
+        "# The same law in other units",
+        "Made by `python benchmarks/units.py` from the cells in `units/`: motion in AU, days, solar masses and "
+        "elementary charges; in SI; and in random units up to 1e12 times larger or smaller. Exact: in the first, the "
+        "law is the true one, as in [laws.md](laws.md). Constants are converted by their own units.",
+        made_with(records, len(SYSTEMS) * len(LAWS)),
+        f"Same form in all units, constants within {ACCURACY:g}: **{len(same)} of {len(LAWS)}**.",
+        markdown(heads, [_row(law, some, compared[law]) for law, some in whole.items()]),  # type: ignore[arg-type]
+        *every_law(records),
+    ]
+    out = HERE / "results" / "units.md"
+    write_bytes(out, ("\n\n".join(parts) + "\n").encode())
+    return f"{out}: {len(records)} of {len(SYSTEMS) * len(LAWS)} cells"
+
+
+def _compared(records: Sequence[Record]) -> float | None:
+    """The larger difference of the other systems from the first."""
+    if any(record["outcome"] != "done" for record in records):
+        return None
+    first, *others = (record["value"] for record in records)
+    found = [difference(first, other) for other in others]
+    return None if None in found else max(d for d in found if d is not None)
+
+
+def _row(law: str, records: Sequence[Record], largest: float | None) -> list[str]:
+    done = [r["value"] for r in records if r["outcome"] == "done"]
+    verdicts = {(v["status"], v["match"]) for v in done}
+    return [
+        law,
+        "yes" if done and done[0]["exact"] else "no",
+        "no" if largest is None else "yes",
+        "-" if largest is None else f"{largest:.1e}",
+        "yes" if len(verdicts) == 1 and len(done) == len(SYSTEMS) else "no",
+        spread(values(done, "seconds"), "{:.0f}".format),
+    ]
+
+
+def _read(cell: Cell) -> Record | None:
+    path = RESULTS / f"{cell.name}.json"
+    return read_json(path) if path.exists() else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=1, help="cells side by side, one thread each")
+    parser.add_argument("--only", nargs="+", metavar="LAW", choices=LAWS, default=LAWS, help="laws to run")
+    parser.add_argument("--seed", type=int, default=0, help="of the constants, the starts and the search")
+    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
+    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
+    asked = parser.parse_args()
+    chosen = [cell for law in asked.only for cell in cells(law, asked.seed)]
+    try:
+        if not asked.table:
+            run_cells(chosen, RESULTS, asked.workers, threads=1, search=[HERE], retry=asked.retry, report=say)
+    finally:
+        print(write_table(asked.seed))
+
+
+if __name__ == "__main__":
+    main()
