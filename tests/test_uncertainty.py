@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from gnn_discovery_simulations.spring import Spring
 from test_weak import noisy
 
+from gnn_discovery.errors import UsageError
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term, refit
 from gnn_discovery.law.minimise import Problem
 from gnn_discovery.law.model import Model
+from gnn_discovery.law.posterior import _misfit
 from gnn_discovery.law.scene import Scene
 from gnn_discovery.law.uncertainty import jackknife
+from gnn_discovery.law.weights import force_scale, weights
 from gnn_discovery.motion.filters import Filters
+from gnn_discovery.pipeline import DiscoverConfig, check_engines
 from gnn_discovery.snapshots import Snapshots
 
 TRAP = ForceLaw((Term("external", "x", Expression.parse("a*x"), {"a": Constant(1.0)}),))
@@ -83,3 +89,41 @@ def test_the_noise_that_is_drawn_is_the_noise_that_is_there():
     middle = width // 2 + 10
     assert weak.times[0] == 0 and weak.run[0] == weak.run[width + 10]
     np.testing.assert_allclose(target[middle], np.tensordot(weights, position[10 : width + 10], 1), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_posterior_of_a_linear_law_is_the_conjugate_one():
+    """Gaussian noise and a flat prior: the mean and the standard error of least squares."""
+    pytest.importorskip("numpyro")
+    data = line(400, 20, 0.3, np.random.default_rng(1))
+    drawn = refit(TRAP, data, scale=ALIKE, starts=0, drawn=True).law.terms[0].constants["a"]
+    std = 0.3 / np.sqrt(np.sum(data.positions**2))
+    best = np.sum(data.positions * data.target) / np.sum(data.positions**2)
+    assert drawn.value == pytest.approx(best, abs=0.15 * std)
+    assert drawn.std == pytest.approx(std, rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_misfit_that_is_drawn_from_is_that_of_the_fit():
+    """Averages, pairs and particles alone, by two programs."""
+    weak = noisy(Spring(), 1e-3, 12).weak
+    assert weak is not None
+    law = ForceLaw(
+        (
+            Term("pair", "radial", Expression.parse("a*(r - b)"), {"a": Constant(-1.9), "b": Constant(0.9)}),
+            Term("self", "velocity", Expression.parse("-c*v"), {"c": Constant(0.1)}),
+        ),
+        divides_by_mass=True,
+    )
+    model = Model(law, 4)
+    problem = Problem(model, Scene(weak), weights(weak, force_scale(weak)).T)
+    with jax.enable_x64(True):
+        assert float(_misfit(problem)(model.start)) == pytest.approx(problem.cost(model.start), rel=1e-9)
+
+
+def test_a_posterior_without_its_extra_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpyro.infer", None)
+    with pytest.raises(UsageError, match=r"gnn-discovery\[posterior\]"):
+        check_engines(DiscoverConfig(errors="posterior"))
+    with pytest.raises(UsageError, match="jackknife"):
+        DiscoverConfig(errors="guessed")

@@ -75,6 +75,7 @@ def discover(
     strategy: opt.Strategy = None,
     steps: opt.Steps = None,
     engine: opt.Engine = None,
+    errors: opt.Errors = "jackknife",
 ) -> None:
     """Find the law of motion in SOURCE, and say what it is."""
     from gnn_discovery.cli import work
@@ -92,6 +93,7 @@ def discover(
         strategy=strategy,
         steps=steps,
         engine=engine,
+        errors=errors,
     )
     if dry_run:
         plan = work.plan(source, config, out)

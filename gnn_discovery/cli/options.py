@@ -77,6 +77,13 @@ Distances = Annotated[
     typer.Option(metavar="LOW HIGH", help="Least and largest distance of two particles at which the law has to hold."),
 ]
 
+Errors = Annotated[
+    str,
+    typer.Option(
+        help="Error bars of the constants: jackknife (runs left out in turn) or posterior (drawn; needs an extra)."
+    ),
+]
+
 
 def make_config(
     *,
@@ -92,6 +99,7 @@ def make_config(
     strategy: str | None = None,
     steps: int | None = None,
     engine: list[str] | None = None,
+    errors: str = "jackknife",
 ) -> DiscoverConfig:
     """The config of a discovery; what is not given stays at its default.
 
@@ -102,7 +110,7 @@ def make_config(
     from gnn_discovery.pipeline import DiscoverConfig
     from gnn_discovery.simulator import SimulationConfig
 
-    config = DiscoverConfig(seed=seed, engines=tuple(dict.fromkeys(engine or ("operon",))))
+    config = DiscoverConfig(seed=seed, engines=tuple(dict.fromkeys(engine or ("operon",))), errors=errors)
     network: dict[str, Any] = {}
     if strategy is not None:
         network = {"node": "mlp", "strategy": _one_of("--strategy", strategy, get_args(Strategies))}

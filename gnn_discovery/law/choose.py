@@ -146,9 +146,11 @@ def _crossed(
     return np.concatenate(groups)
 
 
-def settle(law: ForceLaw, data: Snapshots, *, latent: Sequence[str] = (), seed: int = 0) -> ForceLaw:
-    """A chosen law with its constants fitted to more data, from where they are."""
-    return refit(law, data, latent=_used(law, latent), starts=0, seed=seed).law
+def settle(
+    law: ForceLaw, data: Snapshots, *, latent: Sequence[str] = (), drawn: bool = False, seed: int = 0
+) -> ForceLaw:
+    """A chosen law with its constants fitted to more data, from where they are; ``drawn`` as of `refit`."""
+    return refit(law, data, latent=_used(law, latent), starts=0, drawn=drawn, seed=seed).law
 
 
 def _can_be_written(law: ForceLaw) -> bool:

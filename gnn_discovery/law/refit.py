@@ -11,6 +11,7 @@ from jaxtyping import Float
 from gnn_discovery.law.latent import solve_latent, structural_amplitude, with_latent_values
 from gnn_discovery.law.minimise import Problem, descend, linear_start, robust_descend
 from gnn_discovery.law.model import Model
+from gnn_discovery.law.posterior import posterior
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.scene import Scene
 from gnn_discovery.law.threshold import locate, scan
@@ -82,6 +83,7 @@ def refit(
     starts: int = 4,
     entries: int = POLISH_ENTRIES,
     errors: bool = True,
+    drawn: bool = False,
     seed: int = 0,
 ) -> Fitted:
     """Fit all constants of ``law`` jointly to ``data.force``, from the values they have.
@@ -94,6 +96,7 @@ def refit(
         starts: descents of the search; 0 where the constants are near already and no search is needed.
         scale: (N,) as of `force_scale`, by default that of ``data``.
         errors: whether error bars are measured, and what noise did to the constants is taken out of them.
+        drawn: whether they are those of draws from a posterior; inferred properties keep their own.
     """
     scale = force_scale(data) if scale is None else scale
     if latent:
@@ -118,7 +121,8 @@ def refit(
     if errors:
         drift = noise_drift(used, theta, scale) if data.blur is not None else None
         step, covariance = jackknife(used, theta, drift)
-        theta = theta + step if used.cost(theta + step) < FURTHER * used.cost(theta) else theta
+        moved = theta + step if used.cost(theta + step) < FURTHER * used.cost(theta) else theta
+        theta, covariance = posterior(used, theta, moved, covariance, seed=seed) if drawn else (moved, covariance)
     std = np.sqrt(np.diag(covariance))
     std[list(spread)] = list(spread.values())
     fitted = model.fitted(theta, std)

@@ -13,6 +13,8 @@ from gnn_discovery.symbolic import EngineConfig
 from gnn_discovery.training import TrainingConfig
 from gnn_discovery.types import Order
 
+ERRORS = ("jackknife", "posterior")
+
 
 @dataclass(frozen=True)
 class DiscoverConfig:
@@ -24,6 +26,7 @@ class DiscoverConfig:
         cutoff: distance beyond which pairs do not interact; None takes that of the motion, or connects all.
         units: of ``length``, ``time`` and properties: the motion is converted to them where it states others.
         engines: symbolic engines by name; with several the report says whether each alone leads to the same law.
+        errors: of the constants: ``jackknife``, runs left out in turn, or ``posterior``, draws by NUTS (an extra).
         seeds: networks trained in all where a candidate has to show that it is stable.
     """
 
@@ -32,6 +35,7 @@ class DiscoverConfig:
     cutoff: float | None = None
     units: Mapping[str, str] = field(default_factory=dict)
     engines: tuple[str, ...] = ("operon",)
+    errors: str = "jackknife"
     seeds: int = 3
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -41,6 +45,9 @@ class DiscoverConfig:
     def __post_init__(self) -> None:
         if isinstance(self.engines, str) or not self.engines or len(set(self.engines)) < len(self.engines):
             raise UsageError(f"engines must be names, each once, got {self.engines!r}", remedy='As in ("operon",)')
+
+        if self.errors not in ERRORS:
+            raise UsageError(f"errors is {self.errors!r}", remedy=f"Choose from {', '.join(ERRORS)}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

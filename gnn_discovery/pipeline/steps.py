@@ -15,6 +15,7 @@ from gnn_discovery.errors import DataError, NoResult, UsageError
 from gnn_discovery.law.choose import Choice
 from gnn_discovery.law.choose import choose as choose_law
 from gnn_discovery.law.choose import settle as settle_law
+from gnn_discovery.law.posterior import require_numpyro
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
@@ -219,7 +220,8 @@ def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
     if not law.terms:
         return law
     whole = data.averaged().whole()
-    fitted = settle_law(law, whole, latent=latent_properties(data.train), seed=config.seed)
+    drawn = config.errors == "posterior"
+    fitted = settle_law(law, whole, latent=latent_properties(data.train), drawn=drawn, seed=config.seed)
     return with_notable(with_units(fitted, data.train))
 
 
@@ -227,11 +229,15 @@ def check_engines(config: DiscoverConfig) -> None:
     """Raises UsageError or EngineUnavailable before anything long is begun."""
     for engine in config.engines:
         get_engine(engine).available()
+    if config.errors == "posterior":
+        require_numpyro()
 
 
 def assumptions(data: Snapshots, config: DiscoverConfig) -> tuple[str, ...]:
     """What these settings take for granted, in sentences."""
     said = ["Errors are those of the law fitted to the training runs; the constants are then fitted to all."]
+    if config.errors == "posterior":
+        said.append("Error bars of constants are those of draws from a posterior, whose width is that over runs.")
     if config.network.inputs == "relative":
         said.append(
             "The pair force depends on differences of position and velocity; absolute ones enter the self force only."
