@@ -36,6 +36,28 @@ def test_what_is_notable_is_named_with_its_distance(value, std, name, distance):
 
 
 @pytest.mark.parametrize(
+    ("value", "std", "unit", "name"),
+    [
+        (-6.675e-11, 1e-14, "m^3 kg^-1 s^-2", "-G"),
+        (-2.9591e-4, 2e-8, "AU^3 day^-2 M_sun^-1", "-G"),  # the square of Gauss's 0.01720209895
+        (39.4769, 1e-4, "AU^3 yr^-2 M_sun^-1", "G"),  # a Julian year is not quite that of Gauss, whose 4π² it would be
+        (4.30091e-3, 1e-7, "pc km^2 s^-2 M_sun^-1", "G"),
+        (138.93545, 1e-4, "u nm^3 ps^-2 e^-2", "k_e"),  # as molecular dynamics has it
+        (-2.959122e-4, 1e-9, "AU^3 day^-2", "-GM_sun"),
+        (-9.81, 0.005, "m s^-2", "-g"),
+        (-9.81, 0.1, "m s^-2", None),  # might be anything
+        (6.675e-11, 1e-14, "m^3 s^-2", None),
+        (2.0, 1e-6, "N/m", "2"),
+        (2.0, 1e-6, "what is no unit", "2"),
+    ],
+)
+def test_constants_of_nature_are_known_in_every_unit(value, std, unit, name):
+    found = notable(Constant(value, std, unit))
+    assert (found and found.name) == name
+    assert found is None or (found.distance < 3 and found.value == pytest.approx(value, rel=1e-3))
+
+
+@pytest.mark.parametrize(
     ("value", "std"),
     [
         (2.0, 0.01),  # one in twenty numbers known so badly is near to an integer

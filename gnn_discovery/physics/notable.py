@@ -1,12 +1,16 @@
-"""Notable values: a fitted constant that is 2, or π, to within its error, and would hardly be so by luck."""
+"""Notable values: a fitted constant that is 2, π or G, to within its error, and would hardly be so by luck."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from math import pi
+from functools import cache
+from math import hypot, pi
 
+from gnn_discovery.errors import DataError
 from gnn_discovery.law.record import Constant, ForceLaw, Notable
+from gnn_discovery.units import factor
 
 WITHIN = 3.0
 """Standard errors."""
@@ -21,6 +25,19 @@ _LADDER = (
 )
 """Multiples of what is notable, the simpler the earlier: asked for only where those before it do not come as near."""
 
+_CODATA = {
+    "G": "Newtonian constant of gravitation",
+    "c": "speed of light in vacuum",
+    "g": "standard acceleration of gravity",
+    "e": "elementary charge",
+    "ħ": "reduced Planck constant",
+    "k_B": "Boltzmann constant",
+    "m_e": "electron mass",
+    "m_p": "proton mass",
+}
+_BODIES = ("GM_sun", "GM_earth", "GM_jup")
+"""By their names in astropy."""
+
 
 def with_notable(law: ForceLaw) -> ForceLaw:
     """The law with the notable value of each constant that has one."""
@@ -32,15 +49,20 @@ def with_notable(law: ForceLaw) -> ForceLaw:
 
 
 def notable(constant: Constant) -> Notable | None:
-    """The simplest notable value within three standard errors; None where there is none.
+    """The constant of nature of the same dimension, or else the simplest notable number, within three standard errors.
 
-    None too where the error is so large that the values asked for, all together, would be met by luck: they stand
-    ``crowd`` to a unit of length, and each takes six standard errors.
+    None where there is none, and where the error is so large that the values asked for, all together, would be met by
+    luck: they stand ``crowd`` to a unit of length, and each takes six standard errors.
     """
     if not constant.std:
         return None
     size, sign = abs(constant.value), -1 if constant.value < 0 else 1
-    error, crowd = max(constant.std, FINEST * size), 0.0
+    error, nature = max(constant.std, FINEST * size), _of_nature(constant.unit) if constant.unit else ()
+    crowd = len(nature) / size if size else 0.0
+    for name, value, uncertainty in nature:
+        both = hypot(error, uncertainty)
+        if abs(size - value) <= WITHIN * both and 2 * WITHIN * both * crowd <= LUCK:
+            return Notable("-" * (sign < 0) + name, sign * value, abs(size - value) / both)
     for step, base, unit in _LADDER:
         crowd += 1 / (float(step) * unit)
         if 2 * WITHIN * error * crowd > LUCK:
@@ -50,6 +72,25 @@ def notable(constant: Constant) -> Notable | None:
         if multiple and abs(size - value) <= WITHIN * error:
             return Notable(_text(sign * multiple, base), sign * value, abs(size - value) / error)
     return None
+
+
+@cache
+def _of_nature(unit: str) -> tuple[tuple[str, float, float], ...]:
+    """Name, value and standard error, in ``unit``, of the constants of nature that can be measured in it."""
+    from astropy import constants
+    from scipy.constants import physical_constants
+
+    known = [(name, *physical_constants[record]) for name, record in _CODATA.items()]
+    permittivity, _, error = physical_constants["vacuum electric permittivity"]
+    coulomb = 1 / (4 * pi * permittivity)
+    known.append(("k_e", coulomb, "N m^2 C^-2", coulomb * error / permittivity))
+    known += [(name, getattr(constants, name).value, "m^3 s^-2", 0.0) for name in _BODIES]
+    found = []
+    for name, value, own, error in known:
+        with suppress(DataError):  # of another dimension
+            scale = factor(own, unit)
+            found.append((name, scale * value, scale * error))
+    return tuple(found)
 
 
 def _text(multiple: Fraction, base: str) -> str:
