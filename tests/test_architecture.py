@@ -35,7 +35,7 @@ ORDER = (
         "graph",
         "model",
     ),
-    *("training", "table", "messages", "expression", "engines", "symbolic", "law", "export"),
+    *("training", "table", "messages", "expression", "engines", "symbolic", "law", "posterior", "export"),
     *("distill", "physics"),
     *("report", "pipeline", "replication", "cli"),
 )

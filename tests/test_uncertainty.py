@@ -16,12 +16,12 @@ from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term, refit
 from gnn_discovery.law.minimise import Problem
 from gnn_discovery.law.model import Model
-from gnn_discovery.law.posterior import _misfit
 from gnn_discovery.law.scene import Scene
 from gnn_discovery.law.uncertainty import jackknife
 from gnn_discovery.law.weights import force_scale, weights
 from gnn_discovery.motion.filters import Filters
 from gnn_discovery.pipeline import DiscoverConfig, check_engines
+from gnn_discovery.posterior import _misfit, posterior
 from gnn_discovery.snapshots import Snapshots
 
 TRAP = ForceLaw((Term("external", "x", Expression.parse("a*x"), {"a": Constant(1.0)}),))
@@ -96,7 +96,7 @@ def test_the_posterior_of_a_linear_law_is_the_conjugate_one():
     """Gaussian noise and a flat prior: the mean and the standard error of least squares."""
     pytest.importorskip("numpyro")
     data = line(400, 20, 0.3, np.random.default_rng(1))
-    drawn = refit(TRAP, data, scale=ALIKE, starts=0, drawn=True).law.terms[0].constants["a"]
+    drawn = refit(TRAP, data, scale=ALIKE, starts=0, draw=posterior).law.terms[0].constants["a"]
     std = 0.3 / np.sqrt(np.sum(data.positions**2))
     best = np.sum(data.positions * data.target) / np.sum(data.positions**2)
     assert drawn.value == pytest.approx(best, abs=0.15 * std)

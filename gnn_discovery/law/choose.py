@@ -11,7 +11,7 @@ import numpy as np
 from gnn_discovery.errors import DataError, NoResult
 from gnn_discovery.law.latent import structural_amplitude
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.law.refit import refit, thin
+from gnn_discovery.law.refit import Draw, refit, thin
 from gnn_discovery.law.simpler import complexity, neighbours, signature
 from gnn_discovery.law.weights import Scale, force_scale, relative_errors
 from gnn_discovery.snapshots import Snapshots, concatenate
@@ -147,10 +147,10 @@ def _crossed(
 
 
 def settle(
-    law: ForceLaw, data: Snapshots, *, latent: Sequence[str] = (), drawn: bool = False, seed: int = 0
+    law: ForceLaw, data: Snapshots, *, latent: Sequence[str] = (), draw: Draw | None = None, seed: int = 0
 ) -> ForceLaw:
-    """A chosen law with its constants fitted to more data, from where they are; ``drawn`` as of `refit`."""
-    return refit(law, data, latent=_used(law, latent), starts=0, drawn=drawn, seed=seed).law
+    """A chosen law with its constants fitted to more data, from where they are; ``draw`` as of `refit`."""
+    return refit(law, data, latent=_used(law, latent), starts=0, draw=draw, seed=seed).law
 
 
 def _can_be_written(law: ForceLaw) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,6 @@ from jaxtyping import Float
 from gnn_discovery.law.latent import solve_latent, structural_amplitude, with_latent_values
 from gnn_discovery.law.minimise import Problem, descend, linear_start, robust_descend
 from gnn_discovery.law.model import Model
-from gnn_discovery.law.posterior import posterior
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.scene import Scene
 from gnn_discovery.law.threshold import locate, scan
@@ -19,6 +18,9 @@ from gnn_discovery.law.uncertainty import jackknife, noise_drift
 from gnn_discovery.law.weights import Scale, force_scale, mean_error, weights
 from gnn_discovery.snapshots import Snapshots, subsample
 
+Draw = Callable[[Problem, np.ndarray, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""Mean (P,) and covariance (P P) of the posterior, from the problem, the minimum of its misfit, the same without the
+drift by noise, its covariance, and a seed."""
 SEARCH_ENTRIES = 2_000
 POLISH_ENTRIES = 300_000
 FURTHER = 1.1
@@ -83,7 +85,7 @@ def refit(
     starts: int = 4,
     entries: int = POLISH_ENTRIES,
     errors: bool = True,
-    drawn: bool = False,
+    draw: Draw | None = None,
     seed: int = 0,
 ) -> Fitted:
     """Fit all constants of ``law`` jointly to ``data.force``, from the values they have.
@@ -96,7 +98,7 @@ def refit(
         starts: descents of the search; 0 where the constants are near already and no search is needed.
         scale: (N,) as of `force_scale`, by default that of ``data``.
         errors: whether error bars are measured, and what noise did to the constants is taken out of them.
-        drawn: whether they are those of draws from a posterior; inferred properties keep their own.
+        draw: gives them in the place of runs left out in turn; inferred properties keep their own.
     """
     scale = force_scale(data) if scale is None else scale
     if latent:
@@ -122,7 +124,7 @@ def refit(
         drift = noise_drift(used, theta, scale) if data.blur is not None else None
         step, covariance = jackknife(used, theta, drift)
         moved = theta + step if used.cost(theta + step) < FURTHER * used.cost(theta) else theta
-        theta, covariance = posterior(used, theta, moved, covariance, seed=seed) if drawn else (moved, covariance)
+        theta, covariance = draw(used, theta, moved, covariance, seed) if draw else (moved, covariance)
     std = np.sqrt(np.diag(covariance))
     std[list(spread)] = list(spread.values())
     fitted = model.fitted(theta, std)

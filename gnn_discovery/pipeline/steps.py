@@ -15,7 +15,6 @@ from gnn_discovery.errors import DataError, NoResult, UsageError
 from gnn_discovery.law.choose import Choice
 from gnn_discovery.law.choose import choose as choose_law
 from gnn_discovery.law.choose import settle as settle_law
-from gnn_discovery.law.posterior import require_numpyro
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
@@ -23,6 +22,7 @@ from gnn_discovery.physics import same_law
 from gnn_discovery.physics.dimensions import with_units
 from gnn_discovery.physics.notable import with_notable
 from gnn_discovery.pipeline.config import DiscoverConfig
+from gnn_discovery.posterior import posterior, require_numpyro
 from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, names, resolve, runs_of
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
 from gnn_discovery.symbolic import Progress as EngineProgress
@@ -220,8 +220,8 @@ def settle(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
     if not law.terms:
         return law
     whole = data.averaged().whole()
-    drawn = config.errors == "posterior"
-    fitted = settle_law(law, whole, latent=latent_properties(data.train), drawn=drawn, seed=config.seed)
+    draw = posterior if config.errors == "posterior" else None
+    fitted = settle_law(law, whole, latent=latent_properties(data.train), draw=draw, seed=config.seed)
     return with_notable(with_units(fitted, data.train))
 
 

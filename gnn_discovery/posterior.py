@@ -40,7 +40,7 @@ def require_numpyro() -> ModuleType:
 
 
 def posterior(
-    problem: Problem, best: np.ndarray, centre: np.ndarray, covariance: np.ndarray, *, seed: int = 0
+    problem: Problem, best: np.ndarray, centre: np.ndarray, covariance: np.ndarray, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """(P,) mean and (P P) covariance of draws; thresholds stay, and so does all where the data say nothing.
 
