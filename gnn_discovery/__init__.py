@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from gnn_discovery.physics import recognise as recognise
     from gnn_discovery.pipeline import DiscoverConfig as DiscoverConfig
     from gnn_discovery.pipeline import discover as discover
+    from gnn_discovery.pipeline import explain as explain
     from gnn_discovery.report import write_report as write_report
+    from gnn_discovery.report.explanation import Explanation as Explanation
     from gnn_discovery.report.record import Discovery as Discovery
     from gnn_discovery.simulator import FunctionSimulator as FunctionSimulator
     from gnn_discovery.simulator import SimulationConfig as SimulationConfig
@@ -47,6 +49,7 @@ _HOMES = {
     "Discovery": "report.record",
     "EngineConfig": "symbolic",
     "EngineUnavailable": "errors",
+    "Explanation": "report.explanation",
     "Expression": "expression",
     "ForceLaw": "law",
     "FunctionSimulator": "simulator",
@@ -67,6 +70,7 @@ _HOMES = {
     "Verdict": "physics",
     "check_simulator": "simulator",
     "discover": "pipeline",
+    "explain": "pipeline",
     "judge": "physics",
     "recognise": "physics",
     "write_report": "report",

@@ -218,6 +218,38 @@ def check(
 
 
 @app.command()
+def explain(
+    ctx: typer.Context,
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NETWORK", help="A trained RUN, or a message function as module:function or file.py:function."
+        ),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="Motion to ask the network about.", show_default="the run's"),
+    ] = None,
+    seed: opt.Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory, new or empty.", show_default="RUN, or runs/NETWORK-N")
+    ] = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    order: opt.Order = 2,
+    units: opt.Units = None,
+    engine: opt.Engine = None,
+) -> None:
+    """Say what a network has learnt, and where it departs from that law.
+
+    A run that was explained already is shown again."""
+    from gnn_discovery.cli import explaining
+
+    config = opt.make_config(seed=seed, order=order, units=units, engine=engine)
+    explaining.explain(network, data, config, out, json=json, quiet=quiet)
+
+
+@app.command()
 def export(
     law: LawFile,
     format: Annotated[str, typer.Option(metavar="NAME", help="A format; `gnn-discovery list` shows them.")],

@@ -19,7 +19,7 @@ from gnn_discovery.export import export as in_format
 from gnn_discovery.export import text as text_format
 from gnn_discovery.law import ForceLaw
 from gnn_discovery.law.text import from_dict, to_dict
-from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.pipeline import DiscoverConfig, asked
 from gnn_discovery.report import read_json as read_discovery
 from gnn_discovery.report import summary
 from gnn_discovery.runs import RunDirectory, next_directory
@@ -179,21 +179,6 @@ def result_lines(found: Mapping[str, Any], path: Path) -> str:
 def finished(run: RunDirectory) -> bool:
     """Whether ``run`` has its result."""
     return (run.path / RESULT).exists()
-
-
-def asked(run: RunDirectory) -> tuple[DiscoverConfig, str]:
-    """The config and the source that ``run`` was begun with."""
-    try:
-        source = run.config["source"]
-        if source is None:
-            raise DataError(
-                "was begun from Python, with an object for a source",
-                where=str(run.path),
-                remedy="Call gnn_discovery.discover again with the same source, config and directory",
-            )
-        return DiscoverConfig.from_dict(run.config["config"]), str(source)
-    except (KeyError, TypeError) as error:
-        raise DataError(f"is of another version ({error})", where=str(run.path / "config.json")) from error
 
 
 def absolute(source: str) -> str:

@@ -5,8 +5,8 @@ from gnn_discovery.messages.contributions import read_messages as read_messages
 from gnn_discovery.messages.given import MessageFunction as MessageFunction
 from gnn_discovery.messages.given import message_function as message_function
 from gnn_discovery.messages.query import Pairs as Pairs
+from gnn_discovery.messages.query import pairs_at as pairs_at
 from gnn_discovery.messages.query import radial_profile as radial_profile
-from gnn_discovery.messages.query import sample_pairs as sample_pairs
 from gnn_discovery.messages.subject import Subject as Subject
 from gnn_discovery.messages.subject import TrainedSubject as TrainedSubject
 from gnn_discovery.messages.symmetry import measure_symmetry as measure_symmetry

@@ -24,7 +24,8 @@ FORM = (
     "mappings name -> (E,), i receives and j sends; it gives an array (E M), M at least D"
 )
 FORCE, ACCELERATION = "the force itself", "the acceleration itself"
-MAP, MAP_OVER_MASS = "a linear map to the force", "a linear map to the acceleration"
+MAP = "the force, by a linear map that was fitted to the motion"
+MAP_OVER_MASS = "the acceleration, by a linear map that was fitted to the motion"
 BETTER = 0.5
 """A reading that had to be fitted must lower the miss of the motion to this part of it."""
 _ROWS = 20_000

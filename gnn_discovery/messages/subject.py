@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gnn_discovery.snapshots import Snapshots
 from gnn_discovery.training import Trained, predict
 
 
+@runtime_checkable
 class Subject(Protocol):
     """A network under study. `explain` asks it for all that it says of it."""
 

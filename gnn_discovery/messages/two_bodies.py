@@ -10,13 +10,16 @@ from gnn_discovery.messages.contributions import Messages
 from gnn_discovery.snapshots import Snapshots
 
 
-def two_bodies(sample: Snapshots, messages: Messages, *, own: bool = False, particular: bool = False) -> Snapshots:
+def two_bodies(
+    sample: Snapshots, messages: Messages, *, faint: float = 0.0, own: bool = False, particular: bool = False
+) -> Snapshots:
     """Each pair of ``sample`` by itself: two particles where they were, the target what ``messages`` says of it.
 
     A law that is fitted to it is the network's, whatever the motion does.
 
     Args:
         messages: read at all pairs of ``sample``.
+        faint: part of the whole force on the receiver; pairs that say no more either way are left out.
         own: whether each particle also does to itself what ``messages`` says.
         particular: whether the bodies are particular ones, whose inferred properties are sought: then each keeps its
             place among the N, and all but two are absent.
@@ -24,6 +27,8 @@ def two_bodies(sample: Snapshots, messages: Messages, *, own: bool = False, part
     there = sample.pair_present()
     force = np.zeros((*there.shape, sample.dim))
     force[there] = messages.pair.contributions
+    seen = np.zeros(there.shape, bool)
+    seen[there] = np.linalg.norm(messages.pair.contributions, axis=-1) > faint * messages.pair.total
     if own:
         alone = np.zeros_like(sample.positions)
         alone[sample.present] = messages.own.contributions
@@ -32,7 +37,7 @@ def two_bodies(sample: Snapshots, messages: Messages, *, own: bool = False, part
     both = [(k, number[j, i]) for (i, j), k in number.items() if i < j and (j, i) in number]
     one, other = np.array(both, int).reshape(-1, 2).T
     i, j = sample.receivers[one], sample.senders[one]
-    s, e = np.nonzero(there[:, one])
+    s, e = np.nonzero(seen[:, one] | seen[:, other])
     ends = np.stack([i[e], j[e]], -1)
     at = (s[:, None], ends)
     x = sample.positions[at]

@@ -10,6 +10,8 @@ from gnn_discovery.physics.judge import decide as decide
 from gnn_discovery.physics.judge import investigate as investigate
 from gnn_discovery.physics.judge import judge as judge
 from gnn_discovery.physics.judge import needs_seeds as needs_seeds
+from gnn_discovery.physics.learnt import check_follows as check_follows
+from gnn_discovery.physics.learnt import judge_learnt as judge_learnt
 from gnn_discovery.physics.recognise import Recognition as Recognition
 from gnn_discovery.physics.recognise import recognise as recognise
 from gnn_discovery.physics.record import Check as Check

@@ -4,6 +4,8 @@ from gnn_discovery.pipeline.check import check as check
 from gnn_discovery.pipeline.check import fit_given as fit_given
 from gnn_discovery.pipeline.config import DiscoverConfig as DiscoverConfig
 from gnn_discovery.pipeline.keep import Keep as Keep
+from gnn_discovery.pipeline.keep import asked as asked
+from gnn_discovery.pipeline.learnt import explain as explain
 from gnn_discovery.pipeline.networks import network as network
 from gnn_discovery.pipeline.steps import Reading as Reading
 from gnn_discovery.pipeline.steps import Source as Source

@@ -89,7 +89,7 @@ def symmetry_checks(reading: Reading, config: NetworkConfig) -> tuple[Check, ...
 def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Messages, data: Split) -> Evidence:
     """Plain arrays for the figures; messages are those of held-out runs, and so is the motion, which the constants of
     ``choice.law`` have not seen."""
-    table = _in_units_of(law, messages.pair.select(slice(0, ROWS)))
+    table = in_units_of(law, messages.pair.select(slice(0, ROWS)))
     run = data.test.select(data.test.run == data.test.run[0])
     properties = {k: v[0] for k, v in run.properties.items()} | {k: v.values for k, v in law.latent.items()}
     rolled = roll(
@@ -122,7 +122,7 @@ def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Message
     )
 
 
-def _in_units_of(law: ForceLaw, table: MessageTable) -> MessageTable:
+def in_units_of(law: ForceLaw, table: MessageTable) -> MessageTable:
     """The table with the law's inferred properties in the place of the network's own."""
     inferred = {f"{name}_j": latent.values[table.sender] for name, latent in law.latent.items()}
     return replace(table, properties={**table.properties, **inferred})

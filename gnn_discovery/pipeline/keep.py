@@ -10,8 +10,24 @@ import numpy as np
 from gnn_discovery.errors import DataError
 from gnn_discovery.law import Choice, ForceLaw
 from gnn_discovery.law.text import to_dict
+from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.training import Checkpoints, Trained
+
+
+def asked(run: RunDirectory) -> tuple[DiscoverConfig, str]:
+    """The config and the source that ``run`` was begun with."""
+    try:
+        source = run.config["source"]
+        if source is None:
+            raise DataError(
+                "was begun from Python, with an object for a source",
+                where=str(run.path),
+                remedy="Call gnn_discovery.discover again with the same source, config and directory",
+            )
+        return DiscoverConfig.from_dict(run.config["config"]), str(source)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"is of another version ({error})", where=str(run.path / "config.json")) from error
 
 
 class Keep:

@@ -45,13 +45,25 @@ class LatentRow:
     far: bool
 
 
-def render(discovery: Discovery, drawings: Sequence[Drawing]) -> str:
-    """The page as text. Everything that comes from outside is escaped."""
+def render(
+    discovery: Discovery,
+    drawings: Sequence[Drawing],
+    question: str = "What moves these particles",
+    parting: Sequence[str] = (),
+) -> str:
+    """The page as text. Everything that comes from outside is escaped.
+
+    Args:
+        question: that the page answers.
+        parting: sentences on where network and law part ways.
+    """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     law, verdict = discovery.law, discovery.verdict
     return template.render(
         discovery=discovery,
+        question=question,
+        parting=parting,
         law=law,
         equation=_set(pieces(law)),
         symbolic=[_set((scalar_latex(term, numeric=False),)) for term in law.terms],

@@ -1,0 +1,231 @@
+"""explain(): from a trained network to the law that it has learnt, and where network and law part ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnn_discovery.distill import visible
+from gnn_discovery.errors import DataError, StorageError, UsageError
+from gnn_discovery.law.choose import Choice, Scored, settle
+from gnn_discovery.law.choose import choose as choose_law
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.law.refit import refit
+from gnn_discovery.law.weights import force_scale, relative_errors
+from gnn_discovery.messages import Subject, TrainedSubject, message_function, symmetry_of
+from gnn_discovery.physics import check_follows, judge_learnt
+from gnn_discovery.physics.dimensions import with_units
+from gnn_discovery.physics.equivalence import RELATIVE
+from gnn_discovery.physics.learnt import MOST
+from gnn_discovery.physics.parting import Stretch, agreed
+from gnn_discovery.pipeline import steps
+from gnn_discovery.pipeline.clock import Clock, Monitor
+from gnn_discovery.pipeline.config import DiscoverConfig
+from gnn_discovery.pipeline.evidence import measure_fit, symmetry_checks
+from gnn_discovery.pipeline.keep import Keep, asked
+from gnn_discovery.pipeline.networks import network
+from gnn_discovery.pipeline.study import Study
+from gnn_discovery.report.explanation import RESULT, Explanation, write_explanation
+from gnn_discovery.report.record import Discovery, Evidence, FrontPoint
+from gnn_discovery.runs import RunDirectory, versions
+from gnn_discovery.simulator import named
+from gnn_discovery.snapshots import Snapshots, Split
+from gnn_discovery.training import Trained
+from gnn_discovery.trajectory import fingerprint
+
+NETWORK = "network"
+ASSUMED = (
+    "The law is fitted to the pair forces that the network says, not to the motion.",
+    "Where the data have no pairs, pairs of the data were moved there, and the network was asked.",
+)
+GRAINS, LOOSEST = 2.0, 0.1
+"""A network follows a law that is as near to it as so many times what no sum of smooth curves follows; this at most."""
+ROWS = 4000
+GAUGES = {
+    "fixed": "the force itself",
+    "linear": "the force, by the slope of the node function",
+    "odd": "the force, by the change when a neighbour is mirrored",
+    "two_body": "the force, by asking about two particles alone",
+}
+"""The readings of our own networks, in words."""
+
+
+def explain(
+    subject: str | Path | Trained | Callable[..., Any],
+    source: steps.Given | None = None,
+    config: DiscoverConfig | None = None,
+    *,
+    directory: str | Path | None = None,
+    monitor: Monitor | None = None,
+    command: str | None = None,
+) -> Explanation:
+    """What a network has learnt: law, verdict, and where network and law part ways.
+
+    Args:
+        subject: the directory of a run; a trained network; or a message function, itself or as ``module:function`` or
+            ``file.py:function``, called as ``messages(positions_i, positions_j, velocities_i, velocities_j,
+            properties_i, properties_j)`` with float64 arrays (E D) and mappings name -> (E,) for E pairs, of which i
+            receives and j sends. It gives (E M): the force on i, or that over its mass (M = D), or numbers that a
+            linear map makes a force of, which is then fitted to the motion.
+        source: motion that it was trained on, or is asked about, as for `discover`; a run brings its own.
+        directory: where explanation.json and explanation.html are written; by default nowhere.
+
+    Raises:
+        UsageError, DataError, EngineUnavailable, NoResult, StorageError: see `gnn_discovery.errors`.
+    """
+    if directory is not None and (Path(directory) / RESULT).exists():
+        raise StorageError("is there already", where=str(Path(directory) / RESULT), remedy="Give another directory")
+    label, clock = _name(subject), Clock(monitor)
+    run = RunDirectory(Path(subject)) if isinstance(subject, str | Path) and Path(subject).is_dir() else None
+    if run is not None:
+        own, there = asked(run)
+        source, config = there if source is None else source, config or own
+    if source is None:
+        raise UsageError("no motion to ask the network about", where=label, remedy="Give its data")
+    config = config or DiscoverConfig()
+    steps.check_engines(config)
+    with clock("motion"):
+        given = steps.load(source, config.simulation)
+        data = steps.observe(given, config)
+    with clock("messages"):
+        study = Study(_subject(run or subject, label, data, config), data)
+    made = {
+        "source": f"{label} on {given.label}",
+        "particles": data.train.names or (),
+        "seed": config.seed,
+        "versions": versions(),
+        "data_sha256": fingerprint(given.trajectories),
+        "command": command,
+    }
+    explanation = _explained(study, config, clock, made)
+    if directory is not None:
+        write_explanation(explanation, directory)
+    return explanation
+
+
+def _name(subject: Any) -> str:
+    return "a network" if isinstance(subject, Trained) else str(getattr(subject, "__name__", subject))
+
+
+def _subject(given: Any, label: str, data: Split, config: DiscoverConfig) -> Subject:
+    if isinstance(given, RunDirectory):
+        if not given.done(NETWORK):
+            raise DataError("holds no trained network", where=label, remedy=f"gnn-discovery resume {label}")
+        given = network(NETWORK, data, config, Keep(given))
+    if isinstance(given, Trained):
+        return TrainedSubject(given)
+    function = named(str(given)) if isinstance(given, str | Path) else given
+    if not callable(function):
+        raise UsageError(
+            f"is no function but a {type(function).__name__}", where=label, remedy="Name a message function"
+        )
+    return message_function(function, label, data.train)
+
+
+def _explained(study: Study, config: DiscoverConfig, clock: Clock, made: dict[str, Any]) -> Explanation:
+    """Law, verdict and parting; ``made`` is what a discovery holds of how it was made."""
+    data, messages = study.data, study.messages["train"]
+    symmetry = symmetry_of(study.subject, data.train)
+    with clock("regression"):
+        reading = steps.Reading(replace(messages, pair=messages.pair.select(study.seen("train"))), symmetry)
+        distilled = steps.distill(reading, data, config, report=clock.regression)
+        grain = study.grain(distilled.structures[0][-1]) if visible(reading.messages.pair) else 0.0
+        tolerance = float(np.clip(GRAINS * grain, RELATIVE, LOOSEST))
+    with clock("refit"):
+        choice = choose_law(
+            distilled.laws, study.pairs("train"), study.pairs("valid"), latent=study.latent, seed=config.seed
+        )
+        law, where = _followed(choice, study, tolerance)
+    with clock("verdict"):
+        together = agreed(study.along_r(law), tolerance)
+        observed = symmetry_checks(steps.Reading(study.messages["test"], symmetry))
+        follows = check_follows(together, tolerance)
+        verdict = judge_learnt(
+            law, study.pairs("train", where), study.pairs("test", where), data.test, follows, observed
+        )
+    with clock("evidence"):
+        profiles = study.profiles(law, together)
+        apart = study.parted(law, profiles, tolerance)
+        fit, evidence = measure_fit(law, study.subject.predict, data), _evidence(study, law, choice)
+    figures: dict[str, float | bool | str | None] = {
+        "components_alive": messages.alive,
+        "gauge": messages.gauge,
+        "additivity": messages.additivity,
+        "law_from_messages_alone": str(distilled.laws[0]),
+        "engines": distilled.outcome,
+        **{f"gauge_difference_{k}": v for k, v in messages.agreement.items()},
+    }
+    found = Discovery(
+        law=with_units(law, data.train),
+        verdict=verdict,
+        fit=fit,
+        assumptions=ASSUMED,
+        messages=figures,
+        seconds=dict(clock.seconds),
+        evidence=evidence,
+        **made,
+    )
+    return Explanation(
+        found,
+        gauge=GAUGES.get(messages.gauge, messages.gauge),
+        additivity=study.messages["test"].additivity,
+        tolerance=tolerance,
+        profiles=profiles,
+        together=together,
+        apart=apart,
+        own=study.own,
+        seen=study.visible_share,
+    )
+
+
+def _followed(choice: Choice, study: Study, tolerance: float) -> tuple[ForceLaw, Stretch | None]:
+    """The simplest law that the network follows over most of its pairs, fitted to these; else the one chosen.
+
+    Its constants are first fitted to the pairs nearest to it, that those where the network does something else may not
+    draw it away.
+    """
+    every = study.pairs("train")
+    for tried in choice.scoreboard:
+        if not tried.law.terms or tried.error > LOOSEST + 1 - MOST:
+            continue
+        law = tried.law
+        for _ in range(2):
+            law = refit(law, _nearest(law, every), latent=tuple(law.latent), starts=0, errors=False).law
+        where = agreed(study.along_r(law), tolerance)
+        if where is not None and where.share >= MOST:
+            return settle(law, study.pairs("train", where), latent=study.latent), where
+    return choice.law, None
+
+
+def _nearest(law: ForceLaw, pairs: Snapshots) -> Snapshots:
+    """Most of the pairs: those of the least relative error."""
+    errors = relative_errors(law, pairs, force_scale(pairs)).sum(axis=1)
+    return pairs.select(errors <= np.quantile(errors, MOST))
+
+
+def _evidence(study: Study, law: ForceLaw, choice: Choice) -> Evidence:
+    """What the figures of the messages are drawn from; of motion there is nothing to draw."""
+    messages = study.messages["test"]
+    seen = np.flatnonzero(study.seen("test"))
+    table = messages.pair.select(np.random.default_rng(0).permutation(seen)[:ROWS])
+    dim, particles = study.data.train.dim, study.data.train.present.shape[1]
+
+    def point(tried: Scored) -> FrontPoint:
+        return FrontPoint(tried.complexity, tried.error, str(tried.law), str(tried.law) == str(law))
+
+    return Evidence(
+        spectrum=messages.spectrum,
+        alive=messages.alive,
+        message=table.contributions,
+        message_law=study.said_by(law, table),
+        curves=(),
+        front=tuple(point(tried) for tried in choice.scoreboard),
+        residuals=np.zeros(0),
+        observed=np.zeros((0, particles, dim)),
+        rolled=np.zeros((0, particles, dim)),
+        history=np.zeros((0, 3)),
+    )

@@ -1,0 +1,172 @@
+"""Explanation: what a network has learnt, and where network and law part ways; as text, JSON and one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.physics.parting import Profile, Stretch
+from gnn_discovery.physics.record import Verdict
+from gnn_discovery.report.digits import plain, share
+from gnn_discovery.report.document import to_json
+from gnn_discovery.report.record import Discovery
+from gnn_discovery.report.summary import summary
+from gnn_discovery.runs.files import plain as plain_values
+from gnn_discovery.runs.files import write_bytes, write_json
+
+RESULT, PAGE = "explanation.json", "explanation.html"
+STEADY, CHANGED = 1.25, 1.5
+"""A force that changes by no more than the one factor, where the law's does by the other, stays as it is."""
+SIDES = 2.0
+"""What an error on the motion must be, times the other, for the motion to take sides."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The law of a network, the verdict on it, and where the two part ways.
+
+    Attributes:
+        found: law, verdict and evidence, as of a discovery; the law is fitted to the network's pair forces, ``fit``
+            says how well network and law predict the motion.
+        gauge: what messages are read as.
+        additivity: what their sums miss of the observed force (median).
+        tolerance: relative deviation beyond which network and law part ways.
+        profiles: both along the distance and other variables.
+        together: the stretch of r in which the network follows the law; None where it nowhere does.
+        apart: the stretches in which it does not.
+        own: part of the whole force (median) that the network has a particle do to itself.
+        seen: part of the pairs whose force can be seen beside the whole on the receiver; the others are left out.
+    """
+
+    found: Discovery
+    gauge: str
+    additivity: float
+    tolerance: float
+    profiles: tuple[Profile, ...]
+    together: Stretch | None
+    apart: tuple[Stretch, ...]
+    own: float
+    seen: float
+
+    @property
+    def law(self) -> ForceLaw:
+        return self.found.law
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.found.verdict
+
+    def __str__(self) -> str:
+        return "\n".join([f"It has learnt {self.law}", str(self.verdict), *sentences(self)])
+
+
+def sentences(explanation: Explanation) -> list[str]:
+    """Where network and law part ways, in sentences."""
+    together, fit = explanation.together, explanation.found.fit
+    sums = f"their sums miss the observed force by {share(explanation.additivity)} (median)"
+    said = [f"Its messages are read as {explanation.gauge}; {sums}."]
+    if together is not None:
+        said.append(
+            f"The network follows the law to {share(together.deviation)} (median) for {_range(together)}, where "
+            f"{share(together.share)} of the pairs are."
+        )
+    said += [_parting(stretch) for stretch in explanation.apart]
+    if together is not None and not any(s.variable == "r" and not s.share for s in explanation.apart):
+        every = explanation.profiles[0]
+        wide = f"{plain(every.low[0], 3)} < r < {plain(every.high[-1], 3)}"
+        said.append(f"It follows it past the data too: it was asked for {wide}.")
+    if explanation.own > explanation.tolerance and all(term.kind == "pair" for term in explanation.law.terms):
+        said.append(f"It also has particles push themselves, with {share(explanation.own)} of the force (median).")
+    if explanation.seen < 0.9995:
+        seen = share(explanation.seen)
+        said.append(f"Compared are the {seen} of the pairs whose force can be seen beside the others.")
+    law, network = fit.law_error[0], fit.network_error[0]
+    if law is not None and network is not None:
+        both = f"the law misses {share(law)} of it, the network {share(network)}"
+        said.append(f"Held-out motion: {both}. {_sides(law, network)}.")
+    return said
+
+
+def _range(stretch: Stretch) -> str:
+    low, high = plain(stretch.low, 3), plain(stretch.high, 3)
+    return f"{stretch.variable} = {low}" if stretch.low == stretch.high else f"{low} < {stretch.variable} < {high}"
+
+
+def _parting(stretch: Stretch) -> str:
+    """One stretch in which network and law differ: where, how many pairs, how, and which of them the motion follows."""
+    many = f"{share(stretch.share)} of the pairs" if stretch.share else "no data"
+    text = f"For {_range(stretch)} ({many}) they part: {_how(stretch)}"
+    if stretch.network_error is not None and stretch.law_error is not None:
+        text += f". {_sides(stretch.law_error, stretch.network_error)}"
+        text += f" (there the law misses {share(stretch.law_error)}, the network {share(stretch.network_error)})"
+    return text + "."
+
+
+def _how(stretch: Stretch) -> str:
+    """What the network does there, from where it leaves the law to the far end."""
+    both = list(zip(stretch.network, stretch.law, strict=True))
+    near, far = sorted(both, key=lambda end: abs(end[0] - end[1]) / (end[0] + end[1] or 1.0))
+    steady = max(near[0], far[0]) < STEADY * min(near[0], far[0])
+    if stretch.low < stretch.high and steady and max(near[1], far[1]) > CHANGED * min(near[1], far[1]):
+        return f"the network's force stays near {plain(far[0], 2)} while the law's goes to {plain(far[1], 2)}"
+    if far[0] > CHANGED * far[1] or far[1] > CHANGED * far[0]:
+        times = plain(far[0] / far[1], 2) if far[1] else "many"
+        return f"the network's force becomes {times} times the law's"
+    return f"they differ by {share(stretch.deviation)} of the force"
+
+
+def _sides(law: float, network: float) -> str:
+    if SIDES * law < network:
+        return "The motion follows the law: the network errs"
+    if SIDES * network < law:
+        return "The motion follows the network: the law lacks something"
+    return "The motion does not decide between them"
+
+
+def explanation_json(explanation: Explanation) -> dict[str, Any]:
+    """As `to_json` of a discovery, and the parting."""
+    parting = {
+        "gauge": explanation.gauge,
+        "additivity": explanation.additivity,
+        "tolerance": explanation.tolerance,
+        "seen": explanation.seen,
+        "own": explanation.own,
+        "together": explanation.together,
+        "apart": explanation.apart,
+        "profiles": explanation.profiles,
+    }
+    return {**to_json(explanation.found), "parting": plain_values(parting), "text": explanation_text(explanation)}
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """A few lines for the terminal."""
+    told = "\n".join(f"{'' if k else 'parting':>8}  {text}" for k, text in enumerate(sentences(explanation)))
+    return f"{summary(explanation.found)}\n{told}"
+
+
+def write_explanation(explanation: Explanation, directory: str | Path) -> Path:
+    """Write explanation.json, explanation.html and figures/*.svg into ``directory``, each whole or not at all.
+
+    Returns:
+        The path of explanation.html.
+
+    Raises:
+        StorageError: the directory cannot be written.
+    """
+    from gnn_discovery.report.figures import draw_all
+    from gnn_discovery.report.page import render
+    from gnn_discovery.report.sides import draw_profile
+
+    directory = Path(directory)
+    drawings = (
+        *(draw_profile(profile, explanation.tolerance) for profile in explanation.profiles),
+        *draw_all(explanation.found),
+    )
+    question, page = "What this network has learnt", directory / PAGE
+    for drawing in drawings:
+        write_bytes(directory / "figures" / f"explained-{drawing.name}.svg", drawing.svg.encode())
+    write_bytes(page, render(explanation.found, drawings, question, sentences(explanation)).encode())
+    write_json(directory / RESULT, explanation_json(explanation))
+    return page
