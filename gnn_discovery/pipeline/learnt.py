@@ -17,6 +17,7 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.refit import refit
 from gnn_discovery.law.weights import force_scale, relative_errors
 from gnn_discovery.messages import Subject, TrainedSubject, message_function, symmetry_of
+from gnn_discovery.model import NetworkConfig
 from gnn_discovery.physics import check_follows, judge_learnt
 from gnn_discovery.physics.dimensions import with_units
 from gnn_discovery.physics.equivalence import RELATIVE
@@ -45,6 +46,8 @@ ASSUMED = (
 GRAINS, LOOSEST = 2.0, 0.1
 """A network follows a law that is as near to it as so many times what no sum of smooth curves follows; this at most."""
 ROWS = 4000
+ANYTHING = NetworkConfig(inputs="absolute")
+"""Of a function that somebody gives no symmetry is known beforehand."""
 GAUGES = {
     "fixed": "the force itself",
     "linear": "the force, by the slope of the node function",
@@ -142,7 +145,8 @@ def _explained(study: Study, config: DiscoverConfig, clock: Clock, made: dict[st
         law, where = _followed(choice, study, tolerance)
     with clock("verdict"):
         together = agreed(study.along_r(law), tolerance)
-        observed = symmetry_checks(steps.Reading(study.messages["test"], symmetry))
+        shape = study.subject.trained.config if isinstance(study.subject, TrainedSubject) else ANYTHING
+        observed = symmetry_checks(steps.Reading(study.messages["test"], symmetry), shape)
         follows = check_follows(together, tolerance)
         verdict = judge_learnt(
             law, study.pairs("train", where), study.pairs("test", where), data.test, follows, observed
