@@ -66,6 +66,7 @@ def discover_in(law: str, system: str, seed: int) -> dict[str, Any]:
         "status": found.verdict.status,
         "match": found.verdict.match,
         "seconds": time.perf_counter() - start,
+        "steps": found.seconds,
         **given,
     }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from fractions import Fraction
+from math import prod
 
 import astropy.units as u
 import numpy as np
@@ -15,6 +18,7 @@ from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term, refit
 from gnn_discovery.law.roll import roll
+from gnn_discovery.law.text import to_dict
 from gnn_discovery.model import NetworkConfig
 from gnn_discovery.physics import JudgeContext, judge
 from gnn_discovery.physics.dimensions import with_units
@@ -187,6 +191,33 @@ def test_the_constants_of_a_refit_carry_units_that_convert_them(units):
     assert constants["B"].value * factor(constants["B"].unit, "AU") == pytest.approx(B, rel=1e-12)
     theirs = (1.0 * u.AU**3 / u.day**2 / u.solMass).si
     assert parsed(constants["A"].unit).dimensionality == parsed(unit_of(theirs)).dimensionality
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        {"length": "AU", "time": "yr/(2*pi)", "m": "M_sun", "q": "e"},
+        {"length": "Å", "time": "Å*(u/eV)^0.5", "m": "g/mol", "q": "elementary_charge"},
+        {"length": "17.3 km", "time": "µs", "m": "kg/m * km", "q": "statC"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "powers"),
+    [
+        ("-A*m_i*m_j/r**2", (3, -2, -1, 0)),
+        ("A*q_i*q_j*r", (0, -2, 1, -2)),
+        ("A*m_i*sqrt(r)", (Fraction(1, 2), -2, 0, 0)),
+        ("A*r**2", (-1, -2, 1, 0)),
+    ],
+)
+def test_every_unit_of_a_constant_is_read_back(units, text, powers):
+    """Through JSON, and against the product of the powers that dimensional analysis asks for."""
+    properties = {"m": np.ones(4), "q": np.ones(4)}
+    data = assemble([replace(run, properties=properties, units=units) for run in runs_in(ASTRONOMICAL)])
+    law = ForceLaw((Term("pair", "radial", Expression.parse(text), {"A": Constant(1.0)}),), divides_by_mass=True)
+    stated = json.loads(json.dumps(to_dict(with_units(law, data))))["terms"][0]["constants"]["A"]["unit"]
+    expected = prod([parsed(units[what]) ** float(p) for what, p in zip(units, powers, strict=True)])
+    assert float((parsed(stated) / expected).to("").magnitude) == pytest.approx(1.0, rel=1e-12)
 
 
 @SYSTEMS
