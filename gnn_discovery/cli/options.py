@@ -72,6 +72,15 @@ Engine = Annotated[
         show_default="operon",
     ),
 ]
+Known = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TERMS",
+        help="Terms of the law that are known, the search is for the rest: 'pair radial: -m_i*m_j/r**2'. A number in "
+        "them stays, a name that is no variable is fitted; ; stands between terms.",
+        show_default=False,
+    ),
+]
 Distances = Annotated[
     tuple[float, float],
     typer.Option(metavar="LOW HIGH", help="Least and largest distance of two particles at which the law has to hold."),
@@ -94,6 +103,7 @@ def make_config(
     dim: int | None = None,
     order: int = 2,
     cutoff: float | None = None,
+    known: str | None = None,
     units: str | None = None,
     node: str | None = None,
     strategy: str | None = None,
@@ -119,6 +129,7 @@ def make_config(
     return replace(
         config,
         cutoff=cutoff,
+        known=known,
         units=_units(units),
         order=order,  # type: ignore[arg-type]  # 1 or 2: the option's range
         simulation=SimulationConfig(runs, frames, particles, dim, seed),

@@ -87,11 +87,13 @@ def distill(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
     with monitor(quiet) as progress:
         progress.stage("motion")
         data = pipeline.observe(pipeline.load(source, config.simulation), config)
-        trained = pipeline.network(NETWORK, data, config, pipeline.Keep(run))
+        known = pipeline.given_law(config, data)
+        rest = pipeline.leave(known, data)
+        trained = pipeline.network(NETWORK, rest, config, pipeline.Keep(run))
         progress.stage("messages")
-        reading = pipeline.read(trained, data, config)
+        reading = pipeline.read(trained, rest, config)
         progress.stage("regression")
-        distilled = pipeline.distill(reading, data, config, report=progress.regression)
+        distilled = pipeline.beside(known, pipeline.distill(reading, rest, config, report=progress.regression))
         progress.stage("refit")
         law = pipeline.choose(distilled.laws, data, config).law
     found = {**to_dict(law), "text": str(law)}

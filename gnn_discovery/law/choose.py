@@ -81,8 +81,9 @@ def choose(
     unit of complexity. On exact data right forms reach 1e-7 and less and wrong ones 1e-3 to 1, so any price
     between .001 and 1 gives the same answer; with noise .02 asks a further constant (about four units) for
     8% of the error, above what constants gain by absorbing the bias of numerical derivatives. The law
-    without terms always takes part. Candidates are tried on few snapshots first, the front is tried again
-    in other forms (round exponents, fewer constants and terms, softened), what is left is fitted on more.
+    without terms, but those that are given, always takes part. Candidates are tried on few snapshots first, the
+    front is tried again in other forms (round exponents, fewer constants and terms, softened), what is left is
+    fitted on more.
     Of noisy motion (in weak form) few runs tell little: what is left is scored on every run of both, each
     held out in its turn.
 
@@ -109,7 +110,7 @@ def choose(
         groups = held_errors(fitted.law, held, scale, by_particle=bool(latent))
         return _Entry(fitted.law, complexity(fitted.law), groups, math.isfinite(fitted.error))
 
-    nothing = replace(candidates[0], terms=(), latent={})
+    nothing = replace(candidates[0].given, latent={})
     given = [structural_amplitude(law, _used(law, latent)) for law in candidates]
     tried: dict[tuple, _Entry] = {}
     for step in range(_ROUNDS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -45,7 +45,8 @@ class Term:
 
     Names in ``expression`` that are keys of ``constants`` are constants; all others are variables:
     ``r``, ``v``, ``v_r``, ``x``, ``y``, ``z`` and properties with suffix ``_i`` or ``_j``. ``engines`` are those that
-    offered the formula that the term goes back to; none offers a mere number.
+    offered the formula that the term goes back to; none offers a mere number. ``given``: the user stated the term, and
+    no more than its constants are fitted.
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class Term:
     constants: Mapping[str, Constant] = field(default_factory=dict)
     centre: tuple[float, ...] | None = None
     engines: tuple[str, ...] = ()
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,16 @@ class ForceLaw:
     order: Order = 2
     divides_by_mass: bool = False
     latent: Mapping[str, LatentProperty] = field(default_factory=dict)
+
+    @property
+    def given(self) -> ForceLaw:
+        """The terms that the user stated."""
+        return replace(self, terms=tuple(term for term in self.terms if term.given))
+
+    @property
+    def rest(self) -> ForceLaw:
+        """The terms that nobody stated."""
+        return replace(self, terms=tuple(term for term in self.terms if not term.given))
 
     @property
     def engines(self) -> tuple[str, ...]:

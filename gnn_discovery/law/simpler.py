@@ -50,11 +50,13 @@ def _anonymous(term: Term) -> str:
 
 
 def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
-    """Laws with one thing less (a term, a constant, a summand, a branch), and the softened law.
+    """Laws with one thing less (a term, a constant, a summand, a branch), and the softened law; given terms stay.
 
     Each has to be refitted and to win on held-out data.
     """
     for t, term in enumerate(law.terms):
+        if term.given:
+            continue
         if len(law.terms) > 1:
             yield replace(law, terms=law.terms[:t] + law.terms[t + 1 :])
         for make in _changes(term):

@@ -65,7 +65,8 @@ def law_text(law: ForceLaw) -> str:
     for term in law.terms:
         unit = _UNIT.get((term.kind, term.direction), f"{term.direction}_hat")
         where = f", r from {_point(term.centre)}" if term.centre is not None and any(term.centre) else ""
-        parts.append(f"{'sum_j ' if term.kind == 'pair' else ''}[{term_text(term)}] {unit}{where}")
+        given = " (given)" if term.given else ""
+        parts.append(f"{'sum_j ' if term.kind == 'pair' else ''}[{term_text(term)}] {unit}{where}{given}")
     text = f"{left} = {' + '.join(parts)}"
     for constant in (c for term in law.terms for c in term.constants.values()):
         if constant.notable is not None and any(map(str.isalpha, constant.notable.name)):  # others show in the number
@@ -107,6 +108,8 @@ def _term_dict(term: Term) -> dict[str, Any]:
     }
     if term.centre is not None:
         plain["centre"] = list(term.centre)
+    if term.given:
+        plain["given"] = True
     return plain
 
 
@@ -138,8 +141,9 @@ def _term(record: Mapping[str, Any]) -> Term:
     if direction not in ("radial", "transverse", "velocity", "x", "y", "z"):
         raise DataError(f"the direction of a term is {direction!r}", remedy="radial, transverse, velocity, x, y or z")
     centre = record.get("centre")
+    centre = None if centre is None else tuple(map(float, centre))
     expression = Expression.parse(record["expression"])
-    return Term(kind, direction, expression, constants, None if centre is None else tuple(map(float, centre)))
+    return Term(kind, direction, expression, constants, centre, given=bool(record.get("given", False)))
 
 
 def _notable(record: Mapping[str, Any] | None) -> Notable | None:

@@ -85,13 +85,13 @@ def investigate(
     test: Snapshots | None = None,
     extreme: Snapshots | None = None,
 ) -> Findings | None:
-    """Compares a law with the catalogue, and tests it; None where it has no term.
+    """Compares a law with the catalogue, and tests it; None where it has no term that is not given.
 
     Args:
         fitted: the law as it was fitted to ``data`` alone, which known laws are held against; by default ``law``.
         test, extreme: motion that neither it nor known laws are fitted to; by default they are measured on ``data``.
     """
-    if not law.terms:
+    if not law.rest.terms:
         return None
     comparison = compare(law, data)
     soundness = (

@@ -56,7 +56,7 @@ def contest(
     for rank in range(min(_MOST, max(map(len, options)))):
         chosen = [fits[min(rank, len(fits) - 1)] if fits else None for fits in options]
         other = replace(law, terms=_terms(law, comparison, chosen))
-        if not other.terms:
+        if not other.rest.terms:
             break
         names = {name for term in other.terms for name in term.expression.names}
         latent = [name for name in law.latent if {f"{name}_i", f"{name}_j"} & names]
@@ -108,7 +108,7 @@ def _terms(
 ) -> tuple[Term, ...]:
     """The terms of ``law`` with those of ``chosen`` in their place; where there are none, those that are known stay,
     or all that are there (``keep``)."""
-    terms: list[Term] = []
+    terms = list(law.given.terms)
     for part, fit, ((key, centre), old) in zip(comparison.channels, chosen, channels(law).items(), strict=True):
         if fit is not None:
             terms += [f.term(key, constants, centre) for f, constants in zip(fit.forms, fit.constants, strict=True)]

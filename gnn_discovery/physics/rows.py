@@ -58,9 +58,9 @@ def channel(term: Term) -> Channel:
 
 
 def channels(law: ForceLaw) -> dict[tuple[Channel, tuple[float, ...] | None], tuple[Term, ...]]:
-    """The terms of the law by channel and centre."""
+    """The terms of the law by channel and centre, without those that are given."""
     groups: dict = {}
-    for term in law.terms:
+    for term in law.rest.terms:
         groups.setdefault((channel(term), term.centre), []).append(term)
     return {key: tuple(terms) for key, terms in groups.items()}
 

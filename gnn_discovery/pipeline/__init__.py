@@ -1,8 +1,11 @@
 """The story in order: motion, network, messages, candidates, law, verdict, report."""
 
 from gnn_discovery.pipeline.check import check as check
-from gnn_discovery.pipeline.check import fit_given as fit_given
 from gnn_discovery.pipeline.config import DiscoverConfig as DiscoverConfig
+from gnn_discovery.pipeline.given import beside as beside
+from gnn_discovery.pipeline.given import fit_given as fit_given
+from gnn_discovery.pipeline.given import given_law as given_law
+from gnn_discovery.pipeline.given import leave as leave
 from gnn_discovery.pipeline.keep import Keep as Keep
 from gnn_discovery.pipeline.keep import asked as asked
 from gnn_discovery.pipeline.learnt import explain as explain

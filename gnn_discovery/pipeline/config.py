@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gnn_discovery.errors import UsageError
+from gnn_discovery.law.written import read
 from gnn_discovery.model import NetworkConfig
 from gnn_discovery.simulator import SimulationConfig
 from gnn_discovery.symbolic import EngineConfig
@@ -24,6 +25,9 @@ class DiscoverConfig:
         seed: of every random choice.
         order: of the equation of motion, ``m a = sum F`` (2) or ``v = sum F`` (1).
         cutoff: distance beyond which pairs do not interact; None takes that of the motion, or connects all.
+        known: terms of the law that are known, the search is for the rest; written as in `gnn_discovery.law.written`,
+            in the units of the motion: ``pair radial: -m_i*m_j/r**2``. A number in them stays, a name that is no
+            variable is fitted.
         units: of ``length``, ``time`` and properties: the motion is converted to them where it states others.
         engines: symbolic engines by name; with several the report says whether each alone leads to the same law.
         errors: of the constants: ``jackknife``, runs left out in turn, or ``posterior``, draws by NUTS (an extra).
@@ -33,6 +37,7 @@ class DiscoverConfig:
     seed: int = 0
     order: Order = 2
     cutoff: float | None = None
+    known: str | None = None
     units: Mapping[str, str] = field(default_factory=dict)
     engines: tuple[str, ...] = ("operon",)
     errors: str = "jackknife"
@@ -45,7 +50,8 @@ class DiscoverConfig:
     def __post_init__(self) -> None:
         if isinstance(self.engines, str) or not self.engines or len(set(self.engines)) < len(self.engines):
             raise UsageError(f"engines must be names, each once, got {self.engines!r}", remedy='As in ("operon",)')
-
+        if self.known is not None:
+            read(self.known)
         if self.errors not in ERRORS:
             raise UsageError(f"errors is {self.errors!r}", remedy=f"Choose from {', '.join(ERRORS)}")
 

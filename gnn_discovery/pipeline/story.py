@@ -25,6 +25,7 @@ from gnn_discovery.pipeline import steps
 from gnn_discovery.pipeline.clock import Clock, Monitor
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.evidence import draw_from, explained, measure_fit, symmetry_checks
+from gnn_discovery.pipeline.given import beside, corrected, given_law, leave, with_given
 from gnn_discovery.pipeline.keep import Keep
 from gnn_discovery.pipeline.networks import free_node, network
 from gnn_discovery.report import reveal, write_report
@@ -89,7 +90,9 @@ def _discover(
         data = steps.observe(given, config)
         sha256 = fingerprint(given.trajectories)
         keep.data(sha256)
-    found = _nothing(data) if steps.still(data.train) else _learn(data, config, clock, keep)
+        known = given_law(config, data)
+        rest = leave(known, data)
+    found = _nothing(known, data, rest) if steps.still(rest.train) else _learn(known, data, rest, config, clock, keep)
     found["assumptions"] = (*found["assumptions"], *given.notes)
     with clock("report"):
         discovery = Discovery(
@@ -108,20 +111,25 @@ def _discover(
     return discovery
 
 
-def _learn(data: Split, config: DiscoverConfig, clock: Clock, keep: Keep) -> dict[str, Any]:
-    """Network, messages, law, verdict: all that a Discovery says of them."""
+def _learn(
+    known: ForceLaw, data: Split, rest: Split, config: DiscoverConfig, clock: Clock, keep: Keep
+) -> dict[str, Any]:
+    """Network, messages, law, verdict: all that a Discovery says of them. The network learns the ``rest`` that the
+    ``known`` terms leave; the law is chosen, with them in it, on the whole motion."""
     with clock("training"):
-        trained = network("network", data, config, keep, clock.training)
+        trained = network("network", rest, config, keep, clock.training)
     with clock("messages"):
-        reading = steps.read(trained, data, config)
+        reading = steps.read(trained, rest, config)
     with clock("regression"):
-        distilled = steps.distill(reading, data, config, report=clock.regression)
+        distilled = beside(known, steps.distill(reading, rest, config, report=clock.regression))
     with clock("refit"):
         choice = steps.choose(distilled.laws, data, config)
         keep.candidates(distilled.laws, choice)
         alone = steps.choose_alone(distilled, data, config)
     with clock("verdict"):
-        fit, noise = measure_fit(choice.law, partial(predict, trained), data), data.averaged().train.noise
+        left = leave(choice.law.given, data)
+        learnt = corrected(partial(predict, trained), known, choice.law.given)
+        fit, noise = measure_fit(choice.law.rest, learnt, left), left.averaged().train.noise
         context = JudgeContext(
             fit.law_error,
             fit.network_error,
@@ -131,24 +139,25 @@ def _learn(data: Split, config: DiscoverConfig, clock: Clock, keep: Keep) -> dic
                 check_resamples(choice.agreement),
             ),
             noise=noise,
-            force_limit=steps.force_limit(data.train),
+            force_limit=steps.force_limit(left.train),
         )
         law = steps.settle(choice.law, data, config)
         apart = data.averaged()
         findings = investigate(law, apart.train, fitted=choice.law, test=apart.test, extreme=apart.extreme)
-    if law.terms and config.network.node == "fixed" and not explained(fit, noise):
+    if law.rest.terms and config.network.node == "fixed" and not explained(fit, noise):
         with clock("additivity"):
-            free = network("network-free", data, free_node(config), keep, clock.training)
-            best = trained.error if data.train.weak is not None else min(choice.error, trained.error)
+            free = network("network-free", rest, free_node(config), keep, clock.training)
+            apart_from_law = data.train.weak is not None or bool(known.terms)
+            best = trained.error if apart_from_law else min(choice.error, trained.error)
             check = check_sum_over_pairs(best, free.error)
         context = replace(context, observed=(*context.observed, check))
     if needs_seeds(findings, context):
-        others = [_once_more(choice.law, data, config, k, clock, keep) for k in range(1, config.seeds)]
+        others = [_once_more(choice.law, known, data, config, k, clock, keep) for k in range(1, config.seeds)]
         found, preferred = (1 + sum(said) for said in zip(*others, strict=True)) if others else (1, 1)
         context = replace(context, seeds=Seeds(1 + len(others), found, preferred))
-    verdict = decide(findings, context)
+    verdict = with_given(decide(findings, context), law, data)
     with clock("evidence"):
-        held_out = steps.read_messages(trained, data.test, seed=config.seed)
+        held_out = steps.read_messages(trained, rest.test, seed=config.seed)
         evidence = draw_from(law, choice, trained, held_out, data)
     messages = {
         "components_alive": reading.messages.alive,
@@ -159,7 +168,8 @@ def _learn(data: Split, config: DiscoverConfig, clock: Clock, keep: Keep) -> dic
         "law_offered_by": ", ".join(choice.law.engines) or None,
         **{f"gauge_difference_{k}": v for k, v in reading.messages.agreement.items()},
     }
-    assumptions = (*ASSUMED, *steps.assumptions(data.train, config))
+    stated = (f"Given, not searched for: {config.known}.",) if config.known else ()
+    assumptions = (*ASSUMED, *stated, *steps.assumptions(data.train, config))
     return {
         "law": law,
         "verdict": verdict,
@@ -172,27 +182,27 @@ def _learn(data: Split, config: DiscoverConfig, clock: Clock, keep: Keep) -> dic
 
 
 def _once_more(
-    law: ForceLaw, data: Split, config: DiscoverConfig, k: int, clock: Clock, keep: Keep
+    law: ForceLaw, known: ForceLaw, data: Split, config: DiscoverConfig, k: int, clock: Clock, keep: Keep
 ) -> tuple[bool, bool]:
     """The second opinion of another search, with another network and the runs set apart anew."""
     other = replace(config, seed=config.seed + k)
     with clock(f"seed {other.seed}"):
         apart = data.again(other.seed)
-        trained = network(f"network-{k}", apart, other, keep, clock.training)
-        distilled = steps.distill(steps.read(trained, apart, other), apart, other, report=clock.regression)
-        return steps.second_opinion(law, distilled.laws, apart, other)
+        rest = leave(known, apart)
+        trained = network(f"network-{k}", rest, other, keep, clock.training)
+        distilled = steps.distill(steps.read(trained, rest, other), rest, other, report=clock.regression)
+        return steps.second_opinion(law, beside(known, distilled).laws, apart, other)
 
 
-def _nothing(data: Split) -> dict[str, Any]:
-    """Motion in which no force can be seen: the law without terms."""
-    train = data.train
-    law = ForceLaw((), order=train.order, divides_by_mass=train.has_mass)
+def _nothing(known: ForceLaw, data: Split, rest: Split) -> dict[str, Any]:
+    """Motion in which no force can be seen, or none beside the known terms: the law without others."""
+    train = rest.train
     context = JudgeContext((None, None), noise=train.noise, force_limit=steps.force_limit(train))
     nothing = (None, None)
     return {
-        "law": law,
-        "verdict": judge(law, train, context),
-        "fit": Fit(nothing, nothing, nothing, nothing),
+        "law": known,
+        "verdict": with_given(judge(known, train, context), known, data),
+        "fit": measure_fit(known, None, data) if known.terms else Fit(nothing, nothing, nothing, nothing),
         "messages": {},
         "assumptions": ASSUMED,
     }
