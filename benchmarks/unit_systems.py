@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from cells import circumstances
-from exact import score
 
 from gnn_discovery import pipeline
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term
 from gnn_discovery.law.text import to_dict
 from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.replication.criterion import score
 from gnn_discovery.simulator import FunctionSimulator, SimulationConfig, resolve
 from gnn_discovery.training import TrainingConfig
 from gnn_discovery.trajectory import Trajectory, in_units

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from laws import say
-from table import every_law, made_with, markdown, spread, values
+from table import every_law, made_with, values
 from unit_systems import LAWS, OWN, SYSTEMS
 
 from gnn_discovery.law import Constant, ForceLaw
 from gnn_discovery.law.simpler import signature
 from gnn_discovery.law.text import from_dict
+from gnn_discovery.replication.results import spread
+from gnn_discovery.replication.tables import markdown
 from gnn_discovery.runs import Cell, run_cells
 from gnn_discovery.runs.files import read_json, write_bytes
 from gnn_discovery.units import factor
