@@ -58,6 +58,11 @@ def benchmarks() -> str:
     return "\n\n".join(re.sub(r"^#", "##", table, flags=re.MULTILINE) for table in tables)
 
 
+def replication() -> str:
+    """The page that ``gnn-discovery replicate`` wrote beside its cells."""
+    return (RESULTS / "replication" / "replication.md").read_text(encoding="utf-8")
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "systems": lambda: inventory("systems"),
@@ -66,6 +71,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "properties": lambda: inventory("properties"),
     "known laws": formulas,
     "benchmarks": benchmarks,
+    "replication": replication,
 }
 
 

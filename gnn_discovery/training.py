@@ -334,9 +334,7 @@ def _loss(
     net = nnx.merge(graph, params, rest)
     seen = batch_graph(data, index)
     if config.shift:
-        by = config.shift * jax.random.normal(jax.random.fold_in(key, 1), (len(index), 1, net.dim))
-        place = seen.nodes["position"].reshape(len(index), -1, net.dim) + by
-        seen = seen._replace(nodes={**seen.nodes, "position": place.reshape(-1, net.dim)})
+        seen = displaced(seen, config.shift, jax.random.fold_in(key, 1))
     out = net(seen, key if network.strategy == "kl" else None)
     loss = ERRORS[config.loss](net, out, data, index)
     message = out.edges["message"]
@@ -349,6 +347,14 @@ def _loss(
     if network.node == "fixed":
         loss += config.own * _plainness(net, out, data, index)
     return loss
+
+
+def displaced(graph: Graph, sigma: float, key: jax.Array) -> Graph:
+    """Each snapshot of a batch moved as a whole, by a normal displacement."""
+    place = graph.nodes["position"]
+    by = sigma * jax.random.normal(key, (len(graph.n_node), place.shape[-1]))
+    moved = place + jnp.repeat(by, len(place) // len(by), axis=0)
+    return graph._replace(nodes={**graph.nodes, "position": moved})
 
 
 def _plainness(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array) -> jax.Array:

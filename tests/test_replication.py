@@ -12,9 +12,14 @@ import worlds
 from gnn_discovery.errors import UsageError
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant, ForceLaw, Term
+from gnn_discovery.law.evaluate import predict
+from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.replication import Matrix, make_page, make_tables, paper, read_results
 from gnn_discovery.replication.raw import choose, fitted_r2, strongest, wrong_form
+from gnn_discovery.replication.recipes import configure
 from gnn_discovery.replication.recovery import addends, recover
+from gnn_discovery.replication.shifted import MORE, WIDER, error, shifted
+from gnn_discovery.simulator import SimulationConfig
 from gnn_discovery.symbolic import Candidate
 
 ANCHORS = {
@@ -207,3 +212,38 @@ def test_every_table_reads_as_text_in_columns(kept):
         starts = [m.start() for m in re.finditer("-+", rule)]
         assert head[starts[-1] :] == table.heads[-1]
         assert all(row[starts[0] :].startswith(cells[0]) for row, cells in zip(rows, table.rows, strict=True))
+
+
+@pytest.mark.parametrize(("particles", "steps", "snapshots"), [(4, 20_000, 64), (8, 80_000, 16)])
+def test_the_papers_recipe_is_that_of_the_paper(particles, steps, snapshots):
+    config = configure("paper", "l1", budget=0.02, simulation=SimulationConfig(particles=particles), seed=0)
+    assert config.training.steps == steps
+    assert config.training.edges == snapshots * particles * (particles - 1)
+    assert (config.network.width, config.network.message, config.network.activation) == (300, 100, "relu")
+    assert (config.training.learning_rate, config.training.l1, config.training.kl, config.training.shift) == (
+        1e-3,
+        1e-2,
+        1,
+        3,
+    )
+    assert configure("paper", "bottleneck", budget=1, simulation=SimulationConfig(), seed=0).network.message is None
+
+
+def test_the_fast_recipe_is_a_discovery_with_the_papers_node_function():
+    simulation = SimulationConfig(particles=4)
+    config = configure("fast", "pruning", budget=1.0, simulation=simulation, seed=3)
+    assert (config.network.node, config.network.strategy, config.training.steps) == ("mlp", "pruning", 10_000)
+    assert config.regression == DiscoverConfig().regression
+
+
+def test_out_of_distribution_the_true_law_is_right_and_another_is_not():
+    truth, wrong = law("-2*(r - 0.99)"), law("-2*(r - 0.98)")
+    config = DiscoverConfig(simulation=SimulationConfig(dim=2, particles=4, frames=5))
+    parts = shifted("spring", config, WORLD, truth)
+    assert parts["more particles"].present.shape[1] == MORE * 4
+    spread = [np.std(part.separation()) for part in (parts["wider separations"], WORLD)]
+    assert spread[0] / spread[1] == pytest.approx(WIDER, rel=1e-9)
+    assert np.median(parts["heavier masses"].properties["m"]) > 5 * np.median(WORLD.properties["m"])
+    for name, part in parts.items():
+        assert error(predict(truth, part), part) < 1e-9, name
+        assert 1e-4 < error(predict(wrong, part), part) < 0.1, name

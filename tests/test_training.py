@@ -16,10 +16,10 @@ from worlds import halves, relative_error, size, spring, world
 
 from gnn_discovery.errors import NoResult
 from gnn_discovery.graph import batch_graph, graph_data
-from gnn_discovery.model import NetworkConfig
+from gnn_discovery.model import GraphNetwork, NetworkConfig, measure_scales
 from gnn_discovery.pipeline import DiscoverConfig, Keep, network
 from gnn_discovery.runs import RunDirectory
-from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, _loss, predict, train
+from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, _loss, absolute_error, displaced, predict, train
 
 SPLIT = spring_world()
 TINIEST = NetworkConfig(width=4, depth=0, gate=False)
@@ -180,3 +180,36 @@ def test_the_price_of_messages_is_the_papers(strategy):
         mean, deviation = edges["mean"], np.exp(0.5 * edges["log_variance"])
         price = (-np.log(deviation) + 0.5 * (deviation**2 + mean**2) - 0.5).sum(-1).mean()
     assert float(losses[1] - losses[0]) == pytest.approx(7.0 * price, rel=1e-4)
+
+
+def test_a_snapshot_is_displaced_as_a_whole():
+    data = graph_data(SPLIT.train)
+    index = jnp.arange(300)
+    graph = batch_graph(data, index)
+    moved = displaced(graph, 3.0, jax.random.key(0))
+    by = np.asarray(moved.nodes["position"] - graph.nodes["position"]).reshape(300, -1, SPLIT.train.dim)
+    np.testing.assert_allclose(by, by[:, :1] + np.zeros_like(by), atol=1e-5)
+    assert np.std(by[:, 0]) == pytest.approx(3.0, rel=0.1) and abs(np.mean(by)) < 0.5
+    assert moved.edges["separation"] is graph.edges["separation"]
+
+
+def test_the_absolute_error_is_that_of_the_paper():
+    """The mean over particles of the sum over components, in units of the target."""
+    config = NetworkConfig(node="mlp", inputs="raw", activation="relu", width=8)
+    net = GraphNetwork(config, measure_scales(SPLIT.train, raw=True), SPLIT.train.dim, 4, rngs=nnx.Rngs(0))
+    data, index = graph_data(SPLIT.test), jnp.arange(20)
+    out = net(batch_graph(data, index))
+    said = np.asarray(out.nodes["target"]).reshape(20, -1, SPLIT.test.dim)
+    expected = np.abs(said - SPLIT.test.target[:20]).sum(-1).mean()
+    assert float(absolute_error(net, out, data, index)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_patience_the_last_parameters_are_kept():
+    """A rate that rises without end leaves the best behind."""
+    how = TrainingConfig(steps=CHUNKS, loss="absolute", optimiser="paper", patience=None)
+    trained = train(SPLIT, TINIEST, how, seed=0, schedule=optax.linear_schedule(0.01, 5.0, CHUNKS))
+    assert len(trained.history) == CHUNKS
+    data, index = graph_data(SPLIT.valid), jnp.arange(len(SPLIT.valid.run))
+    out = trained.network(batch_graph(data, index))
+    assert float(absolute_error(trained.network, out, data, index)) == pytest.approx(trained.history[-1, 2], rel=1e-4)
+    assert trained.history[-1, 2] > trained.error
