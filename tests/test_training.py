@@ -207,7 +207,8 @@ def test_the_absolute_error_is_that_of_the_paper():
 def test_without_patience_the_last_parameters_are_kept():
     """A rate that rises without end leaves the best behind."""
     how = TrainingConfig(steps=CHUNKS, loss="absolute", optimiser="paper", patience=None)
-    trained = train(SPLIT, TINIEST, how, seed=0, schedule=optax.linear_schedule(0.01, 5.0, CHUNKS))
+    network = replace(TINIEST, inputs="raw")
+    trained = train(SPLIT, network, how, seed=0, schedule=optax.linear_schedule(0.01, 5.0, CHUNKS))
     assert len(trained.history) == CHUNKS
     data, index = graph_data(SPLIT.valid), jnp.arange(len(SPLIT.valid.run))
     out = trained.network(batch_graph(data, index))
