@@ -66,6 +66,7 @@ def replication() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "systems": lambda: inventory("systems"),
+    "graphs": lambda: inventory("graphs"),
     "formats": lambda: inventory("formats"),
     "exports": lambda: inventory("exports"),
     "properties": lambda: inventory("properties"),

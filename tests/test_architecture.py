@@ -36,7 +36,7 @@ ORDER = (
         "model",
     ),
     *("training", "table", "messages", "expression", "engines", "symbolic", "law", "posterior", "export"),
-    *("distill", "physics"),
+    *("distill", "nodes", "physics"),
     *("report", "pipeline", "replication", "cli"),
 )
 JAX_FREE = {
@@ -119,7 +119,7 @@ def top_level_packages(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", CORE_FILES, ids=relative)
 def test_heavy_libraries_stay_in_their_rooms(path):
     own, used = room(path), top_level_packages(path)
-    assert not used & {"flax", "optax"} or own in {"model", "training"}
+    assert not used & {"flax", "optax"} or own in {"model", "training", "nodes"}
     assert "jraph" not in used or own in {"graph", "model"}
     assert "gnn_discovery_simulations" not in used, "the core knows no built-in system"
     assert "pickle" not in used

@@ -106,6 +106,37 @@ def discover(
 
 
 @app.command()
+def relate(
+    ctx: typer.Context,
+    source: Annotated[
+        str, typer.Argument(metavar="GRAPH", help="A catalogue in a file, or a graph of `gnn-discovery list graphs`.")
+    ],
+    target: Annotated[str | None, typer.Option(help="Column to explain.")] = None,
+    radius: Annotated[float | None, typer.Option(help="Distance within which nodes are neighbours.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--property", metavar="NAME", help="Column that nodes are known by.", show_default="all others"),
+    ] = None,
+    box: Annotated[float | None, typer.Option(help="Side of a periodic cube.", show_default="not periodic")] = None,
+    seed: opt.Seed = 0,
+    out: opt.Out = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    engine: opt.Engine = None,
+) -> None:
+    """Find a formula for a property of nodes in what is around them.
+
+    For haloes and other things that do not move: no accelerations, but any number a node has."""
+    from gnn_discovery.cli import static
+
+    config = static.make_config(
+        seed=seed, target=target, radius=radius, properties=tuple(given or ()), box=box, engine=engine
+    )
+    with static.begin(ctx, source, config, out) as run:
+        static.explain(run, json=json, quiet=quiet)
+
+
+@app.command()
 def simulate(
     source: opt.Source,
     out: Annotated[Path, typer.Option(help="File to write, .npz or .h5; it must not exist.")],
@@ -282,10 +313,13 @@ def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.
     """Go on with a RUN that was stopped.
 
     A finished one is shown and left as it is."""
-    from gnn_discovery.cli import work
+    from gnn_discovery.cli import static, work
 
     with work.go_on(ctx, run) as opened:
         if not work.finished(opened):
+            if static.asked(opened):
+                static.explain(opened, json=json, quiet=quiet)
+                return
             work.discover(opened, json=json, quiet=quiet)
             return
     found = work.result(run)

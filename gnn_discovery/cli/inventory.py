@@ -23,6 +23,7 @@ def everything(section: str | None = None) -> dict[str, dict[str, Any]]:
     """
     sections = {
         "systems": systems,
+        "graphs": graphs,
         "formats": formats,
         "engines": engines,
         "known_laws": known_laws,
@@ -41,6 +42,19 @@ def systems() -> dict[str, str]:
     from gnn_discovery.simulator import plugins
 
     return {p.name: _or_error(p.summary, p.error) for p in plugins()}
+
+
+def graphs() -> dict[str, str]:
+    """What each registered static graph is."""
+    from gnn_discovery.nodes import generators
+
+    found = {}
+    for name, point in generators().items():
+        try:
+            found[name] = _first_line(point.load()())
+        except Exception as error:  # a plug-in may fail in any way
+            found[name] = _or_error("", repr(error))
+    return found
 
 
 def formats() -> dict[str, str]:

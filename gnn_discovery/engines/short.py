@@ -23,7 +23,9 @@ ROWS = 200
 STARTS = 2
 MAX_CALLS = 50
 KEEP = 8
-"""This many of the forms, the best, are handed on."""
+"""This many of the forms, the best, are handed on,"""
+FEW = 2
+"""and all that have no more constants than this beside their amplitudes."""
 
 _POWERS = (-12.0, -6.0, -3.0, -2.0, -1.0, 1.0, 2.0)
 _FACTORS = {
@@ -32,6 +34,8 @@ _FACTORS = {
     "(x**2 + {1})**{0}": ((-2.0, -1.5, -1.0), (0.003, 0.1)),
     "exp({0}*x)": ((-12.0, -3.0, -1.0, -0.3), ()),
 }
+_ALONE = {"(x**{0} + {1})**-1": ((1.5, 3.0, 6.0), (0.03, 0.3, 3.0))}
+"""A factor that stands by itself only: one over a power and a core, the profile of Hill and of many clusters."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def short_forms(problem: Problem, operators: Sequence[str]) -> list[Expression]:
     found = []
     with np.errstate(all="ignore"):
         fits = [_Fit(shape, x, y, root).search() for shape in _shapes("exp" in operators)]
-        for fit in sorted(fits, key=lambda fit: fit.loss)[:KEEP]:
+        best = sorted(fits, key=lambda fit: fit.loss)
+        few = [fit for fit in best[KEEP:] if len(fit.shape.names) <= FEW]
+        for fit in best[:KEEP] + few:
             try:
                 found.append(fit.expression().substitute({"x": Expression.parse(name)}))
             except DataError:
@@ -66,7 +72,7 @@ def short_forms(problem: Problem, operators: Sequence[str]) -> list[Expression]:
 
 def _shapes(exponentials: bool) -> Iterator[_Shape]:
     factors = {text: grid for text, grid in _FACTORS.items() if exponentials or "exp" not in text}
-    for text in factors:
+    for text in (*factors, *_ALONE):
         yield _shape([text], ["{0}"])
     for pair in combinations_with_replacement(factors, 2):
         yield _shape(pair, ["{0}", "{1}"])
@@ -79,7 +85,7 @@ def _shape(factors: Sequence[str], columns: Sequence[str]) -> _Shape:
     names: list[str] = []
     grids: list[tuple[float, ...]] = []
     for factor in factors:
-        exponents, offsets = _FACTORS[factor]
+        exponents, offsets = {**_FACTORS, **_ALONE}[factor]
         own = [f"p{len(names) + k}" for k in range(2 if offsets else 1)]
         written.append(factor.format(*own))
         names += own

@@ -1,0 +1,62 @@
+"""Haloes: a clustered catalogue whose overdensities follow a known formula of the masses around."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gnn_discovery.nodes.graph import StaticGraph, near
+
+BOX, RADIUS = 250.0, 50.0
+"""Mpc/h; a halo is explained by those within the radius."""
+CLUSTERS, MEMBERS, SPREAD = 60, 25, 8.0
+"""Mean number of clusters, of haloes in one, and the width of one in Mpc/h; as many haloes again stand alone."""
+SCATTER = 0.2
+"""Mean error of the true formula in units of that of the best constant."""
+CONSTANTS = {"C1": -0.6, "C3": 0.5, "C4": 0.4, "C5": 2.0, "C6": 0.08, "C7": 3.5}
+
+
+class Haloes:
+    """Overdensity of dark-matter haloes: C1 + e/(1 + C3 M_i), e = sum_j (C4 + M_j)/(C5 + (C6 r)^C7).
+
+    The form is the one published for haloes of the Quijote simulations (Cranmer et al. 2020, arXiv 2006.11287), whose
+    data cannot be shipped. C2 = 1 takes away its exact rescaling. The haloes are a Neyman-Scott process in a periodic
+    box; masses, in 1e14 solar masses/h, are a power law that ends exponentially, as that of Press and Schechter.
+    """
+
+    label = "delta"
+
+    def graph(self, seed: int) -> StaticGraph:
+        """A catalogue; another seed gives another one of the same formula."""
+        rng = np.random.default_rng(seed)
+        positions = _clustered(rng)
+        mass = _masses(rng, len(positions))
+        graph = near(positions, np.zeros(len(mass)), {"M": mass}, RADIUS, box=np.full(3, BOX), label=self.label)
+        exact = self.exact(graph)
+        error = np.mean(np.abs(exact - np.median(exact)))
+        scatter = rng.normal(size=len(mass)) * SCATTER * error * np.sqrt(np.pi / 2)
+        graph.target[:] = exact + scatter
+        return graph
+
+    def exact(self, graph: StaticGraph) -> np.ndarray:
+        """The true formula at the nodes (N,), without the scatter."""
+        c, mass = CONSTANTS, graph.properties["M"]
+        around = graph.gather((c["C4"] + mass[graph.senders]) / (c["C5"] + (c["C6"] * graph.between["r"]) ** c["C7"]))
+        return c["C1"] + around / (1 + c["C3"] * mass)
+
+
+def _clustered(rng: np.random.Generator) -> np.ndarray:
+    """(N 3) clusters of Gaussian shape at random places, and haloes in the field between them."""
+    centres = rng.uniform(0, BOX, (rng.poisson(CLUSTERS), 3))
+    members = np.repeat(centres, rng.poisson(MEMBERS, len(centres)), axis=0)
+    members = members + SPREAD * rng.normal(size=members.shape)
+    field = rng.uniform(0, BOX, (rng.poisson(CLUSTERS * MEMBERS), 3))
+    return np.mod(np.concatenate([members, field]), BOX)
+
+
+def _masses(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(N,) density m^-1.5 exp(-m/4) from 0.1 on: drawn from the power law, kept by the exponential."""
+    kept: list[float] = []
+    while len(kept) < count:
+        mass = 0.1 * rng.uniform(size=count) ** -2.0
+        kept += mass[rng.uniform(size=count) < np.exp(-mass / 4)].tolist()
+    return np.array(kept[:count])
