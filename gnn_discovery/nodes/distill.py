@@ -20,9 +20,9 @@ FACTOR_ROWS = 400
 SEPARATE = 0.15
 """Relative error of a product of functions of one variable each below which a message is read as one."""
 TURNS = 12
-KEPT, NODES_KEPT = 3, 2
-"""Formulas kept of a message and of each factor of it, and of the node."""
-NOISE = 0.03
+KEPT, FACTORS_KEPT, NODES_KEPT = 3, 5, 2
+"""Formulas kept of a message, of each factor of it, and of the node."""
+NOISE = 0.05
 """Relative error of what a network says of scattered targets below which two formulas fit it alike."""
 
 
@@ -57,7 +57,7 @@ def distill(
         for front, result in zip(fronts, search(engine, [whole, node, *factors], config, report), strict=True):
             front += result.candidates
             outcomes[result.outcome] = None
-    products = [_product(some) for some in itertools.product(*(_best(f) for f in fronts[2:]))]
+    products = [_product(some) for some in itertools.product(*(_best(f, FACTORS_KEPT) for f in fronts[2:]))]
     messages = [*_best(fronts[0]), *(products if factors else [])]
     laws = []
     for inner, outer in itertools.product(messages, _best(fronts[1], NODES_KEPT)):
