@@ -15,7 +15,7 @@ from gnn_discovery.cli import app
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant
-from gnn_discovery.nodes import ExplainConfig, NodeLaw, NodeTraining, StaticGraph, apart, near, open_graph
+from gnn_discovery.nodes import NodeLaw, NodeTraining, RelateConfig, StaticGraph, apart, near, open_graph
 from gnn_discovery.nodes.distill import distill
 from gnn_discovery.nodes.fit import choose, fit
 from gnn_discovery.nodes.law import compose, multiplied
@@ -227,8 +227,8 @@ def test_what_is_asked_for_wrongly_is_told(in_tmp, catalogue):
 
 
 def test_the_config_survives_json():
-    config = ExplainConfig(seed=3, target="delta", radius=50.0, properties=("M",), training=NodeTraining(steps=7))
-    assert ExplainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    config = RelateConfig(seed=3, target="delta", radius=50.0, properties=("M",), training=NodeTraining(steps=7))
+    assert RelateConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 @pytest.mark.slow

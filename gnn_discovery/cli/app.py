@@ -133,7 +133,7 @@ def relate(
         seed=seed, target=target, radius=radius, properties=tuple(given or ()), box=box, engine=engine
     )
     with static.begin(ctx, source, config, out) as run:
-        static.explain(run, json=json, quiet=quiet)
+        static.relate(run, json=json, quiet=quiet)
 
 
 @app.command()
@@ -318,7 +318,7 @@ def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.
     with work.go_on(ctx, run) as opened:
         if not work.finished(opened):
             if static.asked(opened):
-                static.explain(opened, json=json, quiet=quiet)
+                static.relate(opened, json=json, quiet=quiet)
                 return
             work.discover(opened, json=json, quiet=quiet)
             return

@@ -14,7 +14,7 @@ import typer
 from gnn_discovery import nodes
 from gnn_discovery.cli.monitor import monitor
 from gnn_discovery.errors import DataError, UsageError
-from gnn_discovery.nodes import ExplainConfig
+from gnn_discovery.nodes import RelateConfig
 from gnn_discovery.report.digits import measured
 from gnn_discovery.runs import RunDirectory, next_directory
 from gnn_discovery.runs.files import dumps
@@ -24,13 +24,13 @@ RESULT = "discovery.json"
 KIND = "static graph"
 
 
-def make_config(*, engine: list[str] | None, **asked: Any) -> ExplainConfig:
+def make_config(*, engine: list[str] | None, **asked: Any) -> RelateConfig:
     """The config of what is asked."""
-    return ExplainConfig(engines=tuple(dict.fromkeys(engine or ("operon",))), **asked)
+    return RelateConfig(engines=tuple(dict.fromkeys(engine or ("operon",))), **asked)
 
 
 @contextmanager
-def begin(ctx: typer.Context, source: str, config: ExplainConfig, out: Path | None) -> Iterator[RunDirectory]:
+def begin(ctx: typer.Context, source: str, config: RelateConfig, out: Path | None) -> Iterator[RunDirectory]:
     """A new run directory; taken back where what was asked for cannot be done at all."""
     for engine in config.engines:
         get_engine(engine).available()
@@ -52,13 +52,13 @@ def asked(run: RunDirectory) -> bool:
     return run.config.get("kind") == KIND
 
 
-def explain(run: RunDirectory, *, json: bool, quiet: bool) -> None:
+def relate(run: RunDirectory, *, json: bool, quiet: bool) -> None:
     """The whole story in ``run``, and its result printed."""
-    config, source = ExplainConfig.from_dict(run.config["config"]), str(run.config["source"])
+    config, source = RelateConfig.from_dict(run.config["config"]), str(run.config["source"])
     with monitor(quiet) as progress:
         progress.stage("graph")
         graph = nodes.open_graph(source, config.seed, config.target, config.radius, config.properties, config.box)
-        found = nodes.explain(graph, config, progress)
+        found = nodes.relate(graph, config, progress)
     result = found.to_json(source)
     run.write_json(RESULT, result)
     if json:
@@ -67,7 +67,7 @@ def explain(run: RunDirectory, *, json: bool, quiet: bool) -> None:
         typer.echo(summary(found, run.path / RESULT))
 
 
-def summary(found: nodes.Explained, path: Path) -> str:
+def summary(found: nodes.Related, path: Path) -> str:
     """The law, its constants and what it is worth, in a few lines."""
     rows = [("law", str(found.law))]
     rows += [("", f"{name} = {measured(c.value, c.std)}") for name, c in found.law.constants.items()]

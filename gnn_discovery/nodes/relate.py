@@ -1,4 +1,4 @@
-"""explain(): from a static graph to the formula of a node's target, and what it is worth."""
+"""relate(): from a static graph to the formula of a node's target, and what it is worth."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ ASSUMED = (
 
 
 @dataclass(frozen=True)
-class ExplainConfig:
-    """All settings of `explain`, and of `open_graph` for a file."""
+class RelateConfig:
+    """All settings of `relate`, and of `open_graph` for a file."""
 
     seed: int = 0
     target: str | None = None
@@ -51,7 +51,7 @@ class ExplainConfig:
         return asdict(self)
 
     @staticmethod
-    def from_dict(plain: Mapping[str, Any]) -> ExplainConfig:
+    def from_dict(plain: Mapping[str, Any]) -> RelateConfig:
         regression = {**plain["regression"], "operators": tuple(plain["regression"]["operators"])}
         parts = {
             "properties": tuple(plain["properties"]),
@@ -59,7 +59,7 @@ class ExplainConfig:
             "training": NodeTraining(**plain["training"]),
             "regression": EngineConfig(**regression),
         }
-        return ExplainConfig(**{**plain, **parts})
+        return RelateConfig(**{**plain, **parts})
 
 
 @runtime_checkable
@@ -74,7 +74,7 @@ class Monitor(Protocol):
 
 
 @dataclass(frozen=True)
-class Explained:
+class Related:
     """The law, and mean absolute errors of it and of others: on held-out nodes, and on the dense ones.
 
     Attributes:
@@ -125,13 +125,13 @@ class Explained:
 _PLACES = ("in_distribution", "out_of_distribution")
 
 
-def explain(graph: StaticGraph, config: ExplainConfig | None = None, monitor: Monitor | None = None) -> Explained:
+def relate(graph: StaticGraph, config: RelateConfig | None = None, monitor: Monitor | None = None) -> Related:
     """Find a formula for the target of the nodes of ``graph``, and say what it is worth.
 
     Raises:
         UsageError, DataError, EngineUnavailable, NoResult: see `gnn_discovery.errors`.
     """
-    config = config or ExplainConfig()
+    config = config or RelateConfig()
     for engine in config.engines:
         get_engine(engine).available()
     seconds: dict[str, float] = {}
@@ -160,7 +160,7 @@ def explain(graph: StaticGraph, config: ExplainConfig | None = None, monitor: Mo
     missed = {who: np.abs(values - graph.target) for who, values in said.items()}
     places = (parts.test, parts.dense)
     status, reason = _judge(missed, places)
-    return Explained(
+    return Related(
         law=law,
         errors={who: (float(m[parts.test].mean()), float(m[parts.dense].mean())) for who, m in missed.items()},
         r2=tuple(float(1 - np.mean(missed["law"][p] ** 2) / np.var(graph.target[p])) for p in places),  # type: ignore[arg-type]
