@@ -1,6 +1,6 @@
 """Short formulas of one variable, tried one and all: what a random search may miss by chance.
 
-The factors are powers, powers of the moved and of the softened variable, and exponentials; the forms are
+The factors are powers, powers of the moved and of the softened variable, exponentials and Gaussians; the forms are
 every single factor, every product of two and every sum of two. Linear coefficients are solved for, the one to
 four other constants searched from a coarse grid (variable projection, Golub and Pereyra 1973).
 """
@@ -33,6 +33,7 @@ _FACTORS = {
     "(x + {1})**{0}": ((-3.0, -2.0, -1.0), (0.01, 0.1)),
     "(x**2 + {1})**{0}": ((-2.0, -1.5, -1.0), (0.003, 0.1)),
     "exp({0}*x)": ((-12.0, -3.0, -1.0, -0.3), ()),
+    "exp({0}*x**2)": ((-12.0, -3.0, -1.0, -0.3), ()),
 }
 _ALONE = {"(x**{0} + {1})**-1": ((1.5, 3.0, 6.0), (0.03, 0.3, 3.0))}
 """A factor that stands by itself only: one over a power and a core, the profile of Hill and of many clusters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,9 @@ from gnn_discovery.physics.rows import channels
 from gnn_discovery.snapshots import Snapshots
 
 _RANKED, _REFITTED, _MEASURED = 2_000, 8_000, 100_000
-_MOST = 3
+CATALOGUE = "catalogue"
+"""Who offered a known law that the search for a law did not."""
+_MOST, _OFFERED = 3, 6
 _BETTER, _WORSE = 0.9, 1.05
 
 
@@ -39,6 +42,21 @@ class Contest:
     def known(self) -> tuple[Measured, ...]:
         """All known laws that were refitted."""
         return self.others if self.same is None else (self.same, *self.others)
+
+
+def known_instead(law: ForceLaw, comparison: Comparison, data: Snapshots) -> list[ForceLaw]:
+    """Laws in which known ones stand in the place of the part of ``law`` that is not known, with the constants that
+    bring them nearest to it; those with the lowest error on the motion of ``data`` first, at most `_OFFERED`."""
+    options = _options(law, comparison, thin(data, _RANKED), force_scale(data))
+    if not any(options):
+        return []
+    chosen = ([fits[min(rank, len(fits) - 1)] if fits else None for fits in options] for rank in range(_OFFERED))
+    laws = []
+    for some in itertools.islice(chosen, max(map(len, options))):
+        terms = _terms(law, comparison, some, keep=True)
+        terms = tuple(term if term in law.terms else replace(term, engines=(CATALOGUE,)) for term in terms)
+        laws.append(replace(law, terms=terms))
+    return laws
 
 
 def contest(

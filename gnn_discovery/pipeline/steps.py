@@ -16,11 +16,14 @@ from gnn_discovery.law.choose import Choice
 from gnn_discovery.law.choose import choose as choose_law
 from gnn_discovery.law.choose import settle as settle_law
 from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.law.simpler import signature
 from gnn_discovery.law.weights import natural_floor
 from gnn_discovery.messages import Messages, measure_symmetry, read_messages
 from gnn_discovery.physics import same_law
 from gnn_discovery.physics.dimensions import with_units
+from gnn_discovery.physics.equivalence import compare
 from gnn_discovery.physics.notable import with_notable
+from gnn_discovery.physics.rivals import known_instead
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.posterior import posterior, require_numpyro
 from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, names, resolve, runs_of
@@ -33,6 +36,8 @@ from gnn_discovery.trajectory import Trajectory, in_units, validate
 from gnn_discovery.units import check_units
 
 _HIGHEST = {1: "velocities", 2: "accelerations"}
+RIGHT = 1e-7
+"""Error on held-out motion of a law that leaves nothing to another: right forms come so far on exact data."""
 NOISE_ONLY = 0.8
 """Relative error of the target at which nothing but noise is seen."""
 
@@ -187,6 +192,17 @@ def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) 
     """The law: candidates refitted on the observed motion, chosen on held-out runs, with error bars."""
     fitted = data.averaged()
     return choose_law(candidates, fitted.train, fitted.valid, latent=latent_properties(data.train), seed=config.seed)
+
+
+def with_known_laws(choice: Choice, data: Split, config: DiscoverConfig) -> Choice:
+    """The choice again, where it left something unexplained and is no known law, with the known laws that come nearest
+    to it as further candidates: a search may miss a law, and what a known one leaves is then seen."""
+    law, fitted = choice.law, data.averaged()
+    if not law.terms or choice.error < RIGHT or (comparison := compare(law, fitted.train)).matched:
+        return choice
+    again = choose([law, *known_instead(law, comparison, fitted.train)], data, config)
+    board = {signature(scored.law): scored for scored in (*choice.scoreboard, *again.scoreboard)}
+    return replace(again, scoreboard=tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error))))
 
 
 def choose_or_none(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) -> ForceLaw | None:

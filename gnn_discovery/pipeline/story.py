@@ -123,7 +123,7 @@ def _learn(
     with clock("regression"):
         distilled = beside(known, steps.distill(reading, rest, config, report=clock.regression))
     with clock("refit"):
-        choice = steps.choose(distilled.laws, data, config)
+        choice = steps.with_known_laws(steps.choose(distilled.laws, data, config), data, config)
         keep.candidates(distilled.laws, choice)
         alone = steps.choose_alone(distilled, data, config)
     with clock("verdict"):

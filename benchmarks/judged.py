@@ -1,0 +1,141 @@
+"""One cell each: the verdict on a system that no one chose, or on motion without a law. Called by the runner of cells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from cells import circumstances
+from generated import Kind, generate, noisy
+
+from gnn_discovery import Trajectory, pipeline
+from gnn_discovery.physics.catalogue import catalogue
+from gnn_discovery.physics.judge import NO_INTERACTION
+from gnn_discovery.pipeline import DiscoverConfig
+
+SMALL = (40, 50)
+"""Runs and frames of motion without a law."""
+
+
+def verdict(kind: Kind, number: int, seed: int, noise: float) -> dict[str, Any]:
+    """The verdict on a generated system with default settings, and whether it is right.
+
+    Args:
+        noise: of the positions, of their spread; where there is any, positions alone are seen.
+    """
+    given = circumstances()
+    system, runs = generate(kind, number, seed)
+    runs = noisy(runs, noise, seed) if noise else runs
+    value = _judge(runs, seed)
+    right = {
+        "known": value["status"] == "known" and named(system.known, [value["match"], *value["alternatives"]]),
+        "altered": value["status"] == "candidate",
+        "none": value["status"] == "inconclusive" and value["match"] == NO_INTERACTION,
+    }
+    return {"truth": system.text, "known": list(system.known), "right": right[kind], **value, **given}
+
+
+def lawless(what: str, number: int, seed: int) -> dict[str, Any]:
+    """The verdict on small motion in which there is no law to be found."""
+    given = circumstances()
+    rng = np.random.default_rng([seed, number])
+    return {"what": what, **_judge(LAWLESS[what](rng, number, seed), seed), **given}
+
+
+def _judge(runs: Sequence[Trajectory], seed: int) -> dict[str, Any]:
+    start = time.perf_counter()
+    found = pipeline.discover(runs, DiscoverConfig(seed=seed))
+    return {
+        "status": found.verdict.status,
+        "match": found.verdict.match,
+        "alternatives": list(found.verdict.alternatives),
+        "reason": found.verdict.reason,
+        "checks": [[c.name, c.passed, c.figure] for c in found.verdict.checks],
+        "law": str(found.law),
+        "law_error": found.fit.law_error,
+        "network_error": found.fit.network_error,
+        "seconds": time.perf_counter() - start,
+        "steps": found.seconds,
+    }
+
+
+def named(known: Sequence[str], labels: Sequence[str | None]) -> bool:
+    """Whether every law is named, in the match or in an alternative; a softened law has another name than the bare."""
+    names = sorted((law.name for law in catalogue().laws), key=len, reverse=True)
+    said = set()
+    for label in filter(None, labels):
+        rest = label
+        for name in names:
+            if name in rest:
+                said.add(name)
+                rest = rest.replace(name, "")
+    return set(known) <= said
+
+
+def _generated(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
+    """A few runs of an orderly system of the catalogue."""
+    _, runs = generate("known", number, seed)
+    frames = np.arange(0, len(runs[0].times), len(runs[0].times) // SMALL[1])
+    return [
+        Trajectory(
+            run.positions[frames], run.times[frames], run.velocities[frames], run.accelerations[frames], run.properties
+        )
+        for run in runs[: SMALL[0]]
+    ]
+
+
+def _shuffled_forces(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
+    """Accelerations dealt out anew over all runs, frames and particles."""
+    runs = _generated(rng, number, seed)
+    every = np.concatenate([run.accelerations.reshape(-1, run.accelerations.shape[-1]) for run in runs])
+    parts = np.split(rng.permutation(every), len(runs))
+    return [
+        replace(run, accelerations=part.reshape(run.positions.shape)) for run, part in zip(runs, parts, strict=True)
+    ]
+
+
+def _shuffled_frames(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
+    """Positions alone, the frames of each run in random order."""
+    return [
+        replace(run, positions=rng.permutation(run.positions), velocities=None, accelerations=None)
+        for run in _generated(rng, number, seed)
+    ]
+
+
+def _shuffled_particles(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
+    """Accelerations of other particles of other runs, each track kept whole."""
+    runs = _generated(rng, number, seed)
+    tracks = np.concatenate([np.swapaxes(run.accelerations, 0, 1) for run in runs])
+    parts = np.split(rng.permutation(tracks), len(runs))
+    return [replace(run, accelerations=np.swapaxes(part, 0, 1)) for run, part in zip(runs, parts, strict=True)]
+
+
+def _white(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
+    """Particles at rest, and errors of position."""
+    return _noise(rng, lambda shape: rng.standard_normal(shape) * rng.uniform(0.01, 1.0))
+
+
+def _random_walks(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
+    """Brownian particles that do not see each other."""
+    return _noise(rng, lambda shape: rng.uniform(0.01, 0.3) * np.cumsum(rng.standard_normal(shape), axis=1))
+
+
+def _noise(rng: np.random.Generator, moved: Callable[[tuple[int, ...]], np.ndarray]) -> list[Trajectory]:
+    particles, dim = int(rng.integers(3, 6)), int(rng.integers(2, 4))
+    places = rng.standard_normal((SMALL[0], 1, particles, dim))
+    masses = np.exp(0.7 * rng.standard_normal((SMALL[0], particles)))
+    tracks = places + moved((*SMALL, particles, dim))
+    times = 0.05 * np.arange(SMALL[1])
+    return [Trajectory(x, times, properties={"m": m}) for x, m in zip(tracks, masses, strict=True)]
+
+
+LAWLESS: dict[str, Callable[[np.random.Generator, int, int], list[Trajectory]]] = {
+    "forces shuffled": _shuffled_forces,
+    "tracks of forces shuffled": _shuffled_particles,
+    "frames shuffled": _shuffled_frames,
+    "white noise": _white,
+    "random walks": _random_walks,
+}
