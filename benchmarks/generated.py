@@ -148,8 +148,9 @@ def _nothing(rng: np.random.Generator) -> System:
 
 def _known(rng: np.random.Generator) -> System:
     """A law of the catalogue, every third with a second one that acts on each particle alone or from outside."""
-    laws = catalogue().laws
-    plain = [law for law in laws if law.softened is None]
+    plain = [
+        law for law in catalogue().laws if law.softened is None and law.order != 1 and law.properties <= {"m", "q"}
+    ]
     chosen = [_maybe_soft(rng, plain[rng.integers(len(plain))])]
     others = [law for law in plain if law.kind != "pair"]
     if rng.random() < 1 / 3 and chosen[0].kind == "pair":
@@ -253,13 +254,14 @@ def _scaled(
 
 
 def _value(rng: np.random.Generator, constant: FreeConstant, system: System) -> float:
-    """A random constant, of the size that lengths have in this system."""
+    """A random constant, of the size that lengths and speeds have in this system."""
     drawn = float(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
     if constant.minimum is None and rng.random() < 0.5:
         drawn = -drawn
     if constant.meaning == "softening length":
         return abs(drawn) * 0.1 * system.length
-    return {"length": drawn * system.length, "1/length": drawn / system.length}.get(constant.unit, drawn)
+    size = {"length": system.length, "1/length": 1 / system.length, "length/time": system.speed}
+    return drawn * size.get(constant.unit, 1.0)
 
 
 def _system(

@@ -1,4 +1,4 @@
-"""One cell each: the verdict on a system that no one chose, or on motion without a law. Called by the runner of cells."""
+"""One cell each: the verdict on a system that no one chose, or on motion without a law."""
 
 from __future__ import annotations
 

@@ -60,11 +60,11 @@ def write_table(seed: int) -> str:
     parts = [
         "# How often a verdict is wrong",
         "Made by `python benchmarks/verdicts.py` from the cells in `verdicts/`. The systems are drawn by a seed: 30 are "
-        "sums of laws of the catalogue with random constants, 20 have an altered law that differs by more than 5% from "
-        "every sum that would be called known, and in 10 nothing interacts. Right is `known` with the true law as match "
-        "or listed alternative, `candidate` for an altered law, and `no interaction`. Clean data are positions, velocities "
-        "and accelerations; noisy ones positions alone, with errors of 1e-3 of their spread. Another 100 small sets have "
-        "no law: forces or frames in random order, errors of position, random walks.",
+        "sums of laws of the catalogue with random constants, 20 have an altered law that differs by more than 5% "
+        "from every sum that would be called known, and in 10 nothing interacts. Right is `known` with the true law "
+        "as match or listed alternative, `candidate` for an altered law, and `no interaction`. Clean data are "
+        "positions, velocities and accelerations; noisy ones positions alone, with errors of 1e-3 of their spread. "
+        "Another 100 small sets have no law: forces or frames in random order, errors of position, random walks.",
         made_with(records, total),
         markdown(("what", "figure"), _figures(kept)),
         *(part for what in NOISE for part in _confusion(what, kept[what])),
