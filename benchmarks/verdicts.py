@@ -59,8 +59,8 @@ def write_table(seed: int) -> str:
     total = sum(map(len, cells(seed).values()))
     parts = [
         "# How often a verdict is wrong",
-        "Made by `python benchmarks/verdicts.py` from the cells in `verdicts/`. The systems are drawn by a seed: 30 are "
-        "sums of laws of the catalogue with random constants, 20 have an altered law that differs by more than 5% "
+        "Made by `python benchmarks/verdicts.py` from the cells in `verdicts/`. The systems are drawn by a seed: 30 "
+        "are sums of laws of the catalogue with random constants, 20 have an altered law that differs by more than 5% "
         "from every sum that would be called known, and in 10 nothing interacts. Right is `known` with the true law "
         "as match or listed alternative, `candidate` for an altered law, and `no interaction`. Clean data are "
         "positions, velocities and accelerations; noisy ones positions alone, with errors of 1e-3 of their spread. "
