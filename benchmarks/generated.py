@@ -30,6 +30,8 @@ FAR = 20.0
 """Nor does any get so many lengths away: motion that flies apart shows no law."""
 APART = 0.05
 """The least that an altered law differs from every sum that would be called known."""
+CONFINED = ("FENE spring",)
+"""Laws that hold only below a distance at which their force is infinite: starts at random are beyond it."""
 ATTEMPTS = 100
 PROBE = 10
 """Runs by which a system without orderly motion is told soon."""

@@ -59,6 +59,7 @@ class TrainingConfig:
         optimiser: of `OPTIMISERS`, one-cycle cosine schedule and Adam.
         learning_rate: the peak of the schedule.
         loss: "relative", see `prediction_error`, or the mean of the "absolute" error, see `absolute_error`.
+        floor: so many typical forces are what counts as one: errors below it are absolute.
         shift: standard deviation of a displacement of each snapshot as a whole, drawn anew at each step: a network that
             sees places can learn that they do not matter.
         l1: weight of the mean over edges of the L1 norm of a message, for "l1" and "pruning" (arXiv 2006.11287: 1e-2).
@@ -74,6 +75,7 @@ class TrainingConfig:
     optimiser: Literal["fast", "paper"] = "fast"
     learning_rate: float = 8e-3
     loss: Literal["relative", "absolute"] = "relative"
+    floor: float = 1.0
     shift: float = 0.0
     l1: float = 1e-2
     kl: float = 1e-3
@@ -127,8 +129,8 @@ class Trained:
 
     @property
     def error(self) -> float:
-        """The lowest held-out error; of a relative loss the mean of |F - F_predicted| / (scale + |F|)."""
-        return float(np.nanmin(self.history[:, 2]))
+        """The held-out error; of a relative loss the mean of |F - F_predicted| / (scale + |F|)."""
+        return float(self.history[np.nanargmin(self.history[:, 2]), -1])
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain numbers from which `unpack` makes the same network."""
@@ -157,7 +159,7 @@ class _State:
     rest: Any
     best: Any
     best_rest: Any
-    history: list[tuple[float, float, float]]
+    history: list[tuple[float, float, float, float]]
     since: int = 0
 
     def trees(self) -> dict[str, Any]:
@@ -225,10 +227,11 @@ def train(
         return params, moments, jnp.mean(losses)
 
     @jax.jit
-    def examine(params: Any, rest: Any, held: GraphData, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def examine(params: Any, rest: Any, held: GraphData, index: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         net = nnx.merge(graph, params, rest)
         out = net(batch_graph(held, index))
-        return error_of(net, out, held, index), jnp.std(out.edges["message"], axis=0)
+        errors = (error_of(net, out, held, index, floor) for floor in (config.floor, 1.0))
+        return *errors, jnp.std(out.edges["message"], axis=0)
 
     sample = jnp.asarray(np.random.default_rng(seed).permutation(len(held))[: 4 * batch])
     state = _restore(_State(params, optimiser.init(params), rest, params, rest, []), checkpoints)
@@ -237,9 +240,9 @@ def train(
     for k in range(begun, CHUNKS):
         key = jax.random.fold_in(jax.random.key(seed), k)
         state.params, state.moments, value = chunk(state.params, state.moments, state.rest, data, key)
-        error, sizes = examine(state.params, state.rest, held, sample)
+        error, plain, sizes = examine(state.params, state.rest, held, sample)
         fresh = config.patience is None or (pruner is not None and pruner.busy(k))
-        _note(state, (k + 1.0) * length, float(value), float(error), fresh)
+        _note(state, ((k + 1.0) * length, float(value), float(error), float(plain)), fresh)
         if pruner is not None:
             pruner.turn(k, state, np.asarray(sizes), float(error))
         if checkpoints is not None:
@@ -256,13 +259,13 @@ def train(
     return Trained(best, network, np.array(state.history), data.names, natural)
 
 
-def _note(state: _State, step: float, loss: float, error: float, fresh: bool) -> None:
+def _note(state: _State, row: tuple[float, float, float, float], fresh: bool) -> None:
     """Add to the history; keep the parameters where they are the best so far (``fresh``: always)."""
-    if fresh or error < state.lowest:
+    if fresh or row[2] < state.lowest:
         state.best, state.best_rest, state.since = state.params, state.rest, 0
     else:
         state.since += 1
-    state.history.append((step, loss, error))
+    state.history.append(row)
 
 
 class _Pruner:
@@ -299,18 +302,18 @@ class _Pruner:
         state.rest["mask"] = state.rest["mask"].replace(jnp.asarray(mask))
 
 
-def prediction_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array) -> jax.Array:
-    """Mean over particles of |F - F_predicted| / (scale + |F|), F = m a, with each particle's own scale."""
+def prediction_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float = 1.0) -> jax.Array:
+    """Mean over particles of |F - F_predicted| / (scale + |F|), F = m a, with ``floor`` times each particle's scale."""
     target = data.target[index].reshape(-1, net.dim)
     mass = net.mass(data.properties[index].reshape(target.shape[0], -1))
     error = jnp.sqrt(jnp.sum(((out.nodes["target"] - target) * mass) ** 2, -1) + 1e-30)
     size = jnp.sqrt(jnp.sum((target * mass) ** 2, -1))
     here = data.present[index].reshape(-1)
     scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
-    return jnp.sum(here * error / (scale + size)) / jnp.sum(here)
+    return jnp.sum(here * error / (floor * scale + size)) / jnp.sum(here)
 
 
-def absolute_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array) -> jax.Array:
+def absolute_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float = 1.0) -> jax.Array:
     """Mean over particles of the sum over components of |target - prediction| (arXiv 2006.11287)."""
     target = data.target[index].reshape(-1, net.dim)
     here = data.present[index].reshape(-1)
@@ -336,7 +339,7 @@ def _loss(
     if config.shift:
         seen = displaced(seen, config.shift, jax.random.fold_in(key, 1))
     out = net(seen, key if network.strategy == "kl" else None)
-    loss = ERRORS[config.loss](net, out, data, index)
+    loss = ERRORS[config.loss](net, out, data, index, config.floor)
     message = out.edges["message"]
     if network.strategy in ("l1", "pruning"):
         loss += config.l1 * jnp.mean(jnp.sum(jnp.abs(message), -1))
@@ -345,7 +348,7 @@ def _loss(
         divergence = 0.5 * (mean**2 + jnp.exp(log_variance) - log_variance - 1)
         loss += config.kl * jnp.mean(jnp.sum(divergence, -1))
     if network.node == "fixed":
-        loss += config.own * _plainness(net, out, data, index)
+        loss += config.own / config.floor * _plainness(net, out, data, index)
     return loss
 
 
@@ -408,5 +411,5 @@ def _restore(state: _State, checkpoints: Checkpoints | None) -> _State:
         return state
     arrays, meta = kept
     trees = {name: _unflatten(tree, arrays, name) for name, tree in state.trees().items()}
-    history = [(float(step), float(loss), float(valid)) for step, loss, valid in arrays["history"]]
+    history = [(float(a), float(b), float(c), float(d)) for a, b, c, d in arrays["history"]]
     return _State(**trees, history=history, since=int(meta["since"]))

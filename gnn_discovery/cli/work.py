@@ -75,7 +75,7 @@ def train(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
         data = pipeline.observe(pipeline.load(source, config.simulation), config)
         progress.stage("training")
         trained = pipeline.network(NETWORK, data, config, pipeline.Keep(run), progress.training)
-    step, loss, valid = (float(x) for x in trained.history[-1])
+    step, loss, valid = (float(x) for x in trained.history[-1, :3])
     return {"run": str(run.path), "steps": step, "loss": loss, "held_out_error": valid, "best": trained.error}
 
 

@@ -96,7 +96,7 @@ def _sums(
 
 
 def _term(table: MessageTable, channel: Channel, formula: Formula) -> Term:
-    powers = "*".join(f"{name}**({power!r})" for name, power in channel.monomial)
+    powers = "*".join(f"({name})**({power!r})" for name, power in channel.monomial)
     expression = Expression.parse(f"({formula.expression.text})" + (f"*{powers}" if powers else ""))
     kind = "pair" if table.kind == "pair" else "self" if channel.direction in ("velocity", "transverse") else "external"
     return Term(kind, channel.direction, expression, engines=formula.engines)  # type: ignore[arg-type]

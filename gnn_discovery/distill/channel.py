@@ -15,7 +15,8 @@ class Channel:
     """``monomial`` x profile(``variable``) along ``direction``.
 
     Attributes:
-        monomial: powers of the properties and of ``v_r``, by name; zero powers are left out.
+        monomial: powers of the properties, of their sums over the pair (`total`) and of ``v_r``, by name; zero powers
+            are left out.
         variable: what the profile depends on; None where it is one number.
     """
 
@@ -27,7 +28,7 @@ class Channel:
         """Value of the monomial (K,)."""
         out = np.ones(len(table))
         for name, power in self.monomial:
-            column = radial_speed(table) if name == "v_r" else table.properties[name]
+            column = radial_speed(table) if name == "v_r" else column_of(table, name)
             out = out * (
                 column
                 if power == 1
@@ -55,6 +56,16 @@ class Channel:
             return turned(table.velocity)
         radial = table.position / np.maximum(table.distance, 1e-300)[:, None]
         return radial if self.direction == "radial" else turned(radial)
+
+
+def total(base: str) -> str:
+    """The name of the sum of a property over the two of a pair."""
+    return f"{base}_i + {base}_j"
+
+
+def column_of(table: MessageTable, name: str) -> np.ndarray:
+    """A property, or the sum of one over the pair (K,)."""
+    return np.sum([table.properties[part] for part in name.split(" + ")], axis=0)
 
 
 def turned(vectors: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gnn_discovery.distill.channel import Channel
+from gnn_discovery.distill.channel import Channel, column_of, total
 from gnn_discovery.distill.fit import Fit
 from gnn_discovery.table import MessageTable
 from gnn_discovery.types import Direction
@@ -25,6 +25,8 @@ FLOOR = 2e-3
 """Relative error at which no further channel is sought: about that of a well-trained network."""
 PLAIN = (0.0, 1.0)
 POWERS = (0.0, 1.0, 2.0, -1.0, 0.5)
+SUMS = (1.0, 2.0, -1.0)
+"""Powers of a sum over the pair; beside it the property stands at both ends or at none."""
 HIDDEN = 0.3
 """Above this relative error nothing is explained yet, and a further channel is tried whatever the last one gained."""
 CHANNELS = 3
@@ -133,14 +135,19 @@ def _plain_channels(table: MessageTable) -> list[Channel]:
 
 
 def _neighbours(table: MessageTable, channel: Channel, allowed: tuple[float, ...]) -> list[Channel]:
-    """The channel with the powers of one property (at both ends) changed."""
+    """The channel with the powers of one property (at both ends, or of its sum over the pair) changed."""
     powers = dict(channel.monomial)
     bases = sorted({name[:-2] for name in table.properties})
     out = []
     for base in bases:
         ends = [f"{base}_{end}" for end in "ij" if f"{base}_{end}" in table.properties]
-        for choice in itertools.product(*(_powers(table.properties[e], allowed) for e in ends)):
-            new = {**powers, **dict(zip(ends, choice, strict=True))}
+        names = [*ends, total(base)]
+        choices = [(*c, 0.0) for c in itertools.product(*(_powers(table.properties[e], allowed) for e in ends))]
+        if len(ends) == 2 and 1.0 in _powers(table.properties[ends[0]], allowed):
+            sums = (p for p in _powers(column_of(table, total(base)), allowed) if p in SUMS)
+            choices += [(p, p, q) for p, q in itertools.product(PLAIN, sums)]
+        for choice in choices:
+            new = {**powers, **dict(zip(names, choice, strict=True))}
             monomial = tuple(sorted((k, p) for k, p in new.items() if p))
             if monomial != channel.monomial:
                 out.append(replace(channel, monomial=monomial))

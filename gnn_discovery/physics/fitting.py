@@ -120,12 +120,12 @@ class Fitter:
 
     def _bounds(self, form: Form, name: str) -> tuple[float, float]:
         """Lowest and highest value of a constant; a range of sizes where it cannot be negative."""
-        low, middle, high = self._length
+        low, _, high = self._length
         free = form.law.constants[name]
         if free.minimum is None:
             return -3 * high, 3 * high
         if free.meaning == "softening length":
-            return 1e-4 * low, middle
+            return 1e-4 * low, high
         if free.unit in ("length", "length/time"):
             return 0.05 * low, 30 * high
         return (0.03 / high, 20 / low) if free.unit == "1/length" else (1e-4, 1e4)

@@ -86,7 +86,7 @@ class _Chunks:
 
     def save(self, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
         self.run.save_arrays(self.name, arrays, meta)
-        step, loss, valid = (float(v) for v in arrays["history"][-1])
+        step, loss, valid, _ = (float(v) for v in arrays["history"][-1])
         self.run.log(network=self.name, step=step, loss=loss, valid=valid)
 
     def load(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]] | None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.law.weights import force_scale, mean_error
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.keep import Keep
 from gnn_discovery.pipeline.steps import train
 from gnn_discovery.snapshots import Split
-from gnn_discovery.training import STEPS, Progress, Trained
+from gnn_discovery.training import STEPS, Progress, Trained, TrainingConfig
 
-STUCK, TIMES_NOISE = 0.1, 3.0
-"""Held-out error, and that in units of the noise, above which a network has not learnt the forces."""
-SLOWER = 3.0
-"""What the learning rate is divided by then."""
+STUCK, TIMES_NOISE = 0.2, 3.0
+"""Held-out error, in units of that of no force at all and of the noise, above which a network has learnt nothing."""
+SLOWER, COARSER = 3.0, 10.0
+"""What the learning rate is divided by then, and, where that does not help, what small forces are multiplied by."""
 
 
 def free_node(config: DiscoverConfig) -> DiscoverConfig:
@@ -33,14 +35,33 @@ def network(
     keep: Keep,
     report: Callable[[Progress], None] | None = None,
 ) -> Trained:
-    """The network called ``name``; of one that got stuck and one trained more slowly, the better.
+    """The network called ``name``; of one that got stuck and others trained more slowly, or without regard to small
+    forces, the best.
 
-    Early in a fast training a gate may close for good where forces are large, as at the cores of a dense fluid.
+    Early in a fast training a gate may close for good where forces are large, as at the cores of a dense fluid; and
+    where most particles have come to rest, their small forces may hide the large ones of the few that have not.
     """
-    first = keep.network(name, lambda c: train(data, config, report=report, checkpoints=c))
-    if config.network.node != "fixed" or first.error <= max(STUCK, TIMES_NOISE * data.train.noise):
-        return first
-    rate = config.training.learning_rate / SLOWER
-    slow = replace(config, training=replace(config.training, learning_rate=rate))
-    second = keep.network(f"{name}-slower", lambda c: train(data, slow, report=report, checkpoints=c))
-    return min(first, second, key=lambda trained: trained.error)
+
+    def made(name: str, training: TrainingConfig) -> Trained:
+        asked = replace(config, training=training)
+        return keep.network(name, lambda c: train(data, asked, report=report, checkpoints=c))
+
+    plain = config.training
+    tries = {
+        name: plain,
+        f"{name}-slower": replace(plain, learning_rate=plain.learning_rate / SLOWER),
+        f"{name}-coarser": replace(plain, floor=COARSER * plain.floor),
+    }
+    learnt = max(STUCK * _error_of_nothing(data), TIMES_NOISE * data.train.noise)
+    found: list[Trained] = []
+    for called, training in tries.items():
+        found.append(made(called, training))
+        if config.network.node != "fixed" or found[-1].error <= learnt:
+            break
+    return min(found, key=lambda trained: trained.error)
+
+
+def _error_of_nothing(data: Split) -> float:
+    """The held-out error of a network that sees no force."""
+    nothing = ForceLaw((), order=data.train.order)
+    return mean_error(nothing, data.valid, force_scale(data.train))
