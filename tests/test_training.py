@@ -19,7 +19,8 @@ from gnn_discovery.graph import batch_graph, graph_data
 from gnn_discovery.model import GraphNetwork, NetworkConfig, measure_scales
 from gnn_discovery.pipeline import DiscoverConfig, Keep, network
 from gnn_discovery.runs import RunDirectory
-from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, _loss, absolute_error, displaced, predict, train
+from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, absolute_error, displaced, predict, train
+from gnn_discovery.training.losses import loss
 
 SPLIT = spring_world()
 TINIEST = NetworkConfig(width=4, depth=0, gate=False)
@@ -169,7 +170,7 @@ def test_the_price_of_messages_is_the_papers(strategy):
 
     @jax.jit
     def look(params, rest, data):
-        losses = [_loss(graph, network.config, config, params, rest, data, index, key) for config in configs]
+        losses = [loss(graph, network.config, config, params, rest, data, index, key) for config in configs]
         return losses, nnx.merge(graph, params, rest)(batch_graph(data, index), key).edges
 
     losses, edges = look(params, rest, graph_data(SPLIT.valid))

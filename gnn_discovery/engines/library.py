@@ -7,6 +7,7 @@ that `refine` fits them all; integer exponents are tried as they are and, with a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ def libraries(problem: Problem, operators: Sequence[str]) -> Iterator[list[Term]
 
 def bases(problem: Problem, operators: Sequence[str]) -> list[Term]:
     """What stands under the exponents of a product, with its logarithm; the first is there for the amplitude."""
-    found = [Term(repr(float(np.e)), "1", np.ones(problem.target.size))]
+    found = [Term(repr(math.e), "1", np.ones(problem.target.size))]
     for name, x in problem.inputs.items():
         if (x > 0).all():
             found.append(Term(name, name, np.log(x)))

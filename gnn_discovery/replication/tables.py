@@ -51,7 +51,7 @@ def make_tables(results: Sequence[Result], only: str = "all") -> list[Table]:
 
 
 def _table_1(found: Sequence[Group]) -> Table:
-    some = [g for g in found if g.asked["system"] in LAWS and g.strategy != "hamiltonian"]
+    some = [g for g in found if g.asked["system"] in LAWS]
     fits = ("paper: messages, fitted", "ours: messages, fitted", "pair force, direct", "the same, nothing left out")
     heads = (*WHAT, *fits, "components")
     rows = [
@@ -128,11 +128,10 @@ def _recovered(found: Sequence[Group]) -> Table:
 
 
 def _table_5(found: Sequence[Group], no_network: Sequence[Result]) -> Table:
-    some = [g for g in found if g.strategy != "hamiltonian"]
     said = ("paper", "recovered", "before the refit", "no network", "error of constants", "law", "why not")
     heads = (*WHAT, *said)
     rows = []
-    for g in some:
+    for g in found:
         alone = [r for r in no_network if r.data == g.results[0].data]
         published = paper.recovered(g.strategy, g.asked["system"])
         rows.append(
@@ -148,7 +147,7 @@ def _table_5(found: Sequence[Group], no_network: Sequence[Result]) -> Table:
             )
         )
     alone = [r for r in no_network if r.asked["system"] in LAWS]
-    both = [v for g in some for v in g.done if g.asked["recipe"] == "fast" and g.asked["system"] in LAWS]
+    both = [v for g in found for v in g.done if g.asked["recipe"] == "fast" and g.asked["system"] in LAWS]
     learnt = []
     if both and alone:
         first = [v["law"]["before_refit"] for v in both if v["law"]["before_refit"]]

@@ -1,0 +1,91 @@
+"""What training makes small: the error of the prediction, and what the strategy asks of the messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from gnn_discovery.graph import Graph, GraphData, batch_graph
+from gnn_discovery.model import GraphNetwork, NetworkConfig
+from gnn_discovery.training.config import TrainingConfig
+
+
+def prediction_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float = 1.0) -> jax.Array:
+    """Mean over particles of |F - F_predicted| / (scale + |F|), F = m a, with ``floor`` times each particle's scale."""
+    target = data.target[index].reshape(-1, net.dim)
+    mass = net.mass(data.properties[index].reshape(target.shape[0], -1))
+    error = jnp.sqrt(jnp.sum(((out.nodes["target"] - target) * mass) ** 2, -1) + 1e-30)
+    size = jnp.sqrt(jnp.sum((target * mass) ** 2, -1))
+    here = data.present[index].reshape(-1)
+    scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
+    return jnp.sum(here * error / (floor * scale + size)) / jnp.sum(here)
+
+
+def absolute_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float = 1.0) -> jax.Array:
+    """Mean over particles of the sum over components of |target - prediction| (arXiv 2006.11287)."""
+    target = data.target[index].reshape(-1, net.dim)
+    here = data.present[index].reshape(-1)
+    return jnp.sum(here * jnp.sum(jnp.abs(out.nodes["target"] - target), -1)) / jnp.sum(here)
+
+
+ERRORS = {"relative": prediction_error, "absolute": absolute_error}
+"""Of a prediction, by ``TrainingConfig.loss``."""
+
+
+def loss(
+    graph: Any,
+    network: NetworkConfig,
+    config: TrainingConfig,
+    params: Any,
+    rest: Any,
+    data: GraphData,
+    index: jax.Array,
+    key: jax.Array,
+) -> jax.Array:
+    """Of the snapshots at ``index``: the error, and what the strategy and the node function pay."""
+    net = nnx.merge(graph, params, rest)
+    seen = batch_graph(data, index)
+    if config.shift:
+        seen = displaced(seen, config.shift, jax.random.fold_in(key, 1))
+    out = net(seen, key if network.strategy == "kl" else None)
+    total = ERRORS[config.loss](net, out, data, index, config.floor)
+    message = out.edges["message"]
+    if network.strategy in ("l1", "pruning"):
+        total += config.l1 * jnp.mean(jnp.sum(jnp.abs(message), -1))
+    if network.strategy == "kl":
+        mean, log_variance = out.edges["mean"], out.edges["log_variance"]
+        divergence = 0.5 * (mean**2 + jnp.exp(log_variance) - log_variance - 1)
+        total += config.kl * jnp.mean(jnp.sum(divergence, -1))
+    if network.node == "fixed":
+        total += config.own / config.floor * _plainness(net, out, data, index)
+    return total
+
+
+def displaced(graph: Graph, sigma: float, key: jax.Array) -> Graph:
+    """Each snapshot of a batch moved as a whole, by a normal displacement."""
+    place = graph.nodes["position"]
+    by = sigma * jax.random.normal(key, (len(graph.n_node), place.shape[-1]))
+    moved = place + jnp.repeat(by, len(place) // len(by), axis=0)
+    return graph._replace(nodes={**graph.nodes, "position": moved})
+
+
+def _plainness(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array) -> jax.Array:
+    """Mean over particles of the self force, twice the pair forces off the line of centres, and for particular bodies
+    a tenth of the whole pair forces, in units of the typical force: of the sums that explain the motion alike, the
+    plain one. A field is left to the particles, what is central to the pairs, and no body pulls that need not."""
+    scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
+    here = data.present[index].reshape(-1)
+    gather = lambda lengths: jax.ops.segment_sum(lengths, out.receivers, len(scale)) * net.scales.force  # noqa: E731
+    total = here * _length(out.nodes["self"])
+    if "across" in out.edges:
+        total += 2.0 * gather(_length(out.edges["across"]))
+    if net.strength is not None:
+        total += 0.1 * gather(_length(out.edges["message"]))
+    return jnp.sum(total / scale) / jnp.sum(here)
+
+
+def _length(vectors: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.sum(vectors**2, -1) + 1e-24)
