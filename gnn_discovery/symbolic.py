@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, runtime_checkable
+from importlib.metadata import entry_points
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -141,8 +141,8 @@ class SymbolicEngine(Protocol):
         """The Pareto front of a problem of numbers near one, simplest first; a seed gives the same again."""
 
 
-def engine_entries() -> dict[str, EntryPoint]:
-    """The registered engines by name."""
+def engine_entries() -> dict[str, Any]:
+    """The registered engines by name: entry points, or what a library that replaces their finder gives."""
     return {entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.value)}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from laws import DATA, FRAMES, GRAVITY, SPRING, law, snapshots, term
+from written_laws import DATA, FRAMES, GRAVITY, SPRING, law, snapshots, term
 
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics.conservation import check_conservation, potential_energy

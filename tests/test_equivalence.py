@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, snapshots, term
+from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, snapshots, term
 
 from gnn_discovery.law.record import ForceLaw, LatentProperty
 from gnn_discovery.physics.catalogue import catalogue

@@ -35,8 +35,9 @@ def weighed_error(trained, data):
 @pytest.mark.slow
 def test_the_error_falls_to_a_percent_on_a_spring():
     trained = trained_spring()
-    steps, loss, valid = trained.history.T
+    steps, loss, valid, plain = trained.history.T
     np.testing.assert_allclose(steps, SMALL.steps * np.arange(1, CHUNKS + 1) / CHUNKS)
+    np.testing.assert_array_equal(valid, plain)
     assert valid[0] > 0.2 and valid.min() < 0.02
     assert loss[-1] < 0.03 * loss[0]
     assert relative_error(predict(trained, SPLIT.test), SPLIT.test.target) < 0.02
@@ -82,26 +83,29 @@ def test_a_stopped_training_goes_on_to_the_network_of_one_that_was_not(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("errors", "noise", "rates", "kept"),
+    ("errors", "noise", "kept"),
     [
-        ((0.04, None), 0.0, 1, 0.04),
-        ((0.4, 0.02), 0.0, 2, 0.02),
-        ((0.4, 0.5), 0.0, 2, 0.4),
-        ((0.4, None), 0.2, 1, 0.4),
+        ((0.04,), 0.0, 0.04),
+        ((0.4, 0.02), 0.0, 0.02),
+        ((0.4, 0.5, 0.03), 0.0, 0.03),
+        ((0.4, 0.5, 0.6), 0.0, 0.4),
+        ((0.4,), 0.2, 0.4),
     ],
 )
-def test_a_network_that_got_stuck_is_trained_once_more_and_the_better_one_kept(monkeypatch, errors, noise, rates, kept):
-    """Unless it is as good as the noise allows."""
-    asked = []
+def test_a_network_that_got_stuck_is_trained_again_and_the_best_one_kept(monkeypatch, errors, noise, kept):
+    """More slowly, then without regard to small forces; unless it is as good as the noise allows."""
+    asked, plain = [], DiscoverConfig().training
 
     def stand_in(data, config, **_):
-        asked.append(config.training.learning_rate)
-        return Trained(tiny(SPLIT.train), config.network, np.array([[1.0, 0.0, errors[len(asked) - 1]]]), ())
+        asked.append((config.training.learning_rate, config.training.floor))
+        error = errors[len(asked) - 1]
+        return Trained(tiny(SPLIT.train), config.network, np.array([[1.0, 0.0, error, error]]), ())
 
     monkeypatch.setattr("gnn_discovery.pipeline.networks.train", stand_in)
     data = replace(SPLIT, train=replace(SPLIT.train, noise=noise))
     assert network("network", data, DiscoverConfig(), Keep(None)).error == kept
-    assert len(asked) == rates and asked[-1] == pytest.approx(asked[0] / 3 ** (rates - 1))
+    rate, floor = plain.learning_rate, plain.floor
+    assert asked == [(rate, floor), (rate / 3, floor), (rate, 10 * floor)][: len(errors)]
 
 
 @pytest.mark.slow

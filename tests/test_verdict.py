@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, moved, snapshots, term
+from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, moved, snapshots, term
 
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.physics.checks import Seeds, check_engines, check_resamples, check_seeds, check_sum_over_pairs

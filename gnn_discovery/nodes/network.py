@@ -90,7 +90,6 @@ class TrainedNodes:
     messages: Float[np.ndarray, " E"]
     totals: Float[np.ndarray, " N"]
     predicted: Float[np.ndarray, " N"]
-    answer: Callable[[np.ndarray, Mapping[str, np.ndarray]], np.ndarray]
 
 
 def train(
@@ -153,12 +152,9 @@ def _read(net: NodeNetwork, graph: StaticGraph) -> TrainedNodes:
     """What the network says of every link and node."""
     columns = np.asarray(_table(graph.inputs, len(graph.senders)), np.float32)
     messages = np.concatenate([np.asarray(net.message(part), float) for part in np.array_split(columns, _PIECES)])
-
-    def answer(totals: np.ndarray, own: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.asarray(net.answer(jnp.asarray(totals, jnp.float32), jnp.asarray(_table(own, len(totals)))), float)
-
     totals = graph.gather(messages)
-    return TrainedNodes(messages, totals, answer(totals, graph.own), answer)
+    own = jnp.asarray(_table(graph.own, len(totals)))
+    return TrainedNodes(messages, totals, np.asarray(net.answer(jnp.asarray(totals, jnp.float32), own), float))
 
 
 _PIECES = 16

@@ -142,7 +142,7 @@ def _channel(found: tuple[Expression, dict[str, float]], truth: Expression, seed
         best = fit.x
     pairs = [*zip(first, best, strict=True), *((start[name], threshold) for name in jumps)]
     left = float(np.max(np.abs(residual(best))))
-    why = _why_not(left, len(jumps), threshold, [true for _, true in pairs])
+    why = _why_not(left, len(jumps), threshold, best.tolist())
     error = None if why else max((abs(own - true) / abs(true) for own, true in pairs), default=0.0)
     return Score(not why, error, float(np.median(np.abs(residual(first)))), why)
 

@@ -18,7 +18,7 @@ from gnn_discovery.snapshots import Natural, Snapshots
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, what it was trained on, and how it went: rows (step, loss, held-out error, as the loss has it).
+    """A network, what it was trained on, and how it went: rows (step, loss, held-out error, that with a floor of 1).
 
     The network itself sees ``natural`` units; `predict`, and all that reads its messages, take and give those of the
     data.
