@@ -25,7 +25,7 @@ EXACT = 1e-9
 
 _TRIAL, _FINAL, _VALID = 5_000, 60_000, 100_000
 _LARGEST = 1e100
-_KEPT, _ROUNDS, _FOLDS = 4, 5, 4
+_KEPT, _ROUNDS, _FOLDS = 4, 10, 4
 _RESAMPLES = 200
 
 
@@ -115,9 +115,12 @@ def choose(
     tried: dict[tuple, _Entry] = {}
     for step in range(_ROUNDS):
         fresh = [n for e in _front(tried.values(), price) for n in neighbours(e.law)] if step else [nothing, *given]
+        before = len(tried)
         for law in fresh:
             if signature(law) not in tried:
                 tried[signature(law)] = attempt(law, _TRIAL, few, 1 if step else 4)
+        if len(tried) == before:
+            break
         if any(law.terms for law in candidates) and not any(e.finite for e in tried.values() if e.law.terms):
             raise NoResult(f"none of {len(candidates)} candidate laws gives a finite force on the data")
     final = [attempt(entry.law, _FINAL, more, 0) for entry in _front(tried.values(), price)]

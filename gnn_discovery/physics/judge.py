@@ -24,6 +24,8 @@ from gnn_discovery.physics.symmetry import check_symmetry
 from gnn_discovery.snapshots import Snapshots
 
 NO_INTERACTION = "no interaction"
+NOISE_SEEN = 0.3
+"""Relative error of the target above which a network that sees nothing may see nothing but noise."""
 UNSEEN = 0.9
 """Share of held-out motion that a network leaves unexplained where there is no force to be learnt."""
 _NAMED = 2
@@ -125,10 +127,12 @@ def decide(findings: Findings | None, context: JudgeContext) -> Verdict:
 
 
 def _no_interaction(context: JudgeContext) -> Verdict:
-    """Nothing is seen where the network sees nothing either; else a law is there that was not found."""
+    """Nothing is seen where all is rest or noise, or where the network sees nothing in what noise may be; else a law is
+    there that was not found."""
     network = context.network_error[0]
-    if network is not None and network < UNSEEN:
-        reason = f"no law was found, but the network leaves only {network:.2g} of held-out motion unexplained"
+    if network is not None and (network < UNSEEN or context.noise < NOISE_SEEN):
+        reason = f"no law was found; the network leaves {network:.2g} of held-out motion unexplained"
+        reason += f", noise is {context.noise:.2g} of it"
         return Verdict("inconclusive", None, (), reason, context.observed)
     limit = context.force_limit
     bound = "no upper limit on it was measured" if limit is None else f"it is smaller than {limit:.2g} (95%)"
