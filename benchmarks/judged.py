@@ -15,9 +15,10 @@ from gnn_discovery import Trajectory, pipeline
 from gnn_discovery.physics.catalogue import catalogue
 from gnn_discovery.physics.judge import NO_INTERACTION
 from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.training import TrainingConfig
 
-SMALL = (40, 50)
-"""Runs and frames of motion without a law."""
+SMALL, SHORT = (40, 50), TrainingConfig(steps=1000)
+"""Runs and frames of motion without a law, and how long networks are trained on it."""
 
 
 def verdict(kind: Kind, number: int, seed: int, noise: float) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def verdict(kind: Kind, number: int, seed: int, noise: float) -> dict[str, Any]:
     given = circumstances()
     system, runs = generate(kind, number, seed)
     runs = noisy(runs, noise, seed) if noise else runs
-    value = _judge(runs, seed)
+    value = _judge(runs, DiscoverConfig(seed=seed))
     right = {
         "known": value["status"] == "known" and named(system.known, [value["match"], *value["alternatives"]]),
         "altered": value["status"] == "candidate",
@@ -42,12 +43,13 @@ def lawless(what: str, number: int, seed: int) -> dict[str, Any]:
     """The verdict on small motion in which there is no law to be found."""
     given = circumstances()
     rng = np.random.default_rng([seed, number])
-    return {"what": what, **_judge(LAWLESS[what](rng, number, seed), seed), **given}
+    runs = LAWLESS[what](rng, number, seed)
+    return {"what": what, **_judge(runs, DiscoverConfig(seed=seed, training=SHORT)), **given}
 
 
-def _judge(runs: Sequence[Trajectory], seed: int) -> dict[str, Any]:
+def _judge(runs: Sequence[Trajectory], config: DiscoverConfig) -> dict[str, Any]:
     start = time.perf_counter()
-    found = pipeline.discover(runs, DiscoverConfig(seed=seed))
+    found = pipeline.discover(runs, config)
     return {
         "status": found.verdict.status,
         "match": found.verdict.match,

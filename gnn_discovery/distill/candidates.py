@@ -11,14 +11,12 @@ import numpy as np
 from gnn_discovery.distill.channel import Channel
 from gnn_discovery.distill.formulas import Formula, regress
 from gnn_discovery.distill.profile import Profile, read_profiles
-from gnn_discovery.distill.structure import Structure, find_structures
+from gnn_discovery.distill.structure import VISIBLE, Structure, find_structures
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.record import Constant, ForceLaw, Term
 from gnn_discovery.symbolic import EngineConfig, Progress
 from gnn_discovery.table import MessageTable
 
-VISIBLE = 0.01
-"""Part of the force on the receiver that a contribution has to reach to be seen."""
 SEEN = {"pair": 0.01, "self": 0.25}
 """Share of the rows of a table that must be seen for it to be read: pairs may be far apart, a field is felt by many."""
 KEPT = {1: 10, 2: 4, 3: 2}
@@ -54,7 +52,8 @@ def distill(
     units: bool = False,
     report: Progress | None = None,
 ) -> Distilled:
-    """Candidate laws from the tables of pair and self contributions; one too faint to be seen is left out.
+    """Candidate laws from the tables of pair and self contributions; one too faint to be seen is left out. The last are
+    those of one table alone: what stands in the other may be the error of the network.
 
     Args:
         units: whether the lengths and times of the data have units, which an engine may heed.
@@ -69,8 +68,9 @@ def distill(
     def laws(asked: Sequence[str]) -> tuple[ForceLaw, ...]:
         formulas = {id(p): offers.formulas(p, asked) for p in every}
         sums = [_sums(t, found, formulas) for t, found in zip(tables, profiles, strict=True)]
-        few = (s if t.kind == "pair" else s[:SELF_KEPT] for t, s in zip(tables, sums, strict=True))
-        joined = (tuple(term for part in parts for term in part) for parts in itertools.product(*few))
+        few = [s if t.kind == "pair" else s[:SELF_KEPT] for t, s in zip(tables, sums, strict=True)]
+        parts = [*itertools.product(*few), *([part] for some in few for part in some if len(few) > 1)]
+        joined = (tuple(term for part in some for term in part) for some in parts)
         return tuple(ForceLaw(_named_apart(terms), order, divides_by_mass) for terms in joined)  # type: ignore[arg-type]
 
     alone = {engine: laws([engine]) for engine in engines} if len(engines) > 1 else {}

@@ -23,6 +23,8 @@ GAIN = 0.7
 """A further channel must lower the relative error below this part of what it was."""
 FLOOR = 2e-3
 """Relative error at which no further channel is sought: about that of a well-trained network."""
+VISIBLE = 0.01
+"""Part of the force on the receiver below which a contribution cannot be seen."""
 PLAIN = (0.0, 1.0)
 POWERS = (0.0, 1.0, 2.0, -1.0, 0.5)
 SUMS = (1.0, 2.0, -1.0)
@@ -89,10 +91,16 @@ def _settle(fit: Fit, channels: tuple[Channel | None, ...]) -> tuple[tuple[Chann
 
 
 def thin(table: MessageTable, rows: int, seed: int) -> MessageTable:
-    """At most so many rows, at random."""
+    """At most so many rows, at random; half of them such as can be seen, where most cannot."""
     if len(table) <= rows:
         return table
-    return table.select(np.random.default_rng(seed).choice(len(table), rows, replace=False))
+    rng = np.random.default_rng(seed)
+    seen = np.linalg.norm(table.contributions, axis=-1) > VISIBLE * table.total
+    if np.mean(seen) >= 0.5:
+        return table.select(rng.choice(len(table), rows, replace=False))
+    bright = rng.permutation(np.flatnonzero(seen))[: rows // 2]
+    dark = rng.permutation(np.flatnonzero(~seen))[: rows - len(bright)]
+    return table.select(np.concatenate([bright, dark]))
 
 
 def _best_channel(fit: Fit, base: tuple[Channel, ...]) -> tuple[Channel, float]:

@@ -25,7 +25,7 @@ EXACT = 1e-9
 
 _TRIAL, _FINAL, _VALID = 5_000, 60_000, 100_000
 _LARGEST = 1e100
-_KEPT, _ROUNDS, _FOLDS = 4, 10, 4
+_KEPT, _ROUNDS, _FOLDS = 4, 5, 4
 _RESAMPLES = 200
 
 
@@ -70,6 +70,7 @@ def choose(
     train: Snapshots,
     valid: Snapshots,
     *,
+    preferred: Sequence[ForceLaw] = (),
     latent: Sequence[str] = (),
     price: float = PRICE,
     seed: int = 0,
@@ -88,6 +89,7 @@ def choose(
     held out in its turn.
 
     Args:
+        preferred: laws of which one is taken where what is chosen is not better than it beyond the errors.
         latent: properties to infer; then each particle's error counts by its logarithm, since the bodies of
             one system may be known to very different precision.
 
@@ -124,16 +126,20 @@ def choose(
         if any(law.terms for law in candidates) and not any(e.finite for e in tried.values() if e.law.terms):
             raise NoResult(f"none of {len(candidates)} candidate laws gives a finite force on the data")
     final = [attempt(entry.law, _FINAL, more, 0) for entry in _front(tried.values(), price)]
+    welcome = [attempt(law, _FINAL, more, 2) for law in preferred]
     if train.kernel is not None:
-        final = [replace(e, groups=_crossed(e.law, train, valid, _used(e.law, latent), scale, seed)) for e in final]
-    best = _select(final, price)
+        final, welcome = (
+            [replace(e, groups=_crossed(e.law, train, valid, _used(e.law, latent), scale, seed)) for e in entries]
+            for entries in (final, welcome)
+        )
+    best = _chosen(final, welcome, price)
     law = refit(best.law, train, latent=_used(best.law, latent), scale=scale, starts=0, seed=seed).law
     board = {key: Scored(e.law, e.size, e.error) for key, e in tried.items()}
-    board |= {signature(e.law): Scored(e.law, e.size, e.error) for e in final}
+    board |= {signature(e.law): Scored(e.law, e.size, e.error) for e in (*final, *welcome)}
     error = float(held_errors(law, more, scale, bool(latent)).mean())
     board[signature(law)] = Scored(law, complexity(law), error)
     every = tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error)))
-    return Choice(law, error, every, _agreement(final, best, price, seed))
+    return Choice(law, error, every, _agreement(final, welcome, best, price, seed))
 
 
 def _crossed(
@@ -223,13 +229,23 @@ def _select(entries: Sequence[_Entry], price: float) -> _Entry:
     return best
 
 
-def _agreement(entries: Sequence[_Entry], best: _Entry, price: float, seed: int) -> float:
-    """The share of resamples, of whole held-out runs, that `_select` the form of ``best`` too."""
+def _chosen(entries: Sequence[_Entry], welcome: Sequence[_Entry], price: float) -> _Entry:
+    """What `_select` finds, or the best of those welcome that it does not beat."""
+    best = _select(entries, price)
+    level = [entry for entry in welcome if entry.finite and not _better(best, entry)]
+    return min(level, key=lambda entry: _cost(entry, price), default=best)
+
+
+def _agreement(entries: Sequence[_Entry], welcome: Sequence[_Entry], best: _Entry, price: float, seed: int) -> float:
+    """The share of resamples, of whole held-out runs, in which the form of ``best`` is `_chosen` too."""
     rng, same = np.random.default_rng(seed), 0
     for _ in range(_RESAMPLES):
         draw = rng.integers(len(best.groups), size=len(best.groups))
-        again = [replace(e, groups=e.groups[draw]) if len(e.groups) == len(draw) else e for e in entries]
-        same += signature(_select(again, price).law) == signature(best.law)
+        again = (
+            [replace(e, groups=e.groups[draw]) if len(e.groups) == len(draw) else e for e in some]
+            for some in (entries, welcome)
+        )
+        same += signature(_chosen(*again, price).law) == signature(best.law)
     return same / _RESAMPLES
 
 

@@ -21,6 +21,9 @@ class Model:
         law: with the constants and latent values that the fit starts from.
         slots: (term, constant) of the first entries of the vector.
         latent: names of the properties to be inferred; each takes N entries.
+        thresholds: slots in conditions, with the variable that each is compared with.
+        corners: those of them that stand in a formula too, as where a force ends that has gone to nothing; they are
+            fitted like other constants once a search has led near.
     """
 
     def __init__(self, law: ForceLaw, particles: int, latent: Sequence[str] = ()):
@@ -32,7 +35,9 @@ class Model:
             for t, term in enumerate(law.terms)
             for name, variable in threshold_constants(term.expression, frozenset(term.constants)).items()
         }
-        self.smooth = np.array([s not in self.thresholds for s in self.slots] + [True] * (self.size - len(self.slots)))
+        self.corners = {(t, name) for t, name in self.thresholds if name in _values(law.terms[t].expression)}
+        stiff = self.thresholds.keys() - self.corners
+        self.smooth = np.array([s not in stiff for s in self.slots] + [True] * (self.size - len(self.slots)))
 
     @property
     def start(self) -> np.ndarray:
@@ -135,6 +140,14 @@ def _affine(expression: Expression, names: tuple[str, ...]) -> bool:
         return True
     slope = derivative(expression, (last,))
     return not any(slope.names & {name} for name in names)
+
+
+@lru_cache(maxsize=1024)
+def _values(expression: Expression) -> frozenset[str]:
+    """Names outside of conditions."""
+    tree = expression.sympy
+    branches = {whole: sympy.Add(*(value for value, _ in whole.args)) for whole in tree.atoms(sympy.Piecewise)}
+    return frozenset(symbol.name for symbol in tree.xreplace(branches).free_symbols)
 
 
 @lru_cache(maxsize=1024)

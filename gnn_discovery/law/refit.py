@@ -117,8 +117,9 @@ def refit(
     for _ in range(2 if model.thresholds else 1):
         used, theta = robust_descend(problem, theta, scale)
         theta, spread = locate(used, theta) if model.thresholds else (theta, {})
-    if spread:
+    if model.thresholds:
         theta, _ = descend(used, theta, iterations=8)
+        spread = {k: width for k, width in spread.items() if not model.smooth[k]}
     covariance = np.full((model.size, model.size), np.nan)
     if errors:
         drift = noise_drift(used, theta, scale) if data.blur is not None else None

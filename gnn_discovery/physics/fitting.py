@@ -125,7 +125,7 @@ class Fitter:
         if free.minimum is None:
             return -3 * high, 3 * high
         if free.meaning == "softening length":
-            return 1e-4 * low, high
+            return 1e-4 * low, 0.3 * high
         if free.unit in ("length", "length/time"):
             return 0.05 * low, 30 * high
         return (0.03 / high, 20 / low) if free.unit == "1/length" else (1e-4, 1e4)

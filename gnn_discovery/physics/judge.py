@@ -19,7 +19,7 @@ from gnn_discovery.physics.conservation import check_conservation
 from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import LEAST_SHARE, RELATIVE, TOO_UNCERTAIN, Comparison, compare
 from gnn_discovery.physics.record import Check, Errors, Verdict
-from gnn_discovery.physics.rivals import Contest, check_better, contest
+from gnn_discovery.physics.rivals import Contest, check_better, contest, level
 from gnn_discovery.physics.symmetry import check_symmetry
 from gnn_discovery.snapshots import Snapshots
 
@@ -122,7 +122,7 @@ def decide(findings: Findings | None, context: JudgeContext) -> Verdict:
         reason = f"the law does not account for the motion: {failed}. Of the law: {comparison.nearest}"
         return Verdict("inconclusive", None, (), reason, checks)
     if comparison.matched:
-        return known_or_not(comparison, (*checks, check_better(findings.contest)))
+        return known_or_not(comparison, (*checks, check_better(findings.contest)), level(findings.contest))
     return _candidate_or_not(findings, context, checks)
 
 
@@ -162,12 +162,16 @@ def _refusals(checks: tuple[Check, ...]) -> str:
     return "; ".join(failed[name] for name in names if name in failed)
 
 
-def known_or_not(comparison: Comparison, checks: tuple[Check, ...]) -> Verdict:
-    """The verdict on a law of which every part is the same as a known one."""
+def known_or_not(comparison: Comparison, checks: tuple[Check, ...], level: tuple[str, ...] = ()) -> Verdict:
+    """The verdict on a law of which every part is the same as a known one.
+
+    Args:
+        level: known laws that it is not the same as, and that follow held-out motion as well.
+    """
     match = comparison.match
-    if comparison.rivals:
-        every = (str(match), *comparison.rivals, *comparison.alternatives)
-        reason = f"{match} and {', '.join(comparison.rivals)} cannot be told apart in this range"
+    if rivals := dict.fromkeys((*comparison.rivals, *level)):
+        every = (str(match), *rivals, *comparison.alternatives)
+        reason = f"{match} and {', '.join(rivals)} cannot be told apart in this range"
         return Verdict("inconclusive", None, every, reason, checks)
     if faint := [c for c in comparison.channels if c.share <= LEAST_SHARE]:
         kinds = ", ".join(f"{c.channel[0]} ({c.channel[1]})" for c in faint)

@@ -21,7 +21,7 @@ _RANKED, _REFITTED, _MEASURED = 2_000, 8_000, 100_000
 CATALOGUE = "catalogue"
 """Who offered a known law that the search for a law did not."""
 _MOST, _OFFERED = 3, 6
-_BETTER, _WORSE = 0.9, 1.05
+_BETTER, _LEVEL, _WORSE = 0.9, 0.99, 1.05
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,14 @@ def contest(
     same = found.pop(0) if comparison.matched else None
     others = sorted(found, key=lambda m: np.inf if m.relative[0] is None else m.relative[0])
     return Contest(_measured("the law found", law, parts, scale), same, tuple(others), sum(map(len, options)))
+
+
+def level(trial: Contest) -> tuple[str, ...]:
+    """The known laws that follow held-out motion as well as the law found, though they are others: with noise, a wrong
+    one may do so even if it differs by more than the errors of the constants."""
+    own = trial.law.relative[0]
+    found = [other.name for other in trial.others if own is not None and own > _LEVEL * (other.relative[0] or 0.0)]
+    return tuple(found)
 
 
 def check_better(trial: Contest) -> Check:

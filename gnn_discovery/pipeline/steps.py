@@ -142,11 +142,12 @@ def latent_properties(data: Snapshots) -> tuple[str, ...]:
     return ("m",) if same and not data.properties and data.present.all() and data.present.shape[1] > 2 else ()
 
 
-def still(data: Snapshots) -> bool:
+def still(apart: Split) -> bool:
     """Whether nothing but rest, or noise, is to be explained."""
+    data, averaged = apart.train, apart.averaged().train
     force = np.linalg.norm(data.force, axis=-1)[data.present]
     floor = natural_floor(data)
-    return bool(np.median(force) <= floor and np.max(force) <= 1e3 * floor) or data.noise >= NOISE_ONLY
+    return bool(np.median(force) <= floor and np.max(force) <= 1e3 * floor) or averaged.noise >= NOISE_ONLY
 
 
 def force_limit(data: Snapshots) -> float:
@@ -188,19 +189,22 @@ def distill(
     )
 
 
-def choose(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) -> Choice:
-    """The law: candidates refitted on the observed motion, chosen on held-out runs, with error bars."""
-    fitted = data.averaged()
-    return choose_law(candidates, fitted.train, fitted.valid, latent=latent_properties(data.train), seed=config.seed)
+def choose(
+    candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig, preferred: Sequence[ForceLaw] = ()
+) -> Choice:
+    """The law: candidates refitted on the observed motion, chosen on held-out runs, with error bars; one of the
+    ``preferred`` where what is chosen is not better than it."""
+    fitted, latent = data.averaged(), latent_properties(data.train)
+    return choose_law(candidates, fitted.train, fitted.valid, preferred=preferred, latent=latent, seed=config.seed)
 
 
 def with_known_laws(choice: Choice, data: Split, config: DiscoverConfig) -> Choice:
-    """The choice again, where it left something unexplained and is no known law, with the known laws that come nearest
-    to it as further candidates: a search may miss a law, and what a known one leaves is then seen."""
+    """The choice again, where it left something unexplained and is no known law, beside the known laws that come
+    nearest to it: a search may miss a law, and one that is new has to be better than those that are known."""
     law, fitted = choice.law, data.averaged()
     if not law.terms or choice.error < RIGHT or (comparison := compare(law, fitted.train)).matched:
         return choice
-    again = choose([law, *known_instead(law, comparison, fitted.train)], data, config)
+    again = choose([law], data, config, known_instead(law, comparison, fitted.train))
     board = {signature(scored.law): scored for scored in (*choice.scoreboard, *again.scoreboard)}
     return replace(again, scoreboard=tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error))))
 

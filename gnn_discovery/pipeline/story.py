@@ -92,7 +92,7 @@ def _discover(
         keep.data(sha256)
         known = given_law(config, data)
         rest = leave(known, data)
-    found = _nothing(known, data, rest) if steps.still(rest.train) else _learn(known, data, rest, config, clock, keep)
+    found = _nothing(known, data, rest) if steps.still(rest) else _learn(known, data, rest, config, clock, keep)
     found["assumptions"] = (*found["assumptions"], *given.notes)
     with clock("report"):
         discovery = Discovery(
