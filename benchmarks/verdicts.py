@@ -64,8 +64,8 @@ def write_table(seed: int) -> str:
         "from every sum that would be called known, and in 10 nothing interacts. Right is `known` with the true law "
         "as match or listed alternative, `candidate` for an altered law, and `no interaction`. Clean data are "
         "positions, velocities and accelerations; noisy ones positions alone, with errors of 1e-3 of their spread. "
-        "Another 100 small sets have no law: forces or frames in random order, errors of position, random walks. Networks are trained on "
-        "them for 1,000 steps.",
+        "Another 100 small sets have no law: forces or frames in random order, errors of position, random walks. "
+        "Networks are trained on them for 1,000 steps.",
         made_with(records, total),
         markdown(("what", "figure"), _figures(kept)),
         *(part for what in NOISE for part in _confusion(what, kept[what])),

@@ -241,11 +241,11 @@ def _agreement(entries: Sequence[_Entry], welcome: Sequence[_Entry], best: _Entr
     rng, same = np.random.default_rng(seed), 0
     for _ in range(_RESAMPLES):
         draw = rng.integers(len(best.groups), size=len(best.groups))
-        again = (
+        again, offered = (
             [replace(e, groups=e.groups[draw]) if len(e.groups) == len(draw) else e for e in some]
             for some in (entries, welcome)
         )
-        same += signature(_chosen(*again, price).law) == signature(best.law)
+        same += signature(_chosen(again, offered, price).law) == signature(best.law)
     return same / _RESAMPLES
 
 
