@@ -19,9 +19,17 @@ AGREE = Seeds(3, 3, 3)
 
 
 def test_no_interaction():
-    verdict = judge(law(), DATA, replace(EXACT, network_error=(1.0, 1.0), force_limit=3e-4))
+    blind = replace(EXACT, network_error=(1.0, 1.0), noise=0.7, force_limit=3e-4)
+    verdict = judge(law(), DATA, blind)
     assert (verdict.status, verdict.match) == ("inconclusive", NO_INTERACTION)
     assert "0.0003" in verdict.reason
+
+
+def test_forces_that_no_noise_explains_are_not_no_interaction():
+    exact = replace(EXACT, network_error=(1.0, 1.0), noise=0.0, force_limit=3e-4)
+    verdict = judge(law(), DATA, exact)
+    assert (verdict.status, verdict.match) == ("inconclusive", None)
+    assert "no law was found" in verdict.reason
 
 
 GRAVITY_FOUND = investigate(law(GRAVITY), DATA)

@@ -90,8 +90,9 @@ def level(trial: Contest) -> tuple[str, ...]:
     """The known laws that follow held-out motion as well as the law found, though they are others: with noise, a wrong
     one may do so even if it differs by more than the errors of the constants."""
     own = trial.law.relative[0]
-    found = [other.name for other in trial.others if own is not None and own > _LEVEL * (other.relative[0] or 0.0)]
-    return tuple(found)
+    if own is None or own > _BETTER:  # held against other motion than it was found in
+        return ()
+    return tuple(other.name for other in trial.others if own > _LEVEL * (other.relative[0] or 0.0))
 
 
 def check_better(trial: Contest) -> Check:
