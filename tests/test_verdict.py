@@ -25,13 +25,6 @@ def test_no_interaction():
     assert "0.0003" in verdict.reason
 
 
-def test_forces_that_no_noise_explains_are_not_no_interaction():
-    exact = replace(EXACT, network_error=(1.0, 1.0), noise=0.0, force_limit=3e-4)
-    verdict = judge(law(), DATA, exact)
-    assert (verdict.status, verdict.match) == ("inconclusive", None)
-    assert "no law was found" in verdict.reason
-
-
 GRAVITY_FOUND = investigate(law(GRAVITY), DATA)
 
 
@@ -199,5 +192,8 @@ def test_dimensions(text, passed):
 def test_a_law_that_was_not_found_is_no_absence_of_force():
     seen = judge(ForceLaw(()), DATA, JudgeContext((1.0, 1.0), network_error=(0.02, 0.1)))
     assert seen.status == "inconclusive" and seen.match is None
-    unseen = judge(ForceLaw(()), DATA, JudgeContext((1.0, 1.0), network_error=(1.0, 1.0), force_limit=1e-3))
-    assert unseen.match == NO_INTERACTION and "0.001" in unseen.reason
+    unseen = JudgeContext((1.0, 1.0), network_error=(1.0, 1.0), noise=0.7, force_limit=1e-3)
+    verdict = judge(ForceLaw(()), DATA, unseen)
+    assert verdict.match == NO_INTERACTION and "0.001" in verdict.reason
+    exact = judge(ForceLaw(()), DATA, replace(unseen, noise=0.0))
+    assert exact.match is None and "no law was found" in exact.reason

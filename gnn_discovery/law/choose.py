@@ -11,7 +11,7 @@ import numpy as np
 from gnn_discovery.errors import DataError, NoResult
 from gnn_discovery.law.latent import structural_amplitude
 from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.law.refit import Draw, refit, thin
+from gnn_discovery.law.refit import ROUNDS, Draw, refit, thin
 from gnn_discovery.law.simpler import complexity, neighbours, signature
 from gnn_discovery.law.weights import Scale, force_scale, relative_errors
 from gnn_discovery.snapshots import Snapshots, concatenate
@@ -24,6 +24,8 @@ EXACT = 1e-9
 """Relative errors below this are rounding: no law is better than another."""
 
 _TRIAL, _FINAL, _VALID = 5_000, 60_000, 100_000
+_QUICK = 1
+"""Rounds of weights by which a law is tried; one that is kept has as many as `refit` takes."""
 _LARGEST = 1e100
 _KEPT, _ROUNDS, _FOLDS = 4, 5, 4
 _RESAMPLES = 200
@@ -104,7 +106,10 @@ def choose(
     def attempt(law: ForceLaw, entries: int, held: Snapshots, starts: int) -> _Entry:
         names = _used(law, latent)
         try:
-            fitted = refit(law, train, latent=names, scale=scale, starts=starts, entries=entries, seed=seed)
+            rounds = _QUICK if entries == _TRIAL else ROUNDS
+            fitted = refit(
+                law, train, latent=names, scale=scale, starts=starts, entries=entries, rounds=rounds, seed=seed
+            )
         except np.linalg.LinAlgError:
             return _Entry(law, complexity(law), np.ones(1), False)
         if not _can_be_written(fitted.law):
@@ -250,13 +255,17 @@ def _agreement(entries: Sequence[_Entry], welcome: Sequence[_Entry], best: _Entr
 
 
 def _better(one: _Entry, other: _Entry) -> bool:
-    """Whether ``one`` is better than ``other`` beyond the spread of the log ratio over the groups.
+    """Whether ``one`` is better than ``other`` beyond the spread of the log ratio over the groups that tell anything:
+    particles that interact by contact may never meet in a run, and there both are right.
 
     The ratio, not the difference: a run with a close encounter has many times the error of a quiet one.
     """
     if len(one.groups) != len(other.groups):
         return one.error < other.error
-    gain = np.log(np.maximum(other.groups, EXACT) / np.maximum(one.groups, EXACT))
+    telling = np.maximum(one.groups, other.groups) > EXACT
+    if not telling.any():
+        return False
+    gain = np.log(np.maximum(other.groups, EXACT) / np.maximum(one.groups, EXACT))[telling]
     if len(gain) < 2:
         return bool(gain.mean() > 0)
     return bool(gain.mean() > SIGNIFICANT * gain.std(ddof=1) / np.sqrt(len(gain)))

@@ -120,7 +120,7 @@ def robust_weights(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def robust_descend(
-    problem: Problem, theta: np.ndarray, scale: np.ndarray, *, rounds: int = 3
+    problem: Problem, theta: np.ndarray, scale: np.ndarray, *, rounds: int
 ) -> tuple[Problem, np.ndarray]:
     """Descend, then again weighed by the law's own force and with outliers down; the last problem comes back.
 

@@ -23,6 +23,7 @@ Draw = Callable[[Problem, np.ndarray, np.ndarray, np.ndarray, int], tuple[np.nda
 drift by noise, its covariance, and a seed."""
 SEARCH_ENTRIES = 2_000
 POLISH_ENTRIES = 300_000
+ROUNDS = 3
 FURTHER = 1.1
 """What noise did to the constants is taken out where the misfit grows by no more: else too little is known of it."""
 EXACT = 1e-7
@@ -84,6 +85,7 @@ def refit(
     scale: Scale | None = None,
     starts: int = 4,
     entries: int = POLISH_ENTRIES,
+    rounds: int = ROUNDS,
     errors: bool = True,
     draw: Draw | None = None,
     seed: int = 0,
@@ -97,6 +99,7 @@ def refit(
         latent: names of properties whose values are inferred with the constants (one system of N bodies).
         starts: descents of the search; 0 where the constants are near already and no search is needed.
         scale: (N,) as of `force_scale`, by default that of ``data``.
+        rounds: in which residuals are weighed anew.
         errors: whether error bars are measured, and what noise did to the constants is taken out of them.
         draw: gives them in the place of runs left out in turn; inferred properties keep their own.
     """
@@ -115,7 +118,7 @@ def refit(
     problem = Problem(model, Scene(data), weights(data, scale).T)
     spread: dict[int, float] = {}
     for _ in range(2 if model.thresholds else 1):
-        used, theta = robust_descend(problem, theta, scale)
+        used, theta = robust_descend(problem, theta, scale, rounds=rounds)
         theta, spread = locate(used, theta) if model.thresholds else (theta, {})
     if model.thresholds:
         theta, _ = descend(used, theta, iterations=8)

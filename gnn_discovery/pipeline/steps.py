@@ -205,6 +205,8 @@ def with_known_laws(choice: Choice, data: Split, config: DiscoverConfig) -> Choi
     if not law.terms or choice.error < RIGHT or (comparison := compare(law, fitted.train)).matched:
         return choice
     again = choose([law], data, config, known_instead(law, comparison, fitted.train))
+    if len(again.law.terms) > 1:  # a sum may be more than is needed
+        again = choose([again.law], data, config)
     board = {signature(scored.law): scored for scored in (*choice.scoreboard, *again.scoreboard)}
     return replace(again, scoreboard=tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error))))
 
