@@ -118,7 +118,7 @@ def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Message
         residuals=residual[pick] / (size or 1.0),
         observed=run.positions,
         rolled=rolled,
-        history=trained.history,
+        history=trained.history[:, :3],
     )
 
 
