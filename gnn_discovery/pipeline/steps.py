@@ -199,10 +199,13 @@ def choose(
 
 
 def with_known_laws(choice: Choice, data: Split, config: DiscoverConfig) -> Choice:
-    """The choice again, where it left something unexplained and is no known law, beside the known laws that come
-    nearest to it: a search may miss a law, and one that is new has to be better than those that are known."""
+    """The choice again, where it left something unexplained and is not itself a known law, beside the known laws that
+    come nearest to it: a search may miss a law, and one that is new has to be better than those that are known."""
     law, fitted = choice.law, data.averaged()
-    if not law.terms or choice.error < RIGHT or (comparison := compare(law, fitted.train)).matched:
+    if not law.terms or choice.error < RIGHT:
+        return choice
+    comparison = compare(law, fitted.train)
+    if all(part.survivors and part.survivors[0].deviation < RIGHT for part in comparison.channels):
         return choice
     again = choose([law], data, config, known_instead(law, comparison, fitted.train))
     if len(again.law.terms) > 1:  # a sum may be more than is needed
