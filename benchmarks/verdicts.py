@@ -26,6 +26,8 @@ RESULTS = HERE / "results" / "verdicts"
 SYSTEMS = {"known": 30, "altered": 20, "none": 10}
 NOISE = {"clean": 0.0, "noisy": 1e-3}
 SETS = 100
+SEED = 2
+"""Of the systems that the table is about; none of them was looked at while what is measured was written."""
 TITLES = {"known": "a sum of known laws", "altered": "an altered law", "none": "no interaction"}
 CONFIDENT = ("known", "candidate")
 
@@ -65,8 +67,8 @@ def write_table(seed: int) -> str:
         "as match or listed alternative, `candidate` for an altered law, and `no interaction`. Clean data are "
         "positions, velocities and accelerations; noisy ones positions alone, with errors of 1e-3 of their spread. "
         "Another 100 small sets have no law: forces or frames in random order, errors of position, random walks. "
-        "Networks are trained on them for 1,000 steps.",
-        made_with(records, total),
+        "Networks are trained on them for 1,000 steps. Nothing was changed after the systems of this seed were seen.",
+        f"Seed {seed}. {made_with(records, total)}",
         markdown(("what", "figure"), _figures(kept)),
         *(part for what in NOISE for part in _confusion(what, kept[what])),
         *_lawless(kept["lawless"]),
@@ -145,7 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=2, help="cells side by side, one thread each")
     parser.add_argument("--only", nargs="+", metavar="PATTERN", default=["*"], help="cells to run, as 'clean-known-*'")
-    parser.add_argument("--seed", type=int, default=0, help="of the systems")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the systems")
     parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
     parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
