@@ -17,8 +17,7 @@ from laws import say
 from table import every_law, made_with, values
 from unit_systems import LAWS, OWN, SYSTEMS
 
-from gnn_discovery.law import Constant, ForceLaw
-from gnn_discovery.law.simpler import signature
+from gnn_discovery.law import Constant
 from gnn_discovery.law.text import from_dict
 from gnn_discovery.replication.results import spread
 from gnn_discovery.replication.tables import markdown
@@ -47,20 +46,23 @@ def cells(law: str, seed: int) -> list[Cell]:
 
 def difference(one: Record, other: Record) -> float | None:
     """The largest relative difference of a constant of two laws, both in `OWN` units; None where their forms differ."""
-    first, second = from_dict(one), from_dict(other)
-    if signature(first) != signature(second):
+    (form, first), (another, second) = (_in_numbers(record) for record in (one, other))
+    if form != another:
         return None
-    pairs = zip(_constants(first, one["units"]), _constants(second, other["units"]), strict=True)
+    pairs = zip(first, second, strict=True)
     return max((abs(a - b) / max(abs(a), abs(b)) for a, b in pairs if a != b), default=0.0)
 
 
-def _constants(law: ForceLaw, units: Mapping[str, str]) -> list[float]:
-    """The constants in the order of the text, in `OWN` units: the unit of each says how."""
-    found = []
-    for term in sorted(law.terms, key=lambda t: (t.kind, t.direction, signature(ForceLaw((t,))))):
-        names = [name for name in re.findall(r"[A-Za-z_]\w*", term.expression.text) if name in term.constants]
-        found += [_converted(term.constants[name], units) for name in dict.fromkeys(names)]
-    return found
+def _in_numbers(record: Record) -> tuple[list[tuple[str, str, str]], list[float]]:
+    """The form of each term, whatever its constants are called and whichever sign they have, and their values in the
+    order of the text, in `OWN` units: the unit of each says how."""
+    terms = []
+    for term in from_dict(record).terms:
+        values = {name: _converted(constant, record["units"]) for name, constant in term.constants.items()}
+        form, lifted = term.expression.substitute(values).lift_constants()
+        terms.append(((term.kind, term.direction, form.text), list(lifted.values())))
+    terms.sort()
+    return [form for form, _ in terms], [value for _, values in terms for value in values]
 
 
 def _converted(constant: Constant, units: Mapping[str, str]) -> float:

@@ -43,7 +43,7 @@ def test_what_is_known_leaves_the_motion_of_the_rest():
     rest = leave(given_law(FIXED, BOTH), BOTH)
     np.testing.assert_allclose(rest.train.target, SPRINGS.train.target, rtol=1e-9, atol=1e-9)
     nothing = leave(given_law(FIXED, ALONE), ALONE)
-    assert steps.still(nothing.train) and not steps.still(rest.train)
+    assert steps.still(nothing) and not steps.still(rest)
 
 
 def test_noise_is_the_larger_a_part_of_what_is_left():

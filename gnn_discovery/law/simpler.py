@@ -50,7 +50,8 @@ def _anonymous(term: Term) -> str:
 
 
 def neighbours(law: ForceLaw) -> Iterator[ForceLaw]:
-    """Laws with one thing less (a term, a constant, a summand, a branch), and the softened law; given terms stay.
+    """Laws with one thing less (a term, a constant, a summand, a branch), and the law softened, or softened otherwise;
+    given terms stay.
 
     Each has to be refitted and to win on held-out data.
     """
@@ -76,6 +77,8 @@ def _changes(term: Term) -> Iterator[Callable[[], Term | None]]:
             yield partial(_with_expression, term, expression)
     for expression in _tied(term):
         yield partial(_with_expression, term, expression)
+    for expression, constants in _otherwise_softened(term):
+        yield partial(replace, term, expression=expression, constants=constants)
     yield partial(_softened, term)
     yield partial(_rounded_and_softened, term)
 
@@ -167,6 +170,25 @@ def _rounded_and_softened(term: Term) -> Term | None:
     round_ = {name: round(2 * term.constants[name].value) / 2 for name in free}
     near = {name: value for name, value in round_.items() if value and abs(term.constants[name].value - value) < NEAR}
     return _softened(_with_expression(term, term.expression.substitute(near))) if near else None
+
+
+def _otherwise_softened(term: Term) -> Iterator[tuple[Expression, dict[str, Constant]]]:
+    """The term with r + c in the place of r**2 + c in a denominator, and the other way round: over a limited range one
+    looks like the other."""
+    r = sympy.Symbol("r")
+    for power in term.expression.sympy.atoms(sympy.Pow):
+        if not (power.base.is_Add and len(power.base.args) == 2 and power.exp.is_Number and power.exp.is_negative):
+            continue
+        names = [part.name for part in power.base.args if part.is_Symbol and part.name in term.constants]
+        for name in names:
+            other, value = power.base - sympy.Symbol(name), term.constants[name].value
+            if other not in (r, r**2):
+                continue
+            linear = other == r
+            c, exponent = sympy.Symbol(name), power.exp / 2 if linear else 2 * power.exp
+            changed = ((r**2 if linear else r) + c) ** exponent
+            expression = Expression.from_sympy(term.expression.sympy.xreplace({power: changed}))
+            yield expression, {**term.constants, name: Constant(value**2 if linear else abs(value) ** 0.5)}
 
 
 @lru_cache(maxsize=1024)

@@ -45,6 +45,8 @@ ASSUMED = (
 )
 GRAINS, LOOSEST = 2.0, 0.1
 """A network follows a law that is as near to it as so many times what no sum of smooth curves follows; this at most."""
+TRIMMED = 6
+"""Times that a law is fitted to the pairs that were nearest to it before."""
 ROWS = 4000
 ANYTHING = NetworkConfig(inputs="absolute")
 """Of a function that somebody gives no symmetry is known beforehand."""
@@ -187,22 +189,31 @@ def _explained(study: Study, config: DiscoverConfig, clock: Clock, made: dict[st
 
 
 def _followed(choice: Choice, study: Study, tolerance: float) -> tuple[ForceLaw, Stretch | None]:
-    """The simplest law that the network follows over most of its pairs, fitted to these; else the one chosen.
+    """The simplest law that the network follows over most of its pairs, fitted to these, and of several as
+    simple the one it follows most closely; else the one chosen.
 
     Its constants are first fitted to the pairs nearest to it, that those where the network does something else may not
     draw it away.
     """
     every = study.pairs("train")
+    followed: list[tuple[float, ForceLaw, Stretch]] = []
+    simplest = np.inf
     for tried in choice.scoreboard:
+        if tried.complexity > simplest:
+            break
         if not tried.law.terms or tried.error > LOOSEST + 1 - MOST:
             continue
         law = tried.law
-        for _ in range(2):
+        for _ in range(TRIMMED):
             law = refit(law, _nearest(law, every), latent=tuple(law.latent), starts=0, errors=False).law
         where = agreed(study.along_r(law), tolerance)
         if where is not None and where.share >= MOST:
-            return settle(law, study.pairs("train", where), latent=study.latent), where
-    return choice.law, None
+            simplest = min(simplest, tried.complexity)
+            followed.append((where.deviation, law, where))
+    if not followed:
+        return choice.law, None
+    _, law, where = min(followed, key=lambda one: one[0])
+    return settle(law, study.pairs("train", where), latent=study.latent), where
 
 
 def _nearest(law: ForceLaw, pairs: Snapshots) -> Snapshots:

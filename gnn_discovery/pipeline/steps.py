@@ -147,7 +147,7 @@ def still(apart: Split) -> bool:
     data, averaged = apart.train, apart.averaged().train
     force = np.linalg.norm(data.force, axis=-1)[data.present]
     floor = natural_floor(data)
-    return bool(np.median(force) <= floor and np.max(force) <= 1e3 * floor) or averaged.noise >= NOISE_ONLY
+    return bool(np.median(force) <= floor and np.max(force) <= 1e3 * floor) or bool(averaged.noise >= NOISE_ONLY)
 
 
 def force_limit(data: Snapshots) -> float:
