@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,32 +14,9 @@ from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.types import Box, Edges, Times
 
 
-def roll(
-    law: ForceLaw,
-    positions: Float[np.ndarray, "N D"],
-    velocities: Float[np.ndarray, "N D"] | None,
-    properties: Mapping[str, np.ndarray] | None,
-    times: Times,
-    *,
-    edges: Edges | None = None,
-    box: Box | None = None,
-    cutoff: float | None = None,
-    tolerance: float = 1e-8,
-    evaluations: int = 20_000,
-) -> Float[np.ndarray, "t N D"]:
-    """Positions (t N D), t <= T, that the law gives; see `follow`."""
-    return follow(
-        law,
-        positions,
-        velocities,
-        properties,
-        times,
-        edges=edges,
-        box=box,
-        cutoff=cutoff,
-        tolerance=tolerance,
-        evaluations=evaluations,
-    )[:, 0]
+def roll(law: ForceLaw, *start: Any, **options: Any) -> Float[np.ndarray, "t N D"]:
+    """Positions (t N D), t <= T, that the law gives; called as `follow`."""
+    return follow(law, *start, **options)[:, 0]
 
 
 def follow(
