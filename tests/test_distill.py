@@ -125,6 +125,12 @@ def test_powers_that_are_no_integers_are_measured(noise):
     assert dict(channel.monomial) == pytest.approx({"m_i": 0.7, "m_j": 1.0}, abs=0.01)
 
 
+@pytest.mark.parametrize("power", [1.0, 2.0, -1.0])
+def test_a_power_of_the_sum_over_a_pair_is_found(power):
+    total = radial(lambda r, p: -((p["m_i"] + p["m_j"]) ** power) * np.exp(-r))
+    assert found(total) == {Channel("radial", (("m_i + m_j", power),), "r")}
+
+
 def test_what_is_left_is_the_noise():
     """Of its length in each of two directions."""
     for noise in (0.01, 0.05):

@@ -35,6 +35,7 @@ SCALARS = {
     "spring": lambda r, mm, qq: -2 * (r - 0.99),
     "charge": lambda r, mm, qq: qq / (r + 0.01) ** 2,
     "discontinuous": lambda r, mm, qq: np.where(r < 1.99, 0.0, -2 * (r - 0.99)),
+    "contact": lambda r, mm, qq: np.where(r < 0.21, 3.0 * (0.21 - r), 0.0),
     "free": lambda r, mm, qq: 0.0 * r,
 }
 
@@ -109,6 +110,30 @@ def test_threshold_lies_within_its_error(noise):
     assert c2.std < 2e-3
     assert abs(c0.value + 2) < max(4 * c0.std, 1e-9)
     assert abs(c1.value + 0.99) < max(4 * c1.std, 1e-9)
+
+
+def test_the_corner_of_a_contact_is_no_less_sure_than_its_strength():
+    """Between observed distances a jump may lie anywhere; where a force goes to nothing its slope tells the place."""
+    start = pair("Piecewise((c0*(c1 - r), r < c1), (0, True))", c0=1.0, c1=0.4)
+    assert values(refit(law(start), motion("contact")).law) == pytest.approx([3.0, 0.21], rel=1e-9)
+
+
+def test_particles_that_rarely_meet_have_a_law_too():
+    """In most held-out runs nothing meets, and there no law is better than another."""
+    train, valid = motion("contact"), motion("contact", runs=12, frames=6, seed=1)
+    meets = [np.any(valid.target[valid.run == run]) for run in range(12)]
+    assert 3 <= sum(meets) < 12
+    start = pair("Piecewise((c0*(c1 - r), r < c1), (0, True))", c0=1.0, c1=0.3)
+    assert values(choose([law(start)], train, valid).law) == pytest.approx([3.0, 0.21], rel=1e-9)
+
+
+def test_a_new_law_has_to_be_better_than_a_preferred_one():
+    """With noise in which both are as good the preferred one is taken; on exact motion the one that is right."""
+    true, near = pair("c0*m_i*m_j/(r + c1)**2", c0=-1.0, c1=0.01), pair("c0*m_i*m_j/r**2", c0=-1.0)
+    exact, blurred = (tuple(noisy(motion("gravity", seed=s), part, s) for s in (0, 1)) for part in (0.0, 0.5))
+    assert len(values(choose([law(true)], *exact, preferred=[law(near)]).law)) == 2
+    same = pair("c0*m_i*m_j/(r + c1)**2.001", c0=-1.0, c1=0.01)
+    assert "2.001" in choose([law(true)], *blurred, preferred=[law(same)]).law.terms[0].expression.text
 
 
 def test_error_bars_cover_the_truth():
