@@ -67,7 +67,8 @@ def write_table(seed: int) -> str:
         "as match or listed alternative, `candidate` for an altered law, and `no interaction`. Clean data are "
         "positions, velocities and accelerations; noisy ones positions alone, with errors of 1e-3 of their spread. "
         "Another 100 small sets have no law: forces or frames in random order, errors of position, random walks. "
-        "Networks are trained on them for 1,000 steps. Nothing was changed after the systems of this seed were seen.",
+        "Networks are trained on them for 1,000 steps. Nothing was changed after the systems of this seed were seen. "
+        "The catalogue that the systems are drawn from is the one whose laws are tried beside what the search finds.",
         f"Seed {seed}. {made_with(records, total)}",
         markdown(("what", "figure"), _figures(kept)),
         *(part for what in NOISE for part in _confusion(what, kept[what])),
