@@ -12,7 +12,7 @@ import optax
 import pytest
 from flax import nnx
 from networks import SHAPE, SMALL, answer, said, spring_world, tiny, trained_pruning, trained_spring, whole
-from worlds import halves, relative_error, size, spring, world
+from worlds import halves, radial, relative_error, size, spring, world
 
 from gnn_discovery.errors import NoResult
 from gnn_discovery.graph import batch_graph, graph_data
@@ -20,6 +20,7 @@ from gnn_discovery.model import GraphNetwork, NetworkConfig, measure_scales
 from gnn_discovery.pipeline import DiscoverConfig, Keep, network
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, absolute_error, displaced, predict, train
+from gnn_discovery.training.batches import busy_snapshots, draw
 from gnn_discovery.training.losses import loss
 
 SPLIT = spring_world()
@@ -219,3 +220,32 @@ def test_without_patience_the_last_parameters_are_kept():
     out = trained.network(batch_graph(data, index))
     assert float(absolute_error(trained.network, out, data, index)) == pytest.approx(trained.history[-1, 2], rel=1e-4)
     assert trained.history[-1, 2] > trained.error
+
+
+def contact(diameter):
+    """Spheres that push with unit stiffness where they overlap."""
+    return world(radial(lambda r, p: np.maximum(diameter - r, 0.0)), particles=2, count=2000, mass=False)
+
+
+def test_rare_encounters_fill_half_of_each_batch():
+    """Of places N(0, 1) in a plane, 1 - exp(-s^2 / 4) of the pairs overlap."""
+    data, few = contact(0.5), 1 - np.exp(-(0.5**2) / 4)
+    busy = np.asarray(busy_snapshots(data, scale=0.2))
+    distance = size(data.separation())[:, 0, 0]
+    np.testing.assert_array_equal(busy, np.flatnonzero(distance < 0.5 - 0.1 * 0.2))
+    batch = np.asarray(draw(jax.random.key(0), 8000, 2000, jnp.asarray(busy)))
+    first, rest = np.isin(batch, busy).reshape(2, -1).mean(axis=1)
+    assert first == 1 and rest == pytest.approx(few, rel=0.15)
+    assert set(batch[:4000]) == set(busy), "each of them is seen"
+
+
+def test_where_encounters_are_no_rarity_all_snapshots_are_drawn_alike():
+    for data in (contact(1.5), contact(0.0), SPLIT.train):
+        assert busy_snapshots(data, scale=0.2) is None
+    batch = np.asarray(draw(jax.random.key(0), 40_000, 10, None))
+    np.testing.assert_allclose(np.bincount(batch, minlength=10), 4000, rtol=0.1)
+
+
+def test_a_particle_that_is_not_there_meets_nothing():
+    data = contact(0.5)
+    assert busy_snapshots(replace(data, present=np.zeros_like(data.present)), scale=0.2) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, moved, snapshots, term
 
@@ -13,7 +14,8 @@ from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import same_law
 from gnn_discovery.physics.judge import NO_INTERACTION, JudgeContext, decide, investigate, judge, needs_seeds
 from gnn_discovery.physics.record import Measured
-from gnn_discovery.physics.rivals import Contest, check_better
+from gnn_discovery.physics.rivals import Contest, check_better, level
+from gnn_discovery.snapshots import Snapshots
 
 AGREE = Seeds(3, 3, 3)
 
@@ -147,6 +149,43 @@ def test_a_law_that_fails_outside_its_range_is_not_better_than_known_ones():
     assert not check_better(trial((0.01, 0.5), (0.1, 0.2))).passed
     assert not check_better(trial((0.099, 0.1), (0.1, 0.2))).passed
     assert check_better(Contest(Measured("the law found", (0.1, None), (0.1, None)), None, (), 0)).passed
+
+
+def test_laws_that_follow_held_out_motion_equally_well_are_named():
+    """To a hundredth of the error; nothing is said by a law that does not follow the motion at all."""
+
+    def trial(own: float, **others: float) -> Contest:
+        known = tuple(Measured(name, (error, None), (error, None)) for name, error in others.items())
+        return Contest(Measured("the law found", (own, None), (own, None)), None, known, 40)
+
+    assert level(trial(0.25, nearer=0.249, alike=0.252, worse=0.26)) == ("nearer", "alike")
+    assert level(trial(0.25, worse=0.26)) == ()
+    assert level(trial(0.95, alike=0.95)) == ()
+
+
+@pytest.mark.parametrize(("spread", "status"), [(0.03, "inconclusive"), (0.9, "known")])
+def test_two_laws_of_crawling_cells_are_told_apart_only_far_from_the_speed_that_they_keep(spread, status):
+    """Near v = u both are a friction in v - u: 1 - (v/u)^2 = -2 (v - u)/u and u/v - 1 = -(v - u)/u, to first order.
+
+    At speeds u (1 +- w) they differ by about w of the force, which noise of a quarter of it hides in squares.
+    """
+    found, away = law(term("1/v - 1", "self", "velocity"), masses=False), snapshots()
+    rng = np.random.default_rng(0)
+
+    def motion(data: Snapshots) -> Snapshots:
+        v = data.velocities / np.linalg.norm(data.velocities, axis=-1, keepdims=True)
+        crawling = moved(found, replace(data, velocities=v * (1 + spread * rng.uniform(-1, 1, v.shape[:2])[..., None])))
+        noise = 0.2 * np.sqrt(np.mean(crawling.target**2)) * rng.normal(size=v.shape)
+        return replace(crawling, target=crawling.target + noise)
+
+    findings = investigate(found, motion(away), test=motion(away))
+    verdict = decide(findings, JudgeContext((0.25, None), noise=0.25))
+    assert verdict.status == status
+    both = {"Schienbein-Gruler friction", "Rayleigh-Helmholtz friction"}
+    if status == "known":
+        assert verdict.match == "Schienbein-Gruler friction"
+    else:
+        assert set(verdict.alternatives) >= both and "cannot be told apart in this range" in verdict.reason
 
 
 def test_same_law():

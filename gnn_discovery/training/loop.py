@@ -17,7 +17,8 @@ from flax import nnx
 from gnn_discovery.errors import NoResult
 from gnn_discovery.graph import GraphData, batch_graph, graph_data
 from gnn_discovery.model import GraphNetwork, NetworkConfig, measure_scales
-from gnn_discovery.snapshots import Natural, Snapshots, Split
+from gnn_discovery.snapshots import Natural, Split
+from gnn_discovery.training.batches import busy_snapshots, draw
 from gnn_discovery.training.config import OPTIMISERS, STEPS, TrainingConfig
 from gnn_discovery.training.losses import ERRORS
 from gnn_discovery.training.losses import loss as loss_of
@@ -25,8 +26,6 @@ from gnn_discovery.training.state import Checkpoints, Pruner, State
 from gnn_discovery.training.trained import Trained
 
 CHUNKS = 20
-ACTS, FEW = 0.1, 0.2
-"""Of the typical force: from where on it acts; and the share of snapshots below which such are few."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +76,14 @@ def train(
     optimiser = optax.chain(optax.clip_by_global_norm(how.clip), optax.adam(schedule, b2=how.b2))
     loss = partial(loss_of, graph, network, config)
     error_of = ERRORS[config.loss]
-
-    busy = _busy(seen, scales.force)
+    busy = busy_snapshots(seen, scales.force)
 
     @jax.jit
     def chunk(params: Any, moments: Any, rest: Any, data: GraphData, key: jax.Array) -> Any:
         def step(carry: Any, key: jax.Array) -> Any:
             params, moments = carry
             pick, noise = jax.random.split(key)
-            index = jax.random.randint(pick, (batch,), 0, len(data))
-            if busy is not None:
-                index = index.at[: batch // 2].set(busy[index[: batch // 2] % len(busy)])
+            index = draw(pick, batch, len(data), busy)
             value, grads = jax.value_and_grad(loss)(params, rest, data, index, noise)
             updates, moments = optimiser.update(grads, moments, params)
             return (optax.apply_updates(params, updates), moments), value
@@ -126,10 +122,3 @@ def train(
         raise NoResult("training diverged: the held-out error was never finite", remedy="Try a lower learning rate")
     best = nnx.merge(graph, state.best, state.best_rest)
     return Trained(best, network, np.array(state.history), data.names, natural)
-
-
-def _busy(train: Snapshots, scale: float) -> jax.Array | None:
-    """Snapshots in which something acts, where there are few of them: half of each batch is drawn from these."""
-    size = np.max(np.where(train.present, np.linalg.norm(train.force, axis=-1), 0.0), axis=1)
-    busy = np.flatnonzero(size > ACTS * scale)
-    return jnp.asarray(busy) if 0 < len(busy) < FEW * len(size) else None
