@@ -161,7 +161,7 @@ class _Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=_environment(threads, search),
+                env=child_environment(threads, search),
                 start_new_session=True,
             )
         self.late = False
@@ -207,7 +207,8 @@ class _Child:
         self.folder.cleanup()
 
 
-def _environment(threads: int | None, search: Sequence[Path]) -> dict[str, str]:
+def child_environment(threads: int | None, search: Sequence[Path] = ()) -> dict[str, str]:
+    """What a child finds: the folders to import from, and how many threads the libraries may start."""
     env = dict(os.environ)
     paths = [str(p.resolve()) for p in search]
     if "PYTHONPATH" in env:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 STEPS = {"fixed": 4000, "mlp": 10000}
 """By the node function, where nothing else is asked."""
 
@@ -19,19 +17,19 @@ class Optimiser:
         rise: share of the steps on which the rate rises.
         start, end: what the peak is divided by at the start, and that again at the end.
         b2: decay of the second moments.
-        clip: largest norm of a gradient.
+        clip: largest norm of a gradient; None lets all pass, and does not measure it.
     """
 
     rise: float
     start: float
     end: float
     b2: float
-    clip: float
+    clip: float | None
 
 
 OPTIMISERS = {
     "fast": Optimiser(rise=0.1, start=10.0, end=1e3, b2=0.99, clip=1.0),
-    "paper": Optimiser(rise=0.3, start=25.0, end=1e5, b2=0.999, clip=np.inf),
+    "paper": Optimiser(rise=0.3, start=25.0, end=1e5, b2=0.999, clip=None),
 }
 """Ours, and that of Cranmer et al., arXiv 2006.11287: torch's one-cycle with what their code sets."""
 

@@ -73,7 +73,9 @@ def train(
     schedule = schedule or optax.cosine_onecycle_schedule(
         CHUNKS * length, config.learning_rate, how.rise, how.start, how.end
     )
-    optimiser = optax.chain(optax.clip_by_global_norm(how.clip), optax.adam(schedule, b2=how.b2))
+    optimiser = optax.adam(schedule, b2=how.b2)
+    if how.clip is not None:
+        optimiser = optax.chain(optax.clip_by_global_norm(how.clip), optimiser)
     loss = partial(loss_of, graph, network, config)
     error_of = ERRORS[config.loss]
     busy = busy_snapshots(seen, scales.force)

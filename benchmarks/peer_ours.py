@@ -1,0 +1,83 @@
+"""Our side of ``peer.py``: the training of ``gnn-discovery replicate --recipe paper``, a chunk of steps at a time.
+
+Run by ``peer.py``: ``python peer_ours.py FOLDER STEPS``.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from turns import Turns
+
+from gnn_discovery import pipeline
+from gnn_discovery.graph import batch_graph, graph_data
+from gnn_discovery.model import GraphNetwork, measure_scales
+from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.replication.recipes import PAPER_BATCH, configure
+from gnn_discovery.simulator import SimulationConfig
+from gnn_discovery.snapshots import Snapshots, Split
+from gnn_discovery.training import CHUNKS, train
+from gnn_discovery.training.losses import loss
+
+
+def motion(runs: int = 40) -> tuple[Split, DiscoverConfig]:
+    """Four charges in 2D, and the paper's recipe with the L1 norm."""
+    simulation = SimulationConfig(runs=runs, particles=4, dim=2)
+    config = configure("paper", "l1", budget=1.0, simulation=simulation, seed=0)
+    return pipeline.observe(pipeline.load("charge", simulation), config), config
+
+
+def given(snapshots: Snapshots, config: DiscoverConfig) -> dict[str, np.ndarray]:
+    """What the peer is given, and what we make of the first batch: all motion as nodes x (S N F) and targets y (S N D),
+    the weights of a network, its output, its loss and the gradient of that, nothing displaced."""
+    scales = measure_scales(snapshots, raw=True)
+    particles = snapshots.present.shape[1]
+    network = GraphNetwork(config.network, scales, snapshots.dim, particles, rngs=nnx.Rngs(0))
+    graph, params, rest = nnx.split(network, nnx.Param, ...)
+    still = replace(config.training, shift=0.0)
+    data, first, key = graph_data(snapshots), jnp.arange(PAPER_BATCH), jax.random.key(0)
+    price = jax.value_and_grad(lambda params: loss(graph, config.network, still, params, rest, data, first, key))
+    value, gradient = jax.jit(price)(params)
+    x = np.concatenate([data.position, data.velocity, data.properties], -1)
+    output = network(batch_graph(data, first)).nodes["target"]
+    return {
+        "x": x,
+        "y": np.asarray(data.target),
+        "output": np.asarray(output),
+        "loss": np.asarray(value),
+        **{f"weights_{k}": a for k, a in enumerate(_as_the_peer(params, snapshots.dim, x.shape[-1]))},
+        **{f"gradient_{k}": a for k, a in enumerate(_as_the_peer(gradient, snapshots.dim, x.shape[-1]))},
+    }
+
+
+def _as_the_peer(params: Any, dim: int, features: int) -> list[np.ndarray]:
+    """In the peer's order: edge before node, weights (out in) before bias, and the inputs of an edge end by end, where
+    ours has the motion of both ends before their properties."""
+    layers = [layer for mlp in (params["edge"]["mlp"], params["node"]) for _, layer in sorted(mlp["layers"].items())]
+    arrays = [np.asarray(array) for layer in layers for array in (layer["kernel"][...].T, layer["bias"][...])]
+    moving = 2 * dim
+    ends = np.split(np.arange(2 * features), [moving, 2 * moving, features + moving])
+    arrays[0] = arrays[0][:, np.concatenate([ends[k] for k in (0, 2, 1, 3)])]
+    return [np.ascontiguousarray(array) for array in arrays]
+
+
+def main(folder: Path, steps: int) -> None:
+    data, config = motion()
+    np.savez(folder / "ours.npz", **given(data.train, config))
+    rows = PAPER_BATCH * data.train.present.shape[1] * (data.train.present.shape[1] - 1)
+    one, other = (jax.random.normal(jax.random.key(k), (size, 300)) for k, size in enumerate((rows, 300)))
+    product = jax.jit(jnp.matmul)
+    turns = Turns(lambda: product(one, other).block_until_ready())
+    training = replace(config.training, steps=CHUNKS * steps)
+    train(data, config.network, training, seed=0, report=lambda _: turns.wait())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
