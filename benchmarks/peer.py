@@ -146,6 +146,7 @@ def table(record: Record) -> str:
     operations, differ = record["operations"]["step"], record["differ"]
     ratio = statistics.median(_over(ours["processor"], torch["processor"]))
     bound = operations / statistics.median(ours["alone"]) / statistics.median(torch["processor"])
+    equal = statistics.median(_over(torch["share"], ours["share"]))
     versions = {**record["versions"], **record["peer"]}
     parts = [
         "# A training step against PyTorch Geometric",
@@ -163,7 +164,8 @@ def table(record: Record) -> str:
         markdown(("", "PyTorch Geometric", "ours", "ours / peer"), rows),
         f"A step is {operations / 1e9:.2f} GFLOP in products of matrices, and the same for both: the L1 norm needs "
         "each message, so none of them can be left out. With nothing but these, at the rate that such products alone "
-        f"reach here, the ratio would be {bound:.2f}.",
+        f"reach here, the ratio would be {bound:.2f}. Much of it is this rate, which depends on the processor and on "
+        f"the library behind each: were the two rates equal, the ratio would be {equal:.2f}.",
         f"- date: {record['date']}\n"
         f"- commit: {record['commit']} (+: with changes that are in none)\n"
         f"- processes that wanted to run when it began: {record['load']}\n"

@@ -73,3 +73,4 @@ def test_the_table_has_the_ratio_of_turns_side_by_side():
     assert "| processor time of a step, ms | 20.0 [20.0, 40.0] | 10.0 [10.0, 20.0] | 0.50 [0.50, 0.50] |" in text
     assert "| products of matrices alone, GFLOP/s | 100 [100, 100] | 200 [200, 200] | 2.00 [2.00, 2.00] |" in text
     assert "the ratio would be 0.30" in text, "6 ms of products, over 20 ms"
+    assert "were the two rates equal, the ratio would be 1.00" in text
