@@ -26,7 +26,7 @@ RESULTS = HERE / "results" / "verdicts"
 SYSTEMS = {"known": 30, "altered": 20, "none": 10}
 NOISE = {"clean": 0.0, "noisy": 1e-3}
 SETS = 100
-SEED = 2
+SEED = 4
 """Of the systems that the table is about; none of them was looked at while what is measured was written."""
 TITLES = {"known": "a sum of known laws", "altered": "an altered law", "none": "no interaction"}
 CONFIDENT = ("known", "candidate")

@@ -11,7 +11,9 @@ import pytest
 from worlds import radial, size, spring, table, world
 
 from gnn_discovery.distill import Channel, distill, find_structures, formulas, tables_without_network
+from gnn_discovery.distill.fit import Fit
 from gnn_discovery.distill.profile import find_end, find_jump, read_profiles
+from gnn_discovery.distill.structure import search
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.evaluate import pair_force
 from gnn_discovery.symbolic import Candidate, EngineConfig, EngineResult
@@ -136,6 +138,18 @@ def test_what_is_left_is_the_noise():
     for noise in (0.01, 0.05):
         structure = find_structures(table(spring, noise=noise))[-1]
         assert structure.error == pytest.approx(2**0.5 * noise, rel=0.15)
+
+
+class Level(Fit):
+    """A table of which a second channel explains a little, and not enough to be kept."""
+
+    def error(self, channels):
+        return (1.0, 0.35, 0.29, 0.28)[len(channels)]
+
+
+def test_the_search_ends_where_every_further_channel_is_dropped_again():
+    (structure,) = search(Level(table(gravity, rows=50)))
+    assert len(structure.channels) == 1
 
 
 def test_a_channel_gives_back_its_formula():

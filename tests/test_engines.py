@@ -210,6 +210,16 @@ def test_the_steep_repulsion_of_atoms_is_found():
     assert min(np.max(np.abs(f.numpy(["r"])(r) - force) / (np.abs(force) + 0.05)) for f in found) < 1e-5
 
 
+@pytest.mark.parametrize("text", ["-1.7*sin((x - 0.4)/0.3)", "1.9 - 1.2*cos(0.53*x + 2.2)", "sin(2.9*x + 1.1) - 0.5*x"])
+def test_a_force_that_repeats_along_a_coordinate_is_found(text):
+    """From less than a period in the range to some ten of them, alone and with a uniform force or a trap."""
+    x = np.linspace(-3.1, 5.2, 200)
+    force = Expression.parse(text).numpy(["x"])(x)
+    found = short_forms(Problem({"x": x}, force), (*EngineConfig().operators, "sin"))
+    assert min(np.max(np.abs(f.numpy(["x"])(x) - force)) for f in found) < 1e-10
+    assert short_forms(Problem({"x": x}, force), EngineConfig().operators) == []
+
+
 def test_refinement_moves_the_zero_of_a_variable():
     problem, _ = profile("1.1/(r + 0.01)**2", 0.02, 8)
     front = refine([Expression.parse("0.9*r**-1.98")], problem, 30, "test")

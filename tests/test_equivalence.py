@@ -121,6 +121,14 @@ def test_neighbours_of_known_laws_are_not_known(text):
     assert comparison.match is None
 
 
+@pytest.mark.parametrize("text", ["-1.3*sin((x + 61.7)/0.21)", "1.3*cos(5.1*x - 40.2)"])
+def test_a_known_law_is_recognised_many_periods_away(text):
+    """Where a grid of places is too coarse the numbers of the law itself lead to it."""
+    comparison = compare(law(term(text, "external", "x")), DATA)
+    assert comparison.match == "periodic potential"
+    assert comparison.channels[0].nearest[0].deviation < 1e-9
+
+
 def test_a_third_pair_term_is_too_many():
     found = law("-2*(r - 0.99) - 0.4*v_r - 0.8*m_i*m_j/r**2")
     assert judge(found, DATA, EXACT).status != "known"

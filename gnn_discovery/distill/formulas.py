@@ -21,6 +21,10 @@ SIDE_KEPT = 6
 """Formulas kept of each side of a jump: near it a network is smooth, so the right one need not fit best."""
 
 _LENGTH, _SPEED = {"length": 1}, {"length": 1, "time": -1}
+COORDINATES = ("x", "y", "z")
+WAVES = ("sin", "cos")
+"""Operators of profiles along a coordinate, beside those that were asked for: the forces of crystals and of light
+repeat in space."""
 DIMENSIONS = {"r": _LENGTH, "x": _LENGTH, "y": _LENGTH, "z": _LENGTH, "v": _SPEED}
 
 
@@ -80,23 +84,34 @@ def regress(
 ) -> Offers:
     """Every profile, and both sides of its jump, put through every engine; see `distill`."""
     pieces = {id(p): _pieces(p) for p in profiles}
-    asked = [(p.channel.variable, p) for p in itertools.chain(*pieces.values()) if p.channel.variable is not None]
-    problems = [
-        Problem({name: p.variable}, p.value, p.weight**2, {name: DIMENSIONS[name]} if units else {})
-        for name, p in asked
-    ]
-    found: dict[int, list[Candidate]] = {id(p): [] for _, p in asked}
+    asked = [p for p in itertools.chain(*pieces.values()) if p.channel.variable is not None]
+    places = [p for p in asked if p.channel.variable in COORDINATES]
+    periodic = replace(config, operators=tuple(dict.fromkeys((*config.operators, *WAVES))))
+    others = [p for p in asked if p.channel.variable not in COORDINATES]
+    groups = [(config, others), (periodic, places)]
+    found: dict[int, list[Candidate]] = {id(p): [] for p in asked}
     outcomes: dict[str, None] = {}
-    for number, engine in enumerate(engines if problems else ()):
+    before = 0
+    for engine, (settings, group) in itertools.product(engines, groups):
+        if not group:
+            continue
 
-        def tell(done: float, count: int, before: int = number * len(problems)) -> None:
+        def tell(done: float, _: int, before: int = before) -> None:
             if report is not None:
-                report(before + done, len(engines) * count)
+                report(before + done, len(engines) * len(asked))
 
-        for (_, p), result in zip(asked, search(engine, problems, config, tell), strict=True):
+        problems = [_problem(p, units) for p in group]
+        for p, result in zip(group, search(engine, problems, settings, tell), strict=True):
             found[id(p)] += result.candidates
             outcomes[result.outcome] = None
+        before += len(group)
     return Offers(pieces, found, "; ".join(sorted(outcomes)) or "no profile to regress")
+
+
+def _problem(profile: Profile, units: bool) -> Problem:
+    name = str(profile.channel.variable)
+    dimensions = {name: DIMENSIONS[name]} if units else {}
+    return Problem({name: profile.variable}, profile.value, profile.weight**2, dimensions)
 
 
 def _pieces(profile: Profile) -> list[Profile]:

@@ -57,7 +57,7 @@ def search(fit: Fit) -> tuple[Structure, ...]:
     error = 1.0
     while len(channels) < CHANNELS and error > FLOOR:
         trial, score = _settle(fit, (*channels, None))
-        if found and ((score > GAIN * error and error < HIDDEN) or (len(trial) <= len(channels) and score > error)):
+        if found and ((score > GAIN * error and error < HIDDEN) or (len(trial) <= len(channels) and score >= error)):
             break
         channels, error = trial, score
         found.append(Structure(channels, error))

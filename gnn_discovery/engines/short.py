@@ -1,14 +1,16 @@
 """Short formulas of one variable, tried one and all: what a random search may miss by chance.
 
 The factors are powers, powers of the moved and of the softened variable, exponentials and Gaussians; the forms are
-every single factor, every product of two and every sum of two. Linear coefficients are solved for, the one to
-four other constants searched from a coarse grid (variable projection, Golub and Pereyra 1973).
+every single factor, every product of two and every sum of two. A variable of both signs is a place, along which a
+force may repeat: its forms are a wave, alone and beside a number or a line. Linear coefficients are solved for, the
+one to four other constants searched from a coarse grid (variable projection, Golub and Pereyra 1973).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, product
 
 import numpy as np
@@ -28,39 +30,45 @@ FEW = 2
 """and all that have no more constants than this beside their amplitudes."""
 
 _POWERS = (-12.0, -6.0, -3.0, -2.0, -1.0, 1.0, 2.0)
-_FACTORS = {
-    "x**{0}": (_POWERS, ()),
+_FACTORS: dict[str, tuple[tuple[float, ...], ...]] = {
+    "x**{0}": (_POWERS,),
     "(x + {1})**{0}": ((-3.0, -2.0, -1.0), (0.01, 0.1)),
     "(x**2 + {1})**{0}": ((-2.0, -1.5, -1.0), (0.003, 0.1)),
-    "exp({0}*x)": ((-12.0, -3.0, -1.0, -0.3), ()),
-    "exp({0}*x**2)": ((-12.0, -3.0, -1.0, -0.3), ()),
+    "exp({0}*x)": ((-12.0, -3.0, -1.0, -0.3),),
+    "exp({0}*x**2)": ((-12.0, -3.0, -1.0, -0.3),),
 }
 _ALONE = {"(x**{0} + {1})**-1": ((1.5, 3.0, 6.0), (0.03, 0.3, 3.0))}
 """A factor that stands by itself only: one over a power and a core, the profile of Hill and of many clusters."""
+_WAVE = {"sin({0}*x + {1})": (tuple(0.2 * k for k in range(1, 60)), (0.0, 0.5 * np.pi))}
+_LINES: dict[str, tuple[tuple[float, ...], ...]] = {"1": (), "x": ()}
+_EVERY = {**_FACTORS, **_ALONE, **_WAVE, **_LINES}
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """The columns of a form, in x and its constants p0, p1, ..., and the grid of these."""
+    """The columns of a form, in x and its constants p0, p1, ..., and the grid of these; ``phase`` is one of them."""
 
     columns: tuple[Expression, ...]
     names: tuple[str, ...]
     grid: tuple[tuple[float, ...], ...]
+    phase: str | None = None
 
 
 def short_forms(problem: Problem, operators: Sequence[str]) -> list[Expression]:
-    """The best short forms of a problem of one positive variable, fitted; else none."""
+    """The best short forms of a problem of one variable, fitted; none where the operators do not allow them."""
     if len(problem.names) != 1:
         return []
     (name,) = problem.names
     problem = problem.thinned(ROWS)
     x, y = problem.inputs[name], problem.target
     root = np.ones(x.size) if problem.weights is None else np.sqrt(problem.weights)
-    if (x <= 0).any() or not {"+", "*", "pow"} <= set(operators):
+    positive = bool((x > 0).all())
+    if not {"+", "*", "pow" if positive else "sin"} <= set(operators):
         return []
     found = []
     with np.errstate(all="ignore"):
-        fits = [_Fit(shape, x, y, root).search() for shape in _shapes("exp" in operators)]
+        shapes = _shapes("exp" in operators) if positive else _waves()
+        fits = [_Fit(shape, x, y, root).search() for shape in shapes]
         best = sorted(fits, key=lambda fit: fit.loss)
         few = [fit for fit in best[KEEP:] if len(fit.shape.names) <= FEW]
         for fit in best[:KEEP] + few:
@@ -81,16 +89,22 @@ def _shapes(exponentials: bool) -> Iterator[_Shape]:
             yield _shape(pair, ["({0})*({1})"])
 
 
+def _waves() -> Iterator[_Shape]:
+    (wave,) = _WAVE
+    alone = _shape([wave], ["{0}"])
+    for shape in (alone, *(_shape([wave, line], ["{0}", "{1}"]) for line in _LINES)):
+        yield replace(shape, phase=alone.names[-1])
+
+
 def _shape(factors: Sequence[str], columns: Sequence[str]) -> _Shape:
     written: list[str] = []
     names: list[str] = []
     grids: list[tuple[float, ...]] = []
     for factor in factors:
-        exponents, offsets = {**_FACTORS, **_ALONE}[factor]
-        own = [f"p{len(names) + k}" for k in range(2 if offsets else 1)]
+        own = [f"p{len(names) + k}" for k in range(len(_EVERY[factor]))]
         written.append(factor.format(*own))
         names += own
-        grids += [exponents, offsets] if offsets else [exponents]
+        grids += _EVERY[factor]
     grid = tuple(p for p in product(*grids) if len(factors) == 1 or factors[0] != factors[1] or p[0] < p[-1])
     return _Shape(tuple(Expression.parse(column.format(*written)) for column in columns), tuple(names), grid)
 
@@ -134,6 +148,8 @@ class _Fit:
     def expression(self) -> Expression:
         """The form with its numbers."""
         constants = {n: float(v) for n, v in zip(self.shape.names, self.values, strict=True)}
+        if self.shape.phase is not None:
+            constants[self.shape.phase] = math.remainder(constants[self.shape.phase], math.tau)
         columns = [column.substitute(constants).text for column in self.shape.columns]
         coefficients, _ = self.solve(self.values)
         return Expression.parse(

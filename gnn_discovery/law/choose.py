@@ -20,6 +20,8 @@ PRICE = 0.02
 """A law must lower the log of the held-out error by so much for each unit of complexity."""
 
 SIGNIFICANT = 3.0
+NOISE_LEFT = 0.3
+"""Of the noise in the target, at least so much is left by any law."""
 EXACT = 1e-9
 """Relative errors below this are rounding: no law is better than another."""
 
@@ -38,6 +40,10 @@ class Scored:
     law: ForceLaw
     complexity: int
     error: float
+
+    def cost(self, price: float = PRICE) -> float:
+        """Log of the error, and so much for each unit of complexity."""
+        return float(np.log(max(self.error, EXACT))) + price * self.complexity
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,10 @@ class _Entry:
     def error(self) -> float:
         return float(self.groups.mean())
 
+    @property
+    def scored(self) -> Scored:
+        return Scored(self.law, self.size, self.error)
+
 
 def choose(
     candidates: Sequence[ForceLaw],
@@ -85,8 +95,8 @@ def choose(
     between .001 and 1 gives the same answer; with noise .02 asks a further constant (about four units) for
     8% of the error, above what constants gain by absorbing the bias of numerical derivatives. The law
     without terms, but those that are given, always takes part. Candidates are tried on few snapshots first, the
-    front is tried again in other forms (round exponents, fewer constants and terms, softened), what is left is
-    fitted on more.
+    simplest first; those that would be too dear even if they left nothing but noise are left out. The front is tried
+    again in other forms (round exponents, fewer constants and terms, softened), what is left is fitted on more.
     Of noisy motion (in weak form) few runs tell little: what is left is scored on every run of both, each
     held out in its turn.
 
@@ -117,18 +127,24 @@ def choose(
         groups = held_errors(fitted.law, held, scale, by_particle=bool(latent))
         return _Entry(fitted.law, complexity(fitted.law), groups, math.isfinite(fitted.error))
 
+    def hopeless(law: ForceLaw) -> bool:
+        """Whether it is dearer than what is there even if it leaves nothing but noise."""
+        least = Scored(law, complexity(law), NOISE_LEFT * train.noise).cost(price)
+        return least > min((entry.scored.cost(price) for entry in tried.values()), default=np.inf)
+
     nothing = replace(candidates[0].given, latent={})
     given = [structural_amplitude(law, _used(law, latent)) for law in candidates]
     tried: dict[tuple, _Entry] = {}
     for step in range(_ROUNDS):
         fresh = [n for e in _front(tried.values(), price) for n in neighbours(e.law)] if step else [nothing, *given]
         before = len(tried)
-        for law in fresh:
-            if signature(law) not in tried:
+        for law in sorted(fresh, key=complexity):
+            if signature(law) not in tried and not hopeless(law):
                 tried[signature(law)] = attempt(law, _TRIAL, few, 1 if step else 4)
         if len(tried) == before:
             break
-        if any(law.terms for law in candidates) and not any(e.finite for e in tried.values() if e.law.terms):
+        some = [entry for entry in tried.values() if entry.law.terms]
+        if some and not any(entry.finite for entry in some):
             raise NoResult(f"none of {len(candidates)} candidate laws gives a finite force on the data")
     final = [attempt(entry.law, _FINAL, more, 0) for entry in _front(tried.values(), price)]
     welcome = [attempt(law, _FINAL, more, 2) for law in preferred]
@@ -139,8 +155,8 @@ def choose(
         )
     best = _chosen(final, welcome, price)
     law = refit(best.law, train, latent=_used(best.law, latent), scale=scale, starts=0, seed=seed).law
-    board = {key: Scored(e.law, e.size, e.error) for key, e in tried.items()}
-    board |= {signature(e.law): Scored(e.law, e.size, e.error) for e in (*final, *welcome)}
+    board = {key: e.scored for key, e in tried.items()}
+    board |= {signature(e.law): e.scored for e in (*final, *welcome)}
     error = float(held_errors(law, more, scale, bool(latent)).mean())
     board[signature(law)] = Scored(law, complexity(law), error)
     every = tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error)))
@@ -207,10 +223,6 @@ def held_errors(law: ForceLaw, data: Snapshots, scale: Scale, by_particle: bool 
     return np.array(found)
 
 
-def _cost(entry: _Entry, price: float) -> float:
-    return float(np.log(max(entry.error, EXACT))) + price * entry.size
-
-
 def _front(entries: Iterable[_Entry], price: float) -> list[_Entry]:
     """The few entries that no simpler one equals, by cost; and the simplest of all."""
     front: list[_Entry] = []
@@ -220,7 +232,7 @@ def _front(entries: Iterable[_Entry], price: float) -> list[_Entry]:
         if error < lowest:
             front.append(entry)
             lowest = error
-    kept = sorted(front, key=lambda e: _cost(e, price))[:_KEPT]
+    kept = sorted(front, key=lambda e: e.scored.cost(price))[:_KEPT]
     return kept if front[0] in kept else [front[0], *kept]
 
 
@@ -229,7 +241,7 @@ def _select(entries: Sequence[_Entry], price: float) -> _Entry:
     ordered = sorted(entries, key=lambda e: (e.size, e.error))
     best = ordered[0]
     for entry in ordered[1:]:
-        if _cost(entry, price) < _cost(best, price) and _better(entry, best):
+        if entry.scored.cost(price) < best.scored.cost(price) and _better(entry, best):
             best = entry
     return best
 
@@ -238,7 +250,7 @@ def _chosen(entries: Sequence[_Entry], welcome: Sequence[_Entry], price: float) 
     """What `_select` finds, or the best of those welcome that it does not beat."""
     best = _select(entries, price)
     level = [entry for entry in welcome if entry.finite and not _better(best, entry)]
-    return min(level, key=lambda entry: _cost(entry, price), default=best)
+    return min(level, key=lambda entry: entry.scored.cost(price), default=best)
 
 
 def _agreement(entries: Sequence[_Entry], welcome: Sequence[_Entry], best: _Entry, price: float, seed: int) -> float:

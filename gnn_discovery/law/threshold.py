@@ -18,7 +18,8 @@ def observed(problem: Problem, slot: tuple[int, str]) -> np.ndarray:
 
 
 def scan(problem: Problem, theta: np.ndarray, *, rounds: int = 4) -> tuple[np.ndarray, float]:
-    """The best thresholds, the other entries refitted at each: coarse over the observed values, then finer.
+    """The best thresholds: coarse over the observed values, those entries refitted in which the force is linear, then
+    finer, all of them refitted.
 
     Returns the vector and its cost. For few snapshots: each trial is a small fit.
     """
@@ -34,7 +35,7 @@ def scan(problem: Problem, theta: np.ndarray, *, rounds: int = 4) -> tuple[np.nd
             for p, index in enumerate(picks):
                 trial = best.copy()
                 trial[k] = _between(values, index)
-                end, costs[p] = descend(problem, linear_start(problem, trial), iterations=4)
+                end, costs[p] = descend(problem, linear_start(problem, trial), iterations=4 if step else 0)
                 if costs[p] < best_cost:
                     best, best_cost = end, costs[p]
             centre = int(np.argmin(costs))

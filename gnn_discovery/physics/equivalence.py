@@ -143,7 +143,7 @@ def compare(law: ForceLaw, data: Snapshots) -> Comparison:
 def _compare_channel(key: Channel, terms: Sequence[Term], law: ForceLaw, data: Snapshots, share: float) -> ChannelMatch:
     found = rows(terms, law, data)
     tolerance = max(RELATIVE, STANDARD_ERRORS * found.relative_error)
-    fitter = Fitter(found, _along(key))
+    fitter = Fitter(found, _along(key), tuple(c.value for term in terms for c in term.constants.values()))
     per_mass = law.order == 2 and not law.divides_by_mass
     given = frozenset(found.inputs)
     offered = (known for known in catalogue().laws if known.order in (None, law.order))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations, product
+from itertools import combinations, permutations, product
+from operator import mul
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +24,9 @@ _SCREEN_ROWS = 250
 _SUMS_REFINED = 12
 _MOST_CONSTANTS = 4
 _PARALLEL = 1e-6
+_POWERS = (1.0, -1.0, 0.5)
+"""Of a number of the law: a length may stand there as a rate, and its square beside that of a distance."""
+_MOST_PLACES = 200
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,16 @@ class Fit:
 
 @dataclass(frozen=True)
 class Fitter:
-    """Fits forms to ``rows``; lengths are looked for around the range of the input ``along``."""
+    """Fits forms to ``rows``; lengths are looked for around the range of the input ``along``.
+
+    Attributes:
+        own: numbers in the law that ``rows`` are values of, and what they may be in another way of writing: places to
+            start from beside the grid.
+    """
 
     rows: Rows
     along: str
+    own: tuple[float, ...] = ()
     _made: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def single(self, form: Form) -> Fit:
@@ -136,8 +147,20 @@ class Fitter:
         for name in form.shape:
             low, high = self._bounds(form, name)
             axes.append((np.linspace if low < 0 else np.geomspace)(low, high, _GRID.get(len(form.shape), 7)))
-        places = list(product(*axes))
+        places = [*product(*axes), *self._own_places(form)]
         return np.array(places, dtype=float).reshape(len(places), len(form.shape))
+
+    def _own_places(self, form: Form) -> Iterator[tuple[float, ...]]:
+        """The numbers of the law itself, in the place of each constant, of either sign where it may be negative."""
+        bounds = [self._bounds(form, name) for name in form.shape]
+        sizes = [abs(value) ** power for value in self.own for power in _POWERS if value]
+        if not bounds or math.perm(len(sizes), len(bounds)) > _MOST_PLACES:
+            return
+        for some in permutations(sizes, len(bounds)):
+            signs = product(*((1.0, -1.0) if low < 0 else (1.0,) for low, _ in bounds))
+            for place in (tuple(map(mul, some, sign)) for sign in signs):
+                if all(low <= value <= high for value, (low, high) in zip(place, bounds, strict=True)):
+                    yield place
 
     def _columns(self, form: Form) -> tuple[np.ndarray, np.ndarray]:
         """Values over scale, of mean square one (G K), and the constants (G P), where they are finite."""

@@ -12,7 +12,7 @@ import numpy as np
 from gnn_discovery.distill import Distilled
 from gnn_discovery.distill import distill as distill_tables
 from gnn_discovery.errors import DataError, NoResult, UsageError
-from gnn_discovery.law.choose import Choice
+from gnn_discovery.law.choose import Choice, Scored
 from gnn_discovery.law.choose import choose as choose_law
 from gnn_discovery.law.choose import settle as settle_law
 from gnn_discovery.law.record import ForceLaw
@@ -200,14 +200,23 @@ def choose(
 
 def with_known_laws(choice: Choice, data: Split, config: DiscoverConfig) -> Choice:
     """The choice again, where it left something unexplained and is not itself a known law, beside the known laws that
-    come nearest to it: a search may miss a law, and one that is new has to be better than those that are known."""
+    come nearest to it: a search may miss a law, and one that is new has to be better than those that are known.
+
+    Where nothing was worth its constants, the laws nearest to what came closest take part like any candidate.
+    """
     law, fitted = choice.law, data.averaged()
-    if not law.terms or choice.error < RIGHT:
+    if choice.error < RIGHT:
         return choice
+    if not law.terms:
+        tried = [scored for scored in choice.scoreboard if scored.law.rest.terms]
+        if not tried:
+            return choice
+        law = min(tried, key=Scored.cost).law
     comparison = compare(law, fitted.train)
-    if all(part.survivors and part.survivors[0].deviation < RIGHT for part in comparison.channels):
+    if choice.law.terms and all(part.survivors and part.survivors[0].deviation < RIGHT for part in comparison.channels):
         return choice
-    again = choose([law], data, config, known_instead(law, comparison, fitted.train))
+    known = known_instead(law, comparison, fitted.train)
+    again = choose([law], data, config, known) if choice.law.terms else choose([law, *known], data, config)
     if len(again.law.terms) > 1:  # a sum may be more than is needed
         again = choose([again.law], data, config)
     board = {signature(scored.law): scored for scored in (*choice.scoreboard, *again.scoreboard)}
