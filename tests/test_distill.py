@@ -144,7 +144,7 @@ class Level(Fit):
     """A table of which a second channel explains a little, and not enough to be kept."""
 
     def error(self, channels):
-        return (1.0, 0.35, 0.29, 0.28)[len(channels)]
+        return (1.0, 0.35, 0.29, 0.28)[len(set(channels))]
 
 
 def test_the_search_ends_where_every_further_channel_is_dropped_again():
