@@ -84,7 +84,8 @@ class EngineConfig:
         seed: of every random choice.
         max_complexity: largest `Expression.complexity` of a candidate.
         time_limit: seconds for a whole `search`, after which it is ended and says so.
-        operators: of `OPERATORS`; an exponent is always a number.
+        operators: of `OPERATORS`; an exponent is always a number. What depends on a coordinate is searched with ``sin``
+            and ``cos`` too.
     """
 
     evaluations: int = 60_000
