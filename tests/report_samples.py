@@ -76,8 +76,8 @@ def evidence(rows: int = 4000, noise: float = 0.01) -> Evidence:
 
 def discovery(**changes: object) -> Discovery:
     checks = (
-        Check("rotation", True, 3.2e-4, "the pair force turns with the pair"),
-        Check("reciprocity", True, 1.1e-3, "F_ij = -F_ji"),
+        Check("rotation of the messages", True, 3.2e-4, "the pair force turns with the pair"),
+        Check("reciprocity of the messages", True, 1.1e-3, "F_ij = -F_ji"),
         Check("dimension", None, None, "the data carry no units"),
         Check("stable over seeds", True, 1e-6, "3 of 3 seeds give this form"),
     )

@@ -168,13 +168,13 @@ def across(d: np.ndarray) -> np.ndarray:
     return np.stack([-d[:, 1], d[:, 0]], -1)
 
 
-SYMMETRIES = {"rotation", "reflection", "translation", "galilean", "reciprocity", "centrality"}
+SYMMETRIES = {"rotation", "reflection", "translation", "Galilean invariance", "reciprocity", "centrality"}
 FORCES = {
     "gravity": (lambda x, d, v, m: -m[0] * m[1] * d / size(d) ** 3, {"m_i", "m_j"}, set()),
     "unequal axes": (lambda x, d, v, m: -d * np.array([1.0, 3.0]), set(), {"rotation", "centrality"}),
     "swirl": (lambda x, d, v, m: across(d), set(), {"reflection", "centrality"}),
     "place": (lambda x, d, v, m: -d * size(x[:, 0]) ** 2, set(), {"translation", "reciprocity"}),
-    "speed": (lambda x, d, v, m: -d * size(v[:, 0]) ** 2, set(), {"galilean", "reciprocity"}),
+    "speed": (lambda x, d, v, m: -d * size(v[:, 0]) ** 2, set(), {"Galilean invariance", "reciprocity"}),
     "source alone": (lambda x, d, v, m: -d * m[1], {"m_j"}, {"reciprocity"}),
     "relative speed": (lambda x, d, v, m: -d * size(v[:, 0] - v[:, 1]) ** 2, {"velocity"}, set()),
 }
@@ -203,4 +203,4 @@ def test_a_symmetry_is_seen_where_it_holds_and_missed_where_it_is_broken(monkeyp
 def test_a_network_that_learnt_springs_learnt_their_symmetry():
     figures = measure_symmetry(trained_spring(), TEST)
     assert max(figures.values()) < 0.05
-    assert max(figures["translation"], figures["galilean"]) < 1e-5, "built in"
+    assert max(figures["translation"], figures["Galilean invariance"]) < 1e-5, "built in"

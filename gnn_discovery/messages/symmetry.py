@@ -22,7 +22,7 @@ def symmetry_of(
     """Median relative change of the pair force under each transformation; a name ending in ``dependence`` is the
     change when that input is shuffled over the pairs, so near zero means that it does not matter.
 
-    Keys: rotation, reflection, translation, galilean, reciprocity, centrality, velocity dependence,
+    Keys: rotation, reflection, translation, Galilean invariance, reciprocity, centrality, velocity dependence,
     ``<property>_i dependence``, ``<property>_j dependence``.
     """
     rng = np.random.default_rng(seed)
@@ -49,7 +49,7 @@ def symmetry_of(
         "rotation": change((x @ turn.T, v @ turn.T, p, k), lambda f: f @ turn),
         "reflection": change((x @ flip, v @ flip, p, k), lambda f: f @ flip),
         "translation": change((x + shift, v, p, k)),
-        "galilean": change((x, v + boost, p, k)),
+        "Galilean invariance": change((x, v + boost, p, k)),
         "centrality": float(np.median(np.linalg.norm(across, axis=-1) / norm)),
         "velocity dependence": change((x, shuffled, p, k)),
     }

@@ -16,6 +16,7 @@ from gnn_discovery.physics.record import Check
 from gnn_discovery.physics.rows import rows
 from gnn_discovery.snapshots import Snapshots
 
+RECIPROCITY = "reciprocity of the law"
 _ROLLED = ("momentum", "angular momentum", "energy")
 _TOLERANCE = 1e-10
 _PAIRS, _EVALUATIONS = 3e7, (300, 3000)
@@ -35,7 +36,7 @@ def check_conservation(law: ForceLaw, data: Snapshots, test: Snapshots | None = 
     )
     if unknown_mass:
         why = "the masses are not in the data: action and reaction cannot be compared"
-        return tuple(Check(name, None, None, why) for name in ("reciprocity", *_ROLLED))
+        return tuple(Check(name, None, None, why) for name in (RECIPROCITY, *_ROLLED))
     reciprocity = _reciprocity(law, data)
     path = _roll(law, data if test is None else test)
     if path is None:
@@ -54,11 +55,11 @@ def _reciprocity(law: ForceLaw, data: Snapshots) -> Check:
     """Newton's third law: a direction turns round when receiver and sender are exchanged."""
     pairs = [term for term in law.terms if term.kind == "pair"]
     if not pairs:
-        return Check("reciprocity", True, 0.0, "no force between particles")
+        return Check(RECIPROCITY, True, 0.0, "no force between particles")
     if any(term.direction in ("x", "y", "z") for term in pairs):
-        return Check("reciprocity", False, None, "a force between particles along a fixed axis")
+        return Check(RECIPROCITY, False, None, "a force between particles along a fixed axis")
     if all(swapped(term) == term.expression for term in pairs):
-        return Check("reciprocity", True, 0.0, "exact: exchanging receiver and sender leaves the formula as it is")
+        return Check(RECIPROCITY, True, 0.0, "exact: exchanging receiver and sender leaves the formula as it is")
     worst = 0.0
     for term in pairs:
         here = rows([term], law, data)
@@ -69,7 +70,7 @@ def _reciprocity(law: ForceLaw, data: Snapshots) -> Check:
         )
         worst = max(worst, here.deviation(there))
     return Check(
-        "reciprocity",
+        RECIPROCITY,
         worst < _RECIPROCAL,
         worst,
         "change of the force when receiver and sender are exchanged",

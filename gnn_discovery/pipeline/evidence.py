@@ -68,7 +68,7 @@ def explained(fit: Fit, noise: float) -> bool:
 
 def symmetry_checks(reading: Reading, config: NetworkConfig) -> tuple[Check, ...]:
     """Each symmetry as a check; what depends on which input is a figure alone."""
-    checks, built_in = [], ("translation", "galilean") if config.inputs == "relative" else ()
+    checks, built_in = [], ("translation", "Galilean invariance") if config.inputs == "relative" else ()
     for name, change in reading.symmetry.items():
         if name.endswith("dependence"):
             detail = f"the pair force changes by {change:.2g} when it is shuffled over the pairs"
@@ -76,7 +76,7 @@ def symmetry_checks(reading: Reading, config: NetworkConfig) -> tuple[Check, ...
         else:
             detail = f"the pair force of the network deviates by {change:.2g} (median, relative)"
             detail += ": built in, since it is given differences only" if name in built_in else ""
-            checks.append(Check(name, change < SYMMETRIC, change, detail))
+            checks.append(Check(f"{name} of the messages", change < SYMMETRIC, change, detail))
     additivity = reading.messages.additivity
     detail = f"the contributions add up to the observed force but for {additivity:.2g} of it (median)"
     checks.append(Check("additivity", additivity < SYMMETRIC, additivity, detail))

@@ -15,7 +15,7 @@ _NAMES = {
 }
 
 
-_KEPT = ("reciprocity", "momentum", "angular momentum", "energy")
+_KEPT = ("momentum", "angular momentum", "energy")
 
 
 def lacking(check: Check) -> bool:
