@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,7 @@ def law(text: str, direction: str = "radial", kind: str = "pair", **constants: f
 
 
 SOFTENED = law("a*m_i*m_j/(r + s)**2", a=-1.0, s=SOFT)
+SPRING = law("-2*(r - l)", l=0.99)
 
 
 @pytest.mark.parametrize("box", [None, np.array([3.0, 3.0])])
@@ -165,6 +167,18 @@ def test_gravity_is_explained_as_gravity_in_any_gauge(by_hand):
     assert max(found.found.fit.law_error[0], found.found.fit.network_error[0]) < 1e-6
 
 
+def test_a_network_is_held_against_what_the_given_terms_leave(by_hand):
+    """Gravity learnt beside springs that were given."""
+    both = replace(SOFTENED, terms=(*SOFTENED.terms, *SPRING.terms))
+    found = explain(gravity, motion(both), DiscoverConfig(known="-2*(r - 0.99)"))
+    assert found.verdict.match == "Newtonian gravity, softened r + c" and found.law.given.terms == ()
+    assert max(found.found.fit.law_error[0], found.found.fit.network_error[0], found.additivity) < 1e-6
+    first, second, *_, last = sentences(found)
+    assert "-2 (r - 0.99)] r_hat (given)" in first and "the observed force that the given terms leave" in second
+    assert last.startswith("Held-out motion that the given terms leave: the law misses")
+    assert any("-2*(r - 0.99)" in text for text in found.found.assumptions)
+
+
 def test_where_it_saturates_network_and_law_part_and_the_motion_follows_the_law(by_hand, in_tmp):
     found = explain(clamped, motion(), directory="out")
     assert found.verdict.status == "known" and found.verdict.match == "Newtonian gravity, softened r + c"
@@ -198,9 +212,6 @@ def test_what_is_missing_is_said(in_tmp):
     with pytest.raises(UsageError, match="is no function"):
         (in_tmp / "some.py").write_text("number = 3")
         explain("some.py:number", motion())
-
-
-SPRING = law("-2*(r - l)", l=0.99)
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from gnn_discovery.pipeline import steps
 from gnn_discovery.pipeline.clock import Clock, Monitor
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.evidence import measure_fit, symmetry_checks
+from gnn_discovery.pipeline.given import given_law, leave
 from gnn_discovery.pipeline.keep import Keep, asked
 from gnn_discovery.pipeline.networks import network
 from gnn_discovery.pipeline.study import Study
@@ -70,6 +71,8 @@ def explain(
 ) -> Explanation:
     """What a network has learnt: law, verdict, and where network and law part ways.
 
+    Where the config states known terms, network and law are those of what these leave of the motion.
+
     Args:
         subject: the directory of a run; a trained network; or a message function, itself or as ``module:function`` or
             ``file.py:function``, called as ``messages(positions_i, positions_j, velocities_i, velocities_j,
@@ -96,8 +99,10 @@ def explain(
     with clock("motion"):
         given = steps.load(source, config.simulation)
         data = steps.observe(given, config)
+        known = given_law(config, data)
+        rest = leave(known, data)
     with clock("messages"):
-        study = Study(_subject(run or subject, label, data, config), data)
+        study = Study(_subject(run or subject, label, rest, config), rest)
     made = {
         "source": f"{label} on {given.label}",
         "particles": data.train.names or (),
@@ -106,7 +111,7 @@ def explain(
         "data_sha256": fingerprint(given.trajectories),
         "command": command,
     }
-    explanation = _explained(study, config, clock, made)
+    explanation = _explained(study, known, config, clock, made)
     if directory is not None:
         write_explanation(explanation, directory)
     return explanation
@@ -131,7 +136,9 @@ def _subject(given: Any, label: str, data: Split, config: DiscoverConfig) -> Sub
     return message_function(function, label, data.train)
 
 
-def _explained(study: Study, config: DiscoverConfig, clock: Clock, made: dict[str, Any]) -> Explanation:
+def _explained(
+    study: Study, known: ForceLaw, config: DiscoverConfig, clock: Clock, made: dict[str, Any]
+) -> Explanation:
     """Law, verdict and parting; ``made`` is what a discovery holds of how it was made."""
     data, messages = study.data, study.messages["train"]
     symmetry = symmetry_of(study.subject, data.train)
@@ -165,11 +172,12 @@ def _explained(study: Study, config: DiscoverConfig, clock: Clock, made: dict[st
         "engines": distilled.outcome,
         **{f"gauge_difference_{k}": v for k, v in messages.agreement.items()},
     }
+    stated = (f"Given, and taken from the motion before it was learnt: {config.known}.",) if config.known else ()
     found = Discovery(
         law=with_units(law, data.train),
         verdict=verdict,
         fit=fit,
-        assumptions=ASSUMED,
+        assumptions=(*ASSUMED, *stated),
         messages=figures,
         seconds=dict(clock.seconds),
         evidence=evidence,
@@ -185,6 +193,7 @@ def _explained(study: Study, config: DiscoverConfig, clock: Clock, made: dict[st
         apart=apart,
         own=study.own,
         seen=study.visible_share,
+        given=known,
     )
 
 

@@ -38,6 +38,8 @@ class Explanation:
         apart: the stretches in which it does not.
         own: part of the whole force (median) that the network has a particle do to itself.
         seen: part of the pairs whose force can be seen beside the whole on the receiver; the others are left out.
+        given: what was known, and taken from the motion before the network learnt it: the observed force, and the
+            motion that ``fit`` is about, are what it leaves.
     """
 
     found: Discovery
@@ -49,6 +51,7 @@ class Explanation:
     apart: tuple[Stretch, ...]
     own: float
     seen: float
+    given: ForceLaw
 
     @property
     def law(self) -> ForceLaw:
@@ -65,8 +68,10 @@ class Explanation:
 def sentences(explanation: Explanation) -> list[str]:
     """Where network and law part ways, in sentences."""
     together, fit = explanation.together, explanation.found.fit
-    sums = f"their sums miss the observed force by {share(explanation.additivity)} (median)"
-    said = [f"Its messages are read as {explanation.gauge}; {sums}."]
+    left = " that the given terms leave" if explanation.given.terms else ""
+    said = [f"Taken from the motion before it was learnt: {explanation.given}."] if left else []
+    sums = f"their sums miss the observed force{left} by {share(explanation.additivity)} (median)"
+    said.append(f"Its messages are read as {explanation.gauge}; {sums}.")
     if together is not None:
         said.append(
             f"The network follows the law to {share(together.deviation)} (median) for {_range(together)}, where "
@@ -85,7 +90,7 @@ def sentences(explanation: Explanation) -> list[str]:
     law, network = fit.law_error[0], fit.network_error[0]
     if law is not None and network is not None:
         both = f"the law misses {share(law)} of it, the network {share(network)}"
-        said.append(f"Held-out motion: {both}. {_sides(law, network)}.")
+        said.append(f"Held-out motion{left}: {both}. {_sides(law, network)}.")
     return said
 
 
