@@ -116,6 +116,7 @@ def test_a_law_written_by_hand_is_judged(in_tmp):
     found = json.loads(run("check", law_file("-2*(r - 0.99)"), "spring", "--json").stdout)
     assert found["status"] == "known" and "Hooke" in found["match"]
     assert found["error"] < 1e-6
+    assert any(line.startswith("reciprocity of the law: passed, 0 (") for line in found["checks"])
     found = json.loads(run("check", law_file("-2*(r - 0.9)"), "spring", "--json").stdout)
     assert found["status"] == "inconclusive" and found["error"] > 0.01
 

@@ -11,6 +11,7 @@ from worlds import SPRING, halves, radial, size, spring, world
 from gnn_discovery.distill import Distilled
 from gnn_discovery.errors import UsageError
 from gnn_discovery.law.text import from_dict, to_dict
+from gnn_discovery.law.weights import force_scale, mean_error
 from gnn_discovery.law.written import read
 from gnn_discovery.physics.judge import NO_INTERACTION
 from gnn_discovery.physics.record import Verdict
@@ -93,6 +94,22 @@ def test_an_error_of_the_rest_is_not_hidden_behind_what_is_given():
     law = beside(given_law(FIXED, BOTH), candidates("-1.8*(r - 0.99)")).laws[0]
     verdict, fit = check(law, BOTH)
     assert verdict.status == "inconclusive" and fit.law_error[0] == pytest.approx(0.1, rel=1e-6)
+
+
+def test_a_written_law_and_its_rivals_are_measured_on_held_out_motion():
+    """Runs to fit to are exact, those held out carry noise: that is then the error of the law."""
+    chance = 1 + 0.01 * np.random.default_rng(0).normal(size=SPRINGS.test.target.shape)
+    data = replace(
+        SPRINGS,
+        train=replace(SPRINGS.train, noise=0.01),
+        test=replace(SPRINGS.test, target=SPRINGS.test.target * chance),
+    )
+    law = read("-2*(r - 0.99)", 2, True)
+    verdict, _ = check(law, data)
+    better = next(c for c in verdict.checks if c.name.startswith("better than"))
+    expected = mean_error(law, data.test, force_scale(data.train))
+    assert verdict.status == "known" and expected > 1e-3
+    assert better.detail.startswith(f"mean relative error {expected:.2g};")
 
 
 def test_where_nothing_is_left_the_law_is_what_was_given():

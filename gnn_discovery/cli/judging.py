@@ -12,7 +12,9 @@ from gnn_discovery.errors import UsageError
 from gnn_discovery.law import ForceLaw
 from gnn_discovery.law.written import read
 from gnn_discovery.physics import recognise
+from gnn_discovery.physics.record import Check
 from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.report.words import lacking
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.types import Order
 
@@ -39,11 +41,19 @@ def check(given: str, source: str | None, *, seed: int, order: Order, distances:
         "law": str(known),
         "status": verdict.status,
         "match": verdict.match,
+        "alternatives": list(verdict.alternatives),
         "reason": verdict.reason,
         "error": fit.law_error[0],
         "r2": fit.r2[0],
-        "checks": [f"{c.name}: {MARKS[c.passed]} ({c.detail})" for c in verdict.checks],
+        "checks": [_told(one) for one in verdict.checks],
     }
+
+
+def _told(check: Check) -> str:
+    """A check in a line, with its figure."""
+    outcome = "not kept" if lacking(check) else MARKS[check.passed]
+    figure = "" if check.figure is None else f", {check.figure:.2g}"
+    return f"{check.name}: {outcome}{figure} ({check.detail})"
 
 
 def _is_file(given: str) -> bool:
