@@ -53,9 +53,14 @@ def formulas() -> str:
 
 
 def benchmarks() -> str:
-    """Every table of benchmarks/results, its headings one level down."""
-    tables = [path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("*.md"))]
-    return "\n\n".join(re.sub(r"^#", "##", table, flags=re.MULTILINE) for table in tables)
+    """Every table of benchmarks/results, its headings one level down; a link to its file becomes one to its heading."""
+    return "\n\n".join(_table(path) for path in sorted(RESULTS.glob("*.md")))
+
+
+def _table(path: Path) -> str:
+    first, rest = path.read_text(encoding="utf-8").split("\n", 1)
+    deeper = re.sub(r"^#", "##", f"{first} {{#{path.stem}}}\n{rest}", flags=re.MULTILINE)
+    return re.sub(r"\]\((\w+)\.md\)", r"](#\1)", deeper)
 
 
 def replication() -> str:

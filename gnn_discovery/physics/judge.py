@@ -91,7 +91,8 @@ def investigate(
 
     Args:
         fitted: the law as it was fitted to ``data`` alone, which known laws are held against; by default ``law``.
-        test, extreme: motion that neither it nor known laws are fitted to; by default they are measured on ``data``.
+        test: motion that neither it nor known laws are fitted to; by default they are measured on ``data``.
+        extreme: the same, outside the range of ``data``.
     """
     if not law.rest.terms:
         return None
