@@ -9,6 +9,7 @@ import pytest
 from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, moved, snapshots, term
 
 from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.physics.catalogue import catalogue
 from gnn_discovery.physics.checks import Seeds, check_engines, check_resamples, check_seeds, check_sum_over_pairs
 from gnn_discovery.physics.dimensions import check_dimensions
 from gnn_discovery.physics.equivalence import same_law
@@ -186,6 +187,20 @@ def test_two_laws_of_crawling_cells_are_told_apart_only_far_from_the_speed_that_
         assert verdict.match == "Schienbein-Gruler friction"
     else:
         assert set(verdict.alternatives) >= both and "cannot be told apart in this range" in verdict.reason
+
+
+def test_a_law_that_contains_the_match_is_no_rival_of_it():
+    """An exponential attraction of long range follows noisy motion under a constant one as well."""
+    found, rng = law("-0.3"), np.random.default_rng(1)
+
+    def motion() -> Snapshots:
+        exact = moved(found, DATA)
+        return replace(exact, target=exact.target + 0.1 * rng.normal(size=exact.target.shape))
+
+    findings = investigate(found, motion(), test=motion())
+    assert findings is not None and findings.contest.same is not None
+    assert findings.contest.same.name == "linear confinement" in catalogue()["exponential attraction"].limits
+    assert not {"exponential attraction", "depletion attraction"} & {m.name for m in findings.contest.others}
 
 
 def test_same_law():

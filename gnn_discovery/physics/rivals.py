@@ -11,7 +11,7 @@ import numpy as np
 from gnn_discovery.law.record import ForceLaw, Term
 from gnn_discovery.law.refit import refit, thin
 from gnn_discovery.law.weights import Scale, force_scale, mean_error, unexplained
-from gnn_discovery.physics.equivalence import Comparison, label
+from gnn_discovery.physics.equivalence import ChannelMatch, Comparison, label, nested
 from gnn_discovery.physics.fitting import Fit
 from gnn_discovery.physics.record import Check, Measured
 from gnn_discovery.physics.rows import channels
@@ -30,7 +30,7 @@ class Contest:
 
     Attributes:
         same: the known law that the law found is, where it is one.
-        others: the best of the ``count`` that it is not, the one with the lowest error first.
+        others: the best of the ``count`` that it is not and that do not contain it, the one of the lowest error first.
     """
 
     law: Measured
@@ -125,9 +125,14 @@ def _options(law: ForceLaw, comparison: Comparison, data: Snapshots, scale: Scal
             alone = [fit if k == number else None for k in range(len(comparison.channels))]
             return mean_error(replace(law, terms=_terms(law, comparison, alone, keep=True)), data, scale)
 
-        unlike = [fit for fit in part.nearest if not comparison.matched or fit.deviation > part.tolerance]
+        unlike = [fit for fit in part.nearest if not (comparison.matched and _follows(part, fit))]
         options.append([*part.survivors[:1], *sorted(unlike, key=error)])
     return options
+
+
+def _follows(part: ChannelMatch, fit: Fit) -> bool:
+    """Whether the fit is the same as what is known there, or contains it: such a law follows whatever that does."""
+    return fit.deviation <= part.tolerance or nested(part.survivors[0], fit)
 
 
 def _terms(
