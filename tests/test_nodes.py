@@ -16,8 +16,9 @@ from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import Constant
 from gnn_discovery.nodes import NodeLaw, NodeTraining, RelateConfig, StaticGraph, apart, near, open_graph
+from gnn_discovery.nodes.choose import choose
 from gnn_discovery.nodes.distill import distill
-from gnn_discovery.nodes.fit import choose, fit
+from gnn_discovery.nodes.fit import fit
 from gnn_discovery.nodes.law import compose, multiplied
 from gnn_discovery.nodes.network import TrainedNodes
 from gnn_discovery.nodes.network import train as train_nodes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -80,12 +81,17 @@ def signed(expression: Expression, values: Mapping[str, float]) -> Expression:
 def function(law: NodeLaw, graph: StaticGraph) -> Any:
     """The predictions (N,) as a function of the constants (P,)."""
     inputs, own, names = graph.inputs, graph.own, list(law.constants)
-    message = law.message.numpy([*inputs, *names])
+    inner = [k for k, name in enumerate(names) if name in law.message.names]
+    message = law.message.numpy([*inputs, *(names[k] for k in inner)])
     node = law.node.numpy([TOTAL, *own, *names])
+
+    @lru_cache(maxsize=16)  # links are many: they are asked again only where a constant of theirs has changed
+    def totals(*constants: float) -> Float[np.ndarray, " N"]:
+        return graph.gather(message(*inputs.values(), *constants))
 
     def predict(values: Float[np.ndarray, " P"]) -> Float[np.ndarray, " N"]:
         with np.errstate(all="ignore"):
-            return np.asarray(node(graph.gather(message(*inputs.values(), *values)), *own.values(), *values), float)
+            return np.asarray(node(totals(*values[inner].tolist()), *own.values(), *values), float)
 
     return predict
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from gnn_discovery.errors import UsageError
+from gnn_discovery.nodes.choose import Scored, choose
 from gnn_discovery.nodes.distill import distill
-from gnn_discovery.nodes.fit import Scored, choose
 from gnn_discovery.nodes.graph import Parts, StaticGraph, apart
 from gnn_discovery.nodes.law import NodeLaw
 from gnn_discovery.nodes.network import NodeTraining, train

@@ -13,7 +13,7 @@ The error of a constant is its distance from the value that makes the law the tr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,14 @@ class Score:
         force_error: relative difference of the forces (median over samples), None where a channel is missing
             or superfluous.
         why: what keeps the form from being exact, in words.
+        true: of one formula (`same_form`), the values of its constants that make it the true one.
     """
 
     exact: bool
     error: float | None
     force_error: float | None
     why: str = ""
+    true: Mapping[str, float] = field(default_factory=dict)
 
 
 def score(found: ForceLaw, truth: Sequence[Mapping[str, Any]]) -> Score:
@@ -121,18 +123,26 @@ def _channels(terms: Sequence[Term]) -> dict[Channel, tuple[Expression, dict[str
 def _channel(found: tuple[Expression, dict[str, float]], truth: Expression, seed: int) -> Score:
     expression, start = found
     jumps = threshold_constants(expression, frozenset(start))
-    threshold = _only_number_in_conditions(truth)
     names = sorted((expression.names | truth.names) - set(start))
-    points = _sample(names, threshold, [start[name] for name in jumps], seed)
-    given = [points[name] for name in names]
-    target = np.broadcast_to(truth.numpy(names)(*given), (SAMPLES,)).astype(float)
+    points = _sample(names, _only_number_in_conditions(truth), [start[name] for name in jumps], seed)
+    return same_form(expression, start, truth, points)
+
+
+def same_form(
+    expression: Expression, start: Mapping[str, float], truth: Expression, points: Mapping[str, np.ndarray]
+) -> Score:
+    """Whether a formula is the true one for some values of its constants, at ``points`` (K,) of every variable."""
+    jumps = threshold_constants(expression, frozenset(start))
+    threshold = _only_number_in_conditions(truth)
+    names, given = list(points), list(points.values())
+    target = np.broadcast_to(truth.numpy(names)(*given), given[0].shape).astype(float)
     free = [name for name in start if name not in jumps]
     order = [*names, *free, *jumps]
     compiled = expression.numpy(order)
     size = np.abs(target) + 1e-3 * np.mean(np.abs(target))
 
     def residual(theta: np.ndarray) -> np.ndarray:
-        said = np.broadcast_to(compiled(*given, *theta, *(start[name] for name in jumps)), (SAMPLES,))
+        said = np.broadcast_to(compiled(*given, *theta, *(start[name] for name in jumps)), target.shape)
         return np.nan_to_num((said - target) / size, nan=1e6, posinf=1e6, neginf=-1e6)
 
     first = np.array([start[name] for name in free])
@@ -144,7 +154,8 @@ def _channel(found: tuple[Expression, dict[str, float]], truth: Expression, seed
     left = float(np.max(np.abs(residual(best))))
     why = _why_not(left, len(jumps), threshold, best.tolist())
     error = None if why else max((abs(own - true) / abs(true) for own, true in pairs), default=0.0)
-    return Score(not why, error, float(np.median(np.abs(residual(first)))), why)
+    values = {} if why else dict(zip(free, best.tolist(), strict=True))
+    return Score(not why, error, float(np.median(np.abs(residual(first)))), why, values)
 
 
 def _why_not(left: float, jumps: int, threshold: float | None, constants: Sequence[float]) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from gnn_discovery.expression import Expression
+from gnn_discovery.law import Constant
 from gnn_discovery.nodes.graph import StaticGraph, near
+from gnn_discovery.nodes.law import NodeLaw
 
 BOX, RADIUS = 250.0, 50.0
 """Mpc/h; a halo is explained by those within the radius."""
@@ -39,9 +42,12 @@ class Haloes:
 
     def exact(self, graph: StaticGraph) -> np.ndarray:
         """The true formula at the nodes (N,), without the scatter."""
-        c, mass = CONSTANTS, graph.properties["M"]
-        around = graph.gather((c["C4"] + mass[graph.senders]) / (c["C5"] + (c["C6"] * graph.between["r"]) ** c["C7"]))
-        return c["C1"] + around / (1 + c["C3"] * mass)
+        return self.true_law().predict(graph)
+
+    def true_law(self) -> NodeLaw:
+        """What a law is held against after the fact."""
+        message, node = Expression.parse("(C4 + M_j)/(C5 + (C6*r)**C7)"), Expression.parse("C1 + e/(1 + C3*M_i)")
+        return NodeLaw(message, node, {name: Constant(value) for name, value in CONSTANTS.items()}, self.label)
 
 
 def _clustered(rng: np.random.Generator) -> np.ndarray:

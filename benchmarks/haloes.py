@@ -1,0 +1,99 @@
+"""The table of the halo catalogues, the paper's third experiment: ``python benchmarks/haloes.py``.
+
+As in ``laws.py``, each cell is one catalogue in a process of its own, kept in ``results/haloes/NAME.json`` and never
+run again; the table in ``results/haloes.md`` is made of whatever is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from laws import say
+from table import every_law, made_with, values
+
+from gnn_discovery.replication.results import spread
+from gnn_discovery.replication.tables import markdown
+from gnn_discovery.runs import Cell, run_cells
+from gnn_discovery.runs.files import read_json, write_bytes
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "haloes"
+WHO = ("constant", "hand-made", "network", "law", "true formula")
+PUBLISHED = 0.63
+"""Error of the law in units of that of the network, on the densest haloes of the paper's simulation."""
+
+Record = Mapping[str, Any]
+
+
+def cells(seeds: int) -> list[Cell]:
+    return [Cell(f"haloes_s{seed}", "cells:haloes", {"seed": seed}) for seed in range(seeds)]
+
+
+def write_table(seeds: int) -> str:
+    """Write the table; what is said about it, in a line."""
+    records = [record for record in map(_read, cells(seeds)) if record is not None]
+    done = [record["value"] for record in records if record["outcome"] == "done"]
+    exact = [value for value in done if value["exact"]]
+    away = [_away(constant) for value in exact for constant in value["constants"].values()]
+    parts = [
+        "# The formula of the halo catalogues",
+        "Made by `python benchmarks/haloes.py` from the cells in `haloes/`. A seed draws a clustered catalogue, its "
+        "scatter, the network and the search. The network is trained, and the law fitted and chosen, on haloes of low "
+        "density; the tenth with most neighbours is kept out of all of it. The form counts as found where, with the "
+        "right constants, it is the true one for any number of neighbours and has no constant too many; no part of the "
+        "software sees the true one before.",
+        made_with(records, seeds),
+        f"Form found: **{len(exact)} of {len(records)}**. Its constants: the worst of each law is off by "
+        f"{spread(values(exact, 'constants_error'), '{:.1%}'.format)}; {sum(a <= 2 for a in away)} of {len(away)} are "
+        "within two of their standard errors.",
+        "Mean absolute error, in units of that of the best constant there; median over seeds, with the range:",
+        markdown(("predicted by", "low density, held out", "high density"), [_row(who, done) for who in WHO]),
+        f"On high density the law errs by {spread([_ratio(v, 'network') for v in done], '{:.2f}'.format)} of what the "
+        f"network does ({PUBLISHED} in the paper, on another catalogue), and by "
+        f"{spread([_ratio(v, 'true formula') for v in done], '{:.3f}'.format)} of what the true formula does.",
+        *every_law(records),
+    ]
+    out = HERE / "results" / "haloes.md"
+    write_bytes(out, ("\n\n".join(parts) + "\n").encode())
+    return f"{out}: {len(records)} of {seeds} cells"
+
+
+def _away(constant: Mapping[str, float]) -> float:
+    return abs(constant["value"] - constant["true"]) / constant["std"]
+
+
+def _row(who: str, done: Sequence[Record]) -> list[str]:
+    places = [[v["errors"][who][k] / v["errors"]["constant"][k] for v in done] for k in (0, 1)]
+    return [who, *(spread(place, "{:.3f}".format) for place in places)]
+
+
+def _ratio(value: Record, other: str) -> float:
+    return value["errors"]["law"][1] / value["errors"][other][1]
+
+
+def _read(cell: Cell) -> Record | None:
+    path = RESULTS / f"{cell.name}.json"
+    return read_json(path) if path.exists() else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=1, help="cells side by side, one thread each")
+    parser.add_argument("--seeds", type=int, default=5, help="of the catalogue, the network and the search")
+    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
+    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
+    asked = parser.parse_args()
+    try:
+        if not asked.table:
+            run_cells(
+                cells(asked.seeds), RESULTS, asked.workers, threads=1, search=[HERE], retry=asked.retry, report=say
+            )
+    finally:
+        print(write_table(asked.seeds))
+
+
+if __name__ == "__main__":
+    main()
