@@ -23,6 +23,9 @@ from gnn_discovery.nodes.law import compose, multiplied
 from gnn_discovery.nodes.network import TrainedNodes
 from gnn_discovery.nodes.network import train as train_nodes
 from gnn_discovery.nodes.read import read_catalogue
+from gnn_discovery.nodes.readable import readable
+from gnn_discovery.replication.criterion import Score
+from gnn_discovery.replication.static import score_nodes
 from gnn_discovery.report import read_json
 from gnn_discovery.symbolic import EngineConfig
 
@@ -32,6 +35,8 @@ PUBLISHED = NodeLaw(
     {n: Constant(v) for n, v in {"a0": 1.0, "a1": 1.0, "a2": 2.0, "c0": 0.0, "c1": 1.0, "c2": 1.0}.items()},
 )
 """The form of arXiv 2006.11287, its constants not yet fitted."""
+TRUTH = NodeLaw(Expression.parse("(0.5 + M_j)/(2 + (10*r)**3.5)"), Expression.parse("0.3 + e/(1 + 0.5*M_i)"), {})
+"""What `small` graphs have as their targets."""
 
 
 def small(seed: int = 0, scatter: float = 0.0, count: int = 600) -> StaticGraph:
@@ -137,10 +142,44 @@ def test_of_candidates_the_one_that_made_the_targets_is_chosen():
     rivals = ["M_j", "(M_j + 0.5)*exp(-3*r)", "(M_j**1.1 + 0.4)/(r**3 + 0.9)"]
     laws = [compose(Expression.parse(m), Expression.parse("0.2 + 0.1*e/(1 + 0.3*M_i)"), "delta") for m in rivals]
     law, scored = choose(laws, graph, np.arange(600))
-    assert law.message.complexity == PUBLISHED.message.complexity
-    (power,) = (law.constants[n] for n in law.constants if f"r**{n}" in law.message.text)
-    assert abs(power.value - 3.5) < 4 * power.std < 0.5  # type: ignore[operator]
+    found = score_nodes(law, TRUTH, graph)
+    assert found.exact, found.why
+    away = [(c.value - found.true[n]) / c.std for n, c in law.constants.items()]  # type: ignore[operator]
+    assert max(map(abs, away)) < 4 and found.error < 0.05
     assert len(scored) > 1
+
+
+def test_a_form_that_no_candidate_has_is_found_by_what_they_lead_to():
+    graph = small(scatter=0.02)
+    node = Expression.parse("0.1*e/(3 + M_i)")
+    laws = [compose(Expression.parse(m), node, "delta") for m in ("M_j**0.6/(r**4 + 0.5)", "M_j*exp(-3*r)")]
+    law, _ = choose(laws, graph, np.arange(600))
+    assert score_nodes(law, TRUTH, graph).exact
+
+
+def test_constants_are_such_as_the_data_fix():
+    graph = small(scatter=0.02)
+    first = compose(Expression.parse("(0.5 + M_j)/(6e-4 + r**3.5)"), Expression.parse("6.3e-4*(e/(2 + M_i) + 480)"), "")
+    law = readable(first)
+    assert law.message.text == "(M_j + a0)/((r/a2)**a1 + 1)" and law.node.text == "c0*e/(M_i + c1) + c2"
+    np.testing.assert_allclose(law.predict(graph), first.predict(graph), rtol=1e-12)
+    loose, tight = (fit(one, graph, np.arange(600)).law.constants.values() for one in (first, law))
+    errors = [max(c.std / abs(c.value) for c in some) for some in (loose, tight)]  # type: ignore[operator]
+    assert errors[1] < errors[0] and law.constants["a2"].value == pytest.approx(6e-4 ** (1 / 3.5))
+
+
+def test_a_form_is_told_from_one_with_a_term_more_or_less():
+    graph = small()
+
+    def said(message: str, node: str) -> Score:
+        return score_nodes(compose(Expression.parse(message), Expression.parse(node), "delta"), TRUTH, graph)
+
+    right = said("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*(e/(2.1 + M_i) + 480)")
+    assert right.exact and right.error == pytest.approx(0.2)
+    assert said("(0.6 + M_j)/(7e-4 + r**3.4) + 0.1", "7e-4*(e/(2.1 + M_i) + 480)").why == "a constant too many"
+    assert not said("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*e/(2.1 + M_i)").exact
+    assert not said("(0.6 + M_j)/(7e-4 + r**4)", "7e-4*(e/(2.1 + M_i) + 480)").exact
+    assert "enough" in said("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*(e*(2.1 + M_i)**-1.1 + 480)").why
 
 
 @pytest.mark.slow
@@ -240,15 +279,19 @@ def test_the_formula_of_the_haloes_is_found(in_tmp):
     found = read_json("run/discovery.json")
     (term,) = found["law"]["terms"]
     assert term["kind"] == "node" and found["verdict"]["status"] == "candidate"
-    values = {n: c["value"] for n, c in term["constants"].items()}
     law = NodeLaw(
-        Expression.parse(term["message"]), Expression.parse(term["node"]), {n: Constant(v) for n, v in values.items()}
+        Expression.parse(term["message"]),
+        Expression.parse(term["node"]),
+        {n: Constant(c["value"], c["std"]) for n, c in term["constants"].items()},
     )
     graph = open_graph("haloes", 0)
     exact, dense = Haloes().exact(graph), apart(graph, 0).dense
     missed = {
         who: np.abs(v - graph.target)[dense].mean() for who, v in {"law": law.predict(graph), "true": exact}.items()
     }
+    form = score_nodes(law, Haloes().true_law(), graph)
+    assert form.exact and form.error < 0.1, form.why
+    assert all(abs(c.value - form.true[n]) < 4 * c.std for n, c in law.constants.items())  # type: ignore[operator]
     assert missed["law"] < 1.02 * missed["true"]
     assert found["errors"]["law"]["out_of_distribution"] < found["errors"]["network"]["out_of_distribution"]
     assert np.mean(np.abs(law.predict(graph) - exact)) < 0.02 * np.mean(np.abs(exact - np.median(exact)))
