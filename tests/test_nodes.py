@@ -245,6 +245,53 @@ def test_a_catalogue_is_read(catalogue, name):
     assert any("id" in note.lower() for note in found.notes)
 
 
+def test_the_box_and_the_units_are_as_the_file_says(catalogue):
+    folder, graph = catalogue
+    (said,) = (n for n in read_catalogue(folder / "a.csv", "delta", 3.0, box=10.0).notes if "Units" in n)
+    assert said == "Units as the file states them: distances in Mpc, M in Msun."
+    with h5py.File(folder / "c.h5") as old, h5py.File(folder / "d.h5", "w") as file:
+        group = file.create_group("Haloes")
+        for name in old:
+            group[name] = old[name][()]
+        group["Position"].attrs["units"] = "Mpc/h"
+        group["Velocity"] = np.zeros((200, 3))
+        file.create_group("Header").attrs["BoxSize"] = 10.0
+    found = read_catalogue(folder / "d.h5", "delta", 3.0)
+    assert found.fingerprint() == graph.fingerprint()
+    assert "distances in Mpc/h" in " ".join(found.notes) and "Velocity" in found.notes[0]
+
+
+def test_places_that_are_not_in_the_box_are_refused(catalogue):
+    folder, _ = catalogue
+    with pytest.raises(DataError, match=r"a\.csv: places reach over 9\.\d+ along axis \d, the box over 0\.01"):
+        read_catalogue(folder / "a.csv", "delta", 0.003, box=0.01)
+    text = (folder / "a.csv").read_text()
+    (folder / "mixed.csv").write_text(text.replace(",y,", ",y (kpc),"))
+    with pytest.raises(DataError, match="several units: x in Mpc, y in kpc"):
+        read_catalogue(folder / "mixed.csv", "delta", 3.0)
+    centred = read_catalogue(folder / "a.csv", "delta", 3.0, box=10.0)
+    rows = np.loadtxt(folder / "a.csv", delimiter=",", skiprows=1)
+    np.savetxt(folder / "e.csv", rows - [0, 5, 5, 5, 0, 0], delimiter=",", header="id,x,y,z,M,delta", comments="")
+    np.testing.assert_array_equal(read_catalogue(folder / "e.csv", "delta", 3.0, box=10.0).links, centred.links)
+
+
+def test_a_catalogue_that_cannot_be_meant_is_refused(catalogue):
+    folder, _ = catalogue
+    text = (folder / "a.csv").read_text()
+    lines = text.splitlines()
+    wrong = {
+        "nodes 0 and 200 are at one place": text + lines[1] + "\n",
+        "several columns are called M": text.replace(",delta", ",M"),
+        "M of node 0 is not finite": text.replace(lines[1], ",".join([*lines[1].split(",")[:4], "heavy", "0.1"])),
+        "delta is 1 in every row": "\n".join([lines[0], *(line.rpartition(",")[0] + ",1" for line in lines[1:])]),
+        "no columns x, y, z": "\n".join(lines[1:]),
+    }
+    for k, (why, changed) in enumerate(wrong.items()):
+        (folder / f"w{k}.csv").write_text(changed)
+        with pytest.raises(DataError, match=rf"w{k}\.csv: .*{why}"):
+            read_catalogue(folder / f"w{k}.csv", "delta", 3.0)
+
+
 def test_a_catalogue_without_the_column_says_which_there_are(catalogue):
     folder, _ = catalogue
     with pytest.raises(DataError, match=r"a\.csv: no column 'rho', only id, x, y, z, M, delta"):

@@ -117,7 +117,7 @@ def relate(
         list[str] | None,
         typer.Option("--property", metavar="NAME", help="Column that nodes are known by.", show_default="all others"),
     ] = None,
-    box: Annotated[float | None, typer.Option(help="Side of a periodic cube.", show_default="not periodic")] = None,
+    box: Annotated[float | None, typer.Option(help="Side of a periodic cube.", show_default="as the file says")] = None,
     seed: opt.Seed = 0,
     out: opt.Out = None,
     json: opt.Json = False,

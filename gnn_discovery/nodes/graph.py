@@ -17,6 +17,8 @@ DENSE = 0.1
 """Share of the nodes, those with most links, that is kept out of all of these."""
 BLOCKS = 4
 """Blocks along each side of space."""
+MOST_PAIRS = 10_000_000
+"""More than these do not fit into the memory of a small computer."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def near(
 
     Raises:
         DataError: arrays that are not of one length or not finite, names that no formula can hold, too few nodes or
-            links.
+            links or too many of these, nodes outside of the box, two at one place.
         UsageError: a radius that is no length, or beyond half of the box.
     """
     from scipy.spatial import cKDTree
@@ -128,17 +130,26 @@ def near(
     if not radius > 0 or (box is not None and radius >= np.min(box) / 2):
         least = "" if box is None else f" and below half of the box, {np.min(box) / 2:g}"
         raise UsageError(f"the radius is {radius:g}", where=where, remedy=f"Give one above zero{least}")
+    if box is not None:
+        _check_box(positions, np.asarray(box, float), where)
     low = positions.min(0) if box is None else np.zeros(positions.shape[1])
     span = np.maximum(np.ptp(positions, 0), 1e-300) if box is None else np.asarray(box, float)
     placed = positions - low if box is None else np.mod(positions, span)
     tree = cKDTree(placed, boxsize=None if box is None else span)
-    pairs = tree.query_pairs(radius, output_type="ndarray").astype(np.int64)
-    if len(pairs) < len(target):
+    count = (tree.count_neighbors(tree, radius) - len(target)) // 2
+    if count < len(target):
         raise DataError(
-            f"only {len(pairs)} pairs closer than {radius:g}", where=where, remedy="Give a larger radius, or more nodes"
+            f"only {count} pairs closer than {radius:g}", where=where, remedy="Give a larger radius, or more nodes"
         )
+    if count > MOST_PAIRS:
+        remedy = f"Give a smaller radius, for at most {MOST_PAIRS:,}, and check its unit"
+        raise DataError(f"{count:,} pairs closer than {radius:g} are too many", where=where, remedy=remedy)
+    pairs = tree.query_pairs(radius, output_type="ndarray").astype(np.int64)
     gap = placed[pairs[:, 0]] - placed[pairs[:, 1]]
     r = np.linalg.norm(gap if box is None else gap - span * np.round(gap / span), axis=-1)
+    if not r.all():
+        one, other = pairs[int(np.argmin(r))]
+        raise DataError(f"nodes {one} and {other} are at one place", where=where, remedy="Leave one of them out")
     cell = np.minimum((placed / span * BLOCKS).astype(np.int64), BLOCKS - 1)
     block = cell @ BLOCKS ** np.arange(positions.shape[1])
     senders, receivers = np.concatenate([pairs, pairs[:, ::-1]]).T
@@ -178,3 +189,17 @@ def _check(positions: np.ndarray, target: np.ndarray, columns: Mapping[str, np.n
         if not np.isfinite(values).all():
             row = int(np.argwhere(~np.isfinite(values))[0, 0])
             raise DataError(f"{name} of node {row} is not finite", where=where, remedy="Leave the node out")
+
+
+def _check_box(positions: np.ndarray, box: np.ndarray, where: str) -> None:
+    """Places may begin anywhere, at 0 or at minus half of the box; they may not reach over more than it."""
+    if box.shape != positions.shape[1:] or not (np.isfinite(box) & (box > 0)).all():
+        raise DataError(f"the box is {box.tolist()}", where=where, remedy=f"Give {positions.shape[1]} sides above zero")
+    wide = np.ptp(positions, axis=0)
+    if (wide > box).any():
+        axis = int(np.argmax(wide / box))
+        raise DataError(
+            f"places reach over {wide[axis]:g} along axis {axis}, the box over {box[axis]:g}",
+            where=where,
+            remedy="Give box, places and radius in one unit",
+        )

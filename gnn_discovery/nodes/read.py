@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +17,23 @@ from gnn_discovery.readers.base import named
 AXES = ("x", "y", "z")
 PLACES = ("position", "positions", "pos", "coordinates")
 """What an array (N D) of an HDF5 file may be called, letters of any case."""
+BOX = ("boxsize", "box_size", "box")
+"""What the side or sides of a periodic box may be called in an HDF5 file: an array, or an attribute of a group."""
 LABELS = re.compile(r".*(_id|ID|Id)|id|index|name")
 """Columns that name a node and are no property of it."""
+_CELLS = re.compile(r"[^\s\[(]+(?:\s*[\[(][^\])]*[\])])?")
+_HEAD = re.compile(r"(.*?)\s*(?:[\[(]([^\])]*)[\])])?")
+"""The head of a column, its unit in brackets; the heads of a line without commas."""
+
+
+@dataclass(frozen=True)
+class _Catalogue:
+    """Columns (N) by name, what the file says of their units and of the box, and the names of what is no column."""
+
+    columns: Mapping[str, np.ndarray]
+    units: Mapping[str, str]
+    box: np.ndarray | None = None
+    others: Sequence[str] = field(default_factory=list)
 
 
 def read_catalogue(
@@ -27,59 +44,110 @@ def read_catalogue(
     Args:
         target: the column that is to be explained.
         properties: the columns that nodes are known by; None takes all that hold numbers and name no node.
-        box: side of a periodic cube.
+        box: side of a periodic cube; None takes what the file says.
 
     Raises:
-        DataError: a file that is missing or wrong, or a column that is not there.
+        DataError: a file that is missing or wrong, a column that is not there, or nodes that are not in the box.
     """
     where = str(path)
     try:
-        start = path.open("rb").read(8)
+        with path.open("rb") as file:
+            start = file.read(8)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", where=where, remedy="Check the path") from None
     with named(where):
-        columns = _hdf5(path) if start == b"\x89HDF\r\n\x1a\n" else _table(path)
+        found = _hdf5(path) if start == b"\x89HDF\r\n\x1a\n" else _table(path)
+    columns = found.columns
     lower = {name.lower(): name for name in columns}
     axes = [lower[axis] for axis in AXES if axis in lower]
     if not axes:
-        raise DataError(f"no columns x, y, z, only {', '.join(columns)}", where=where, remedy="Give places of nodes")
+        raise DataError(
+            f"no columns x, y, z, only {', '.join(columns)}", where=where, remedy="Name the places of nodes in a header"
+        )
     others = [name for name in columns if name not in {*axes, target}]
     wanted = [n for n in others if not LABELS.fullmatch(n)] if properties is None else list(properties)
     for name in (target, *wanted):
         if name not in columns:
             raise DataError(f"no column {name!r}, only {', '.join(columns)}", where=where, remedy="Name one of these")
-    left = sorted(set(others) - set(wanted))
-    notes = (f"Not taken for properties: {', '.join(left)}.",) if left else ()
+    if np.ptp(columns[target]) == 0:
+        raise DataError(f"{target} is {columns[target][0]:g} in every row", where=where, remedy="Explain what differs")
     positions = np.column_stack([columns[axis] for axis in axes])
-    sides = None if box is None else np.full(len(axes), box)
+    sides = found.box if box is None else np.full(len(axes), box)
+    left = sorted({*others, *found.others} - set(wanted))
+    notes = [f"Not taken for properties: {', '.join(left)}."] if left else []
+    notes += _said(found, axes, (*wanted, target), where)
+    if sides is not None:
+        sides = np.full(len(axes), sides) if sides.size == 1 else sides
+        notes.append(f"The box is periodic, with sides {', '.join(f'{side:g}' for side in sides)}.")
     known = {name: columns[name] for name in wanted}
-    return near(positions, columns[target], known, radius, box=sides, label=target, notes=notes, where=where)
+    return near(positions, columns[target], known, radius, box=sides, label=target, notes=tuple(notes), where=where)
 
 
-def _table(path: Path) -> dict[str, np.ndarray]:
-    """The columns of numbers of a table with a header, which may be a comment; units in brackets are passed over."""
+def _said(found: _Catalogue, axes: Sequence[str], others: Sequence[str], where: str) -> list[str]:
+    """What the file says of units: nothing is converted, so places have to be in one."""
+    places = {axis: found.units[axis] for axis in axes if axis in found.units}
+    if len(set(places.values())) > 1:
+        stated = ", ".join(f"{axis} in {unit}" for axis, unit in places.items())
+        raise DataError(f"places are in several units: {stated}", where=where, remedy="Give all in one")
+    units = {"distances": next(iter(places.values()))} if places else {}
+    units |= {name: found.units[name] for name in others if name in found.units}
+    return [f"Units as the file states them: {', '.join(f'{n} in {u}' for n, u in units.items())}."] if units else []
+
+
+def _table(path: Path) -> _Catalogue:
+    """The columns of numbers of a table with a header, which may be a comment, with units in brackets."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline().lstrip("#% ").strip()
     delimiter = next((d for d in (",", ";", "\t") if d in first), None)
-    cells = first.split(delimiter)
-    names = [re.sub(r"\W+", "_", re.sub(r"\s*[\[(][^\])]*[\])]\s*$", "", cell.strip())) for cell in cells]
+    cells = first.split(delimiter) if delimiter else _CELLS.findall(first)
+    heads = [_HEAD.fullmatch(cell.strip(' "')) for cell in cells]
+    names = [re.sub(r"\W+", "_", head[1]) for head in heads if head]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"several columns are called {', '.join(twice)}", remedy="Give each a name of its own")
     rows = np.genfromtxt(path, delimiter=delimiter, skip_header=1, comments="#", ndmin=2, encoding="utf-8-sig")
     if rows.shape[1] != len(names):
         raise DataError(f"rows have {rows.shape[1]} columns, the header {len(names)}", remedy="Begin with a header")
-    return {name: column for name, column in zip(names, rows.T, strict=True) if not np.isnan(column).all()}
+    columns = {name: column for name, column in zip(names, rows.T, strict=True) if not np.isnan(column).all()}
+    units = {name: head[2] for name, head in zip(names, heads, strict=True) if head and head[2]}
+    units = {name: unit for name, unit in units.items() if not unit.isdigit()}  # some number their columns so
+    return _Catalogue(columns, units, others=[name for name in names if name not in columns])
 
 
-def _hdf5(path: Path) -> dict[str, np.ndarray]:
-    """The arrays (N) of the root, and places (N D) axis by axis."""
+def _hdf5(path: Path) -> _Catalogue:
+    """The arrays (N) of the root or of the one group that holds places, and these (N D) axis by axis."""
     import h5py
 
     from gnn_discovery.readers.hdf5 import array, content
 
+    where = str(path)
     columns: dict[str, np.ndarray] = {}
+    units: dict[str, str] = {}
+    others, box = [], None
     with h5py.File(path, "r") as file:
-        for name, dataset in content(file, str(path))[0].items():
-            if dataset.ndim == 2 and name.lower() in PLACES:
-                columns |= dict(zip(AXES, array(dataset, name, str(path)).T, strict=False))
+        root, groups = content(file, where)
+        held = {name: content(group, where)[0] for name, group in groups.items()}
+        holders = [name for name, arrays in held.items() if _places(arrays)]
+        if not _places(root) and len(holders) > 1:
+            raise DataError(f"several groups hold places: {', '.join(holders)}", remedy="Give one catalogue a file")
+        datasets = root if _places(root) or not holders else {**root, **held[holders[0]]}
+        for group in (file, *groups.values()):
+            for name in group.attrs:
+                box = np.asarray(group.attrs[name], float) if name.lower() in BOX else box
+        for name, dataset in datasets.items():
+            unit = str(dataset.attrs.get("units", dataset.attrs.get("unit", "")))
+            if name.lower() in BOX:
+                box = np.atleast_1d(array(dataset, name, where)).astype(float)
+            elif dataset.ndim == 2 and name.lower() in PLACES:
+                places = dict(zip(AXES, array(dataset, name, where).T.astype(float), strict=False))
+                columns, units = {**columns, **places}, {**units, **dict.fromkeys(places, unit)}
             elif dataset.ndim == 1 and dataset.dtype.kind in "fiub":
-                columns[name] = array(dataset, name, str(path)).astype(float)
-    return columns
+                columns[name], units[name] = array(dataset, name, where).astype(float), unit
+            else:
+                others.append(name)
+    periodic = box if box is not None and box.any() else None  # 0 is written for none
+    return _Catalogue(columns, {name: unit for name, unit in units.items() if unit}, periodic, others)
+
+
+def _places(arrays: Mapping[str, Any]) -> bool:
+    return any(name.lower() in (*PLACES, "x") for name in arrays)

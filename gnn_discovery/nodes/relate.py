@@ -22,6 +22,8 @@ from gnn_discovery.training import Progress
 
 SHARES = (0.25, 0.5, 1.0)
 """Of the largest distance, within which the hand-made formula counts neighbours."""
+PATIENCE = 900.0
+"""Seconds that engines may take for all problems: what a busy machine cuts short is no candidate."""
 ASSUMED = (
     "Neighbours add up: a target is a function of a sum over them, and of the node's own properties.",
     "A message knows its sender and what lies between, not its receiver's properties.",
@@ -41,7 +43,7 @@ class RelateConfig:
     box: float | None = None
     engines: tuple[str, ...] = ("operon",)
     training: NodeTraining = field(default_factory=NodeTraining)
-    regression: EngineConfig = field(default_factory=EngineConfig)
+    regression: EngineConfig = field(default_factory=lambda: EngineConfig(time_limit=PATIENCE))
 
     def __post_init__(self) -> None:
         if isinstance(self.engines, str) or not self.engines:
