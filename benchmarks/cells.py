@@ -151,6 +151,7 @@ def haloes(seed: int) -> dict[str, Any]:
         "constants_error": own.error,
         "constants": constants,
         "errors": {**found.errors, "true formula": true},
+        "engines": found.outcome,
         "links": [float(graph.links[part].mean()) for part in (found.parts.test, found.parts.dense)],
         "status": found.status,
         "match": None,

@@ -337,7 +337,7 @@ def test_the_formula_of_the_haloes_is_found(in_tmp):
         who: np.abs(v - graph.target)[dense].mean() for who, v in {"law": law.predict(graph), "true": exact}.items()
     }
     form = score_nodes(law, Haloes().true_law(), graph)
-    assert form.exact and form.error < 0.1, form.why
+    assert form.exact and form.error < 0.2, form.why
     assert all(abs(c.value - form.true[n]) < 4 * c.std for n, c in law.constants.items())  # type: ignore[operator]
     assert missed["law"] < 1.02 * missed["true"]
     assert found["errors"]["law"]["out_of_distribution"] < found["errors"]["network"]["out_of_distribution"]

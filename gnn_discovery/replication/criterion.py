@@ -135,7 +135,7 @@ def same_form(
     jumps = threshold_constants(expression, frozenset(start))
     threshold = _only_number_in_conditions(truth)
     names, given = list(points), list(points.values())
-    target = np.broadcast_to(truth.numpy(names)(*given), given[0].shape).astype(float)
+    target = np.broadcast_to(truth.numpy(names)(*given), given[0].shape if given else (1,)).astype(float)
     free = [name for name in start if name not in jumps]
     order = [*names, *free, *jumps]
     compiled = expression.numpy(order)
