@@ -18,7 +18,7 @@ from turns import Turns
 
 from gnn_discovery import pipeline
 from gnn_discovery.graph import batch_graph, graph_data
-from gnn_discovery.model import GraphNetwork, measure_scales
+from gnn_discovery.model import make_network, measure_scales
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.replication.recipes import PAPER_BATCH, configure
 from gnn_discovery.simulator import SimulationConfig
@@ -39,7 +39,7 @@ def given(snapshots: Snapshots, config: DiscoverConfig) -> dict[str, np.ndarray]
     the weights of a network, its output, its loss and the gradient of that, nothing displaced."""
     scales = measure_scales(snapshots, raw=True)
     particles = snapshots.present.shape[1]
-    network = GraphNetwork(config.network, scales, snapshots.dim, particles, rngs=nnx.Rngs(0))
+    network = make_network(config.network, scales, snapshots.dim, particles, rngs=nnx.Rngs(0))
     graph, params, rest = nnx.split(network, nnx.Param, ...)
     still = replace(config.training, shift=0.0)
     data, first, key = graph_data(snapshots), jnp.arange(PAPER_BATCH), jax.random.key(0)

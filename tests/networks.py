@@ -12,7 +12,7 @@ from flax import nnx
 from worlds import halves, spring, world
 
 from gnn_discovery.graph import Graph, batch_graph, graph_data
-from gnn_discovery.model import GraphNetwork, NetworkConfig, jitted, measure_scales
+from gnn_discovery.model import GraphNetwork, NetworkConfig, jitted, make_network, measure_scales
 from gnn_discovery.snapshots import Snapshots, Split
 from gnn_discovery.training import Trained, TrainingConfig, train
 
@@ -24,7 +24,8 @@ def tiny(data: Snapshots, seed: int = 0, **config: object) -> GraphNetwork:
     """An untrained network of width 8 for ``data``, its parameters at random."""
     shape = NetworkConfig(**{"width": 8, "depth": 2, **config})  # type: ignore[arg-type]
     particles = data.positions.shape[1]
-    return GraphNetwork(shape, measure_scales(data), data.dim, particles, rngs=nnx.Rngs(seed))
+    scales = measure_scales(data, raw=shape.inputs == "raw")
+    return make_network(shape, scales, data.dim, particles, rngs=nnx.Rngs(seed))
 
 
 def whole(data: Snapshots) -> Graph:

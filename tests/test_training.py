@@ -16,7 +16,7 @@ from worlds import halves, radial, relative_error, size, spring, world
 
 from gnn_discovery.errors import NoResult
 from gnn_discovery.graph import batch_graph, graph_data
-from gnn_discovery.model import GraphNetwork, NetworkConfig, measure_scales
+from gnn_discovery.model import NetworkConfig, make_network, measure_scales
 from gnn_discovery.pipeline import DiscoverConfig, Keep, network
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, absolute_error, displaced, predict, train
@@ -202,7 +202,7 @@ def test_a_snapshot_is_displaced_as_a_whole():
 def test_the_absolute_error_is_that_of_the_paper():
     """The mean over particles of the sum over components, in units of the target."""
     config = NetworkConfig(node="mlp", inputs="raw", activation="relu", width=8)
-    net = GraphNetwork(config, measure_scales(SPLIT.train, raw=True), SPLIT.train.dim, 4, rngs=nnx.Rngs(0))
+    net = make_network(config, measure_scales(SPLIT.train, raw=True), SPLIT.train.dim, 4, rngs=nnx.Rngs(0))
     data, index = graph_data(SPLIT.test), jnp.arange(20)
     out = net(batch_graph(data, index))
     said = np.asarray(out.nodes["target"]).reshape(20, -1, SPLIT.test.dim)

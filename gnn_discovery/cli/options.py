@@ -48,7 +48,7 @@ Order = Annotated[
 Node = Annotated[
     str | None,
     typer.Option(
-        help="Node function: fixed (m a = sum of messages) or mlp (the paper's).",
+        help="Node function: fixed (m a = sum of messages), mlp (the paper's), or hamiltonian (by an energy).",
         show_default="fixed; mlp where a strategy is given",
     ),
 ]
@@ -116,6 +116,7 @@ def make_config(
     Raises:
         UsageError: an unknown node function or strategy, or units that are none.
     """
+    from gnn_discovery.model import NODES
     from gnn_discovery.model import Strategy as Strategies
     from gnn_discovery.pipeline import DiscoverConfig
     from gnn_discovery.simulator import SimulationConfig
@@ -125,7 +126,7 @@ def make_config(
     if strategy is not None:
         network = {"node": "mlp", "strategy": _one_of("--strategy", strategy, get_args(Strategies))}
     if node is not None:
-        network["node"] = _one_of("--node", node, ("fixed", "mlp"))
+        network["node"] = _one_of("--node", node, NODES)
     return replace(
         config,
         cutoff=cutoff,

@@ -15,6 +15,8 @@ from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, Progress, s
 
 NOISE = 1e-3
 """Relative error of the messages below which two formulas fit them equally well."""
+PRICE = 0.05
+"""Of each node of a formula, in units of the log of its loss."""
 GAP = 3
 """Points on either side of a jump that are left out of the regression: a network is smooth there."""
 SIDE_KEPT = 6
@@ -43,7 +45,7 @@ class Formula:
     @property
     def price(self) -> float:
         """What formulas are ordered by: log of the loss, and a little for each node."""
-        return math.log(max(self.loss, NOISE)) + 0.05 * self.complexity
+        return math.log(max(self.loss, NOISE)) + PRICE * self.complexity
 
 
 @dataclass(frozen=True)

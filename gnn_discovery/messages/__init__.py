@@ -2,6 +2,7 @@
 
 from gnn_discovery.messages.contributions import Messages as Messages
 from gnn_discovery.messages.contributions import read_messages as read_messages
+from gnn_discovery.messages.energies import read_energies as read_energies
 from gnn_discovery.messages.given import MessageFunction as MessageFunction
 from gnn_discovery.messages.given import message_function as message_function
 from gnn_discovery.messages.query import Pairs as Pairs

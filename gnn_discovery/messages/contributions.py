@@ -150,11 +150,11 @@ def _readings(trained: Trained, sample: Snapshots) -> tuple[np.ndarray, dict[str
         out = net(graph)
         message, scale = out.edges["message"], net.scales.force
         if net.node is None:
-            return message, {"fixed": message * scale}, out.nodes["self"]
+            return message, {net.config.node: message * scale}, out.nodes["self"]
         take = lambda ends: jax.tree.map(lambda a: a[ends], graph.nodes)  # noqa: E731
         receiver, sender = take(graph.receivers), take(graph.senders)
         total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[graph.receivers]
-        force = lambda t: net.motion(receiver, t)["target"] * net.mass(receiver["properties"])  # noqa: E731
+        force = lambda t: net.motion(receiver, {"message": t})["target"] * net.mass(receiver["properties"])  # noqa: E731
         opposite = {
             **sender,
             "position": 2 * receiver["position"] - sender["position"],

@@ -15,6 +15,7 @@ from gnn_discovery.pipeline.steps import Source as Source
 from gnn_discovery.pipeline.steps import check_engines as check_engines
 from gnn_discovery.pipeline.steps import choose as choose
 from gnn_discovery.pipeline.steps import distill as distill
+from gnn_discovery.pipeline.steps import energies as energies
 from gnn_discovery.pipeline.steps import is_file as is_file
 from gnn_discovery.pipeline.steps import load as load
 from gnn_discovery.pipeline.steps import observe as observe

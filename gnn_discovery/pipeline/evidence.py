@@ -68,14 +68,14 @@ def explained(fit: Fit, noise: float) -> bool:
 
 def symmetry_checks(reading: Reading, config: NetworkConfig) -> tuple[Check, ...]:
     """Each symmetry as a check; what depends on which input is a figure alone."""
-    checks, built_in = [], ("translation", "Galilean invariance") if config.inputs == "relative" else ()
+    checks, built_in = [], _built_in(config)
     for name, change in reading.symmetry.items():
         if name.endswith("dependence"):
             detail = f"the pair force changes by {change:.2g} when it is shuffled over the pairs"
             checks.append(Check(name, None, change, detail))
         else:
             detail = f"the pair force of the network deviates by {change:.2g} (median, relative)"
-            detail += ": built in, since it is given differences only" if name in built_in else ""
+            detail += f": built in, since {built_in[name]}" if name in built_in else ""
             checks.append(Check(f"{name} of the messages", change < SYMMETRIC, change, detail))
     additivity = reading.messages.additivity
     detail = f"the contributions add up to the observed force but for {additivity:.2g} of it (median)"
@@ -84,6 +84,16 @@ def symmetry_checks(reading: Reading, config: NetworkConfig) -> tuple[Check, ...
         detail = f"contributions read as {name} and as {reading.messages.gauge} differ by {difference:.2g} (median)"
         checks.append(Check(f"gauge: {name}", difference < 2 * SYMMETRIC, difference, detail))
     return tuple(checks)
+
+
+def _built_in(config: NetworkConfig) -> dict[str, str]:
+    """The symmetries that a network has whatever it learns, and why."""
+    if config.inputs != "relative":
+        return {}
+    why = dict.fromkeys(("translation", "Galilean invariance"), "it is given differences only")
+    if config.node == "hamiltonian":
+        why["reciprocity"] = "an energy of the pair is that of both"
+    return why
 
 
 def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Messages, data: Split) -> Evidence:

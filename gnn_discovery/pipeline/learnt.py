@@ -53,6 +53,7 @@ ANYTHING = NetworkConfig(inputs="absolute")
 """Of a function that somebody gives no symmetry is known beforehand."""
 GAUGES = {
     "fixed": "the force itself",
+    "hamiltonian": "the force, by the slope of the pair energy",
     "linear": "the force, by the slope of the node function",
     "odd": "the force, by the change when a neighbour is mirrored",
     "two_body": "the force, by asking about two particles alone",

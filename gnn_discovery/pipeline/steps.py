@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gnn_discovery.distill import Distilled
+from gnn_discovery.distill import Distilled, Energies, distill_energies
 from gnn_discovery.distill import distill as distill_tables
 from gnn_discovery.errors import DataError, NoResult, UsageError
 from gnn_discovery.law.choose import Choice, Scored
@@ -18,7 +18,7 @@ from gnn_discovery.law.choose import settle as settle_law
 from gnn_discovery.law.record import ForceLaw
 from gnn_discovery.law.simpler import signature
 from gnn_discovery.law.weights import natural_floor
-from gnn_discovery.messages import Messages, measure_symmetry, read_messages
+from gnn_discovery.messages import Messages, measure_symmetry, read_energies, read_messages
 from gnn_discovery.physics import same_law
 from gnn_discovery.physics.dimensions import with_units
 from gnn_discovery.physics.equivalence import compare
@@ -189,6 +189,14 @@ def distill(
     )
 
 
+def energies(trained: Trained, data: Split, config: DiscoverConfig) -> Energies | None:
+    """Formulas for the energies of a Hamiltonian network; None of another."""
+    if trained.config.node != "hamiltonian":
+        return None
+    tables = read_energies(trained, data.train, seed=config.seed)
+    return distill_energies(tables, config.engines, replace(config.regression, seed=config.seed))
+
+
 def choose(
     candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig, preferred: Sequence[ForceLaw] = ()
 ) -> Choice:
@@ -279,6 +287,11 @@ def assumptions(data: Snapshots, config: DiscoverConfig) -> tuple[str, ...]:
     if config.network.node == "fixed":
         said.append(
             "Accelerations are sums of pair forces and a self force" + (", over the mass m." if data.has_mass else ".")
+        )
+    if config.network.node == "hamiltonian":
+        said.append(
+            "An energy is conserved, a sum over pairs and particles: a Hamiltonian network can learn no drag, and its "
+            "pair forces are equal and opposite by construction."
         )
     if not data.has_mass and config.order == 2:
         said.append(

@@ -122,6 +122,7 @@ def _learn(
         reading = steps.read(trained, rest, config)
     with clock("regression"):
         distilled = beside(known, steps.distill(reading, rest, config, report=clock.regression))
+        energies = steps.energies(trained, rest, config)
     with clock("refit"):
         choice = steps.with_known_laws(steps.choose(distilled.laws, data, config), data, config)
         keep.candidates(distilled.laws, choice)
@@ -167,6 +168,7 @@ def _learn(
         "engines": distilled.outcome,
         "law_offered_by": ", ".join(choice.law.engines) or None,
         **{f"gauge_difference_{k}": v for k, v in reading.messages.agreement.items()},
+        **({} if energies is None else energies.texts),
     }
     stated = (f"Given, not searched for: {config.known}.",) if config.known else ()
     assumptions = (*ASSUMED, *stated, *steps.assumptions(data.train, config))

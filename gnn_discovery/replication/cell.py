@@ -21,6 +21,7 @@ from gnn_discovery.messages import Messages, read_messages
 from gnn_discovery.pipeline import DiscoverConfig, Keep, Reading
 from gnn_discovery.pipeline.steps import settle
 from gnn_discovery.replication.baseline import laws_without_network
+from gnn_discovery.replication.energies import learnt_energies
 from gnn_discovery.replication.raw import fitted_r2, regress
 from gnn_discovery.replication.recipes import configure
 from gnn_discovery.replication.recovery import Recovery, recover
@@ -76,6 +77,7 @@ def network(
         "prediction": mean_error(network_predict(trained, case.data.test), case.data.test),
         "law": found,
         "shifted": _shifted(case, trained, law),
+        "energies": learnt_energies(pipeline.energies(trained, case.data, case.config), case.terms, case.data.train),
         "steps": int(trained.history[-1, 0]),
     }
     seconds["all"] = time.perf_counter() - start

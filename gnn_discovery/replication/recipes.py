@@ -13,6 +13,7 @@ from gnn_discovery.training import STEPS, TrainingConfig
 NETWORKS: dict[str, dict[str, Any]] = {
     **{name: {"node": "mlp", "strategy": name} for name in ("standard", "bottleneck", "l1", "kl", "pruning")},
     "fixed": {"node": "fixed"},
+    "hamiltonian": {"node": "hamiltonian"},
 }
 """By the name of a strategy, what is asked of a network."""
 
@@ -32,14 +33,14 @@ def configure(recipe: str, strategy: str, *, budget: float, simulation: Simulati
         steps = round(budget * STEPS[network.node])
         return replace(config, training=replace(config.training, steps=steps))
     n = simulation.particles or 4
-    size = None if strategy in ("bottleneck", "fixed") else 100
+    size = None if strategy in ("bottleneck", "fixed", "hamiltonian") else 100
     paper: dict[str, Any] = {
         "inputs": "raw",
         "message": size,
         "width": 300,
         "depth": 3,
         "gate": False,
-        "activation": "relu",
+        "activation": "softplus" if strategy == "hamiltonian" else "relu",
     }
     return replace(
         config,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gnn_discovery.replication import paper
-from gnn_discovery.replication.matrix import LAWS
+from gnn_discovery.replication.matrix import LAWS, MESSAGES
 from gnn_discovery.replication.results import Group, Result, groups, spread
 from gnn_discovery.report.digits import plain, r_squared
 
@@ -39,11 +39,12 @@ class Table:
 def make_tables(results: Sequence[Result], only: str = "all") -> list[Table]:
     """The tables of what is there; those without a row are left out."""
     found = groups(results)
+    with_messages = [g for g in found if g.strategy in MESSAGES]
     no_network = [r for r in results if r.task == "accelerations"]
     tables = {
-        "table1": [_table_1(found)],
-        "table3": [_table_3(found)],
-        "table5": [_recovered(found), _table_5(found, no_network)],
+        "table1": [_table_1(with_messages)],
+        "table3": [_table_3(found), _energies(found)],
+        "table5": [_recovered(with_messages), _table_5(with_messages, no_network)],
     }
     chosen = [table for name, some in tables.items() if only in (name, "all") for table in some]
     chosen += [_shifted(found), _failed(results)]
@@ -98,6 +99,28 @@ def _table_3(found: Sequence[Group]) -> Table:
             f"{len(known)}), {_number(worst)} at worst ({where.system}, {where.strategy})."
         )
     return Table("table3", "Table 3: error of predicted accelerations on held-out runs", heads, rows, learnt)
+
+
+def _energies(found: Sequence[Group]) -> Table:
+    """What Hamiltonian networks are distilled to."""
+    heads = (*WHAT, "pair energy", "its force recovered", "self energy", "p²/2m recovered")
+    rows = [
+        (
+            *_what(g),
+            _formula(g, "pair_energy"),
+            g.share("energies", "pair_recovered"),
+            _formula(g, "self_energy"),
+            g.share("energies", "self_recovered"),
+        )
+        for g in found
+        if g.strategy not in MESSAGES
+    ]
+    return Table("energies", "Table 3: energies of the Hamiltonian network", heads, rows)
+
+
+def _formula(group: Group, name: str) -> str:
+    """That of the first seed that has one."""
+    return next((f"`{text}`" for text in group.values("energies", name) if text is not None), "-")
 
 
 def _over_paper(group: Group, found: Sequence[Group]) -> float | None:

@@ -35,6 +35,11 @@ class Natural:
     def force(self) -> float:
         return self.target * self.properties.get("m", 1.0)
 
+    def mechanical(self) -> Natural:
+        """The same, with the unit of accelerations that those of length and velocity make: Newton's and Hamilton's
+        equations hold in them as they stand."""
+        return replace(self, target=self.velocity**2 / self.length)
+
     def apply(self, data: Snapshots) -> Snapshots:
         """The motion in these units; times and the weak form, which no network sees, are left out of it."""
         return replace(

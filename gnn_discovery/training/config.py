@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-STEPS = {"fixed": 4000, "mlp": 10000}
+STEPS = {"fixed": 4000, "mlp": 10000, "hamiltonian": 4000}
 """By the node function, where nothing else is asked."""
 
 

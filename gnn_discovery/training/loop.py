@@ -14,10 +14,10 @@ import numpy as np
 import optax
 from flax import nnx
 
-from gnn_discovery.errors import NoResult
+from gnn_discovery.errors import NoResult, UsageError
 from gnn_discovery.graph import GraphData, batch_graph, graph_data
-from gnn_discovery.model import GraphNetwork, NetworkConfig, measure_scales
-from gnn_discovery.snapshots import Natural, Split
+from gnn_discovery.model import NetworkConfig, make_network, measure_scales
+from gnn_discovery.snapshots import Natural, Snapshots, Split
 from gnn_discovery.training.batches import busy_snapshots, draw
 from gnn_discovery.training.config import OPTIMISERS, STEPS, TrainingConfig
 from gnn_discovery.training.losses import ERRORS
@@ -61,9 +61,12 @@ def train(
     particles = split.train.present.shape[1]
     raw = network.inputs == "raw"
     natural = Natural() if raw else Natural.of(split.train)
+    if network.node == "hamiltonian":
+        _check_conservative(split.train, network)
+        natural = natural.mechanical()
     seen, unseen = natural.apply(split.train), natural.apply(split.valid)
     scales = measure_scales(seen, bodies=network.latent, raw=raw)
-    model = GraphNetwork(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed))
+    model = make_network(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed))
     graph, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     data, held = graph_data(seen), graph_data(unseen)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
@@ -124,3 +127,17 @@ def train(
         raise NoResult("training diverged: the held-out error was never finite", remedy="Try a lower learning rate")
     best = nnx.merge(graph, state.best, state.best_rest)
     return Trained(best, network, np.array(state.history), data.names, natural)
+
+
+def _check_conservative(train: Snapshots, network: NetworkConfig) -> None:
+    """Whether Hamilton's equations can be those of the motion.
+
+    Raises:
+        UsageError: it is of first order, or the masses of its bodies would have to be inferred.
+    """
+    if train.order == 1 or network.latent:
+        raise UsageError(
+            "a Hamiltonian network needs " + ("m a = sum F" if train.order == 1 else "masses, and the data give none"),
+            where="hamiltonian",
+            remedy="Take a network that adds forces, as NetworkConfig(node='fixed')",
+        )

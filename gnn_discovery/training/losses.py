@@ -31,6 +31,16 @@ def absolute_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Ar
     return jnp.sum(here * jnp.sum(jnp.abs(out.nodes["target"] - target), -1)) / jnp.sum(here)
 
 
+def velocity_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, how: str) -> jax.Array:
+    """How far dH/dp is from the velocity, as "relative" or "absolute" as the error of the target."""
+    seen = data.velocity[index].reshape(-1, net.dim)
+    here = data.present[index].reshape(-1)
+    miss = out.nodes["velocity"] - seen
+    weight = 1.0 / (net.scales.velocity + _length(seen))
+    error = weight * _length(miss) if how == "relative" else jnp.sum(jnp.abs(miss), -1)
+    return jnp.sum(here * error) / jnp.sum(here)
+
+
 ERRORS = {"relative": prediction_error, "absolute": absolute_error}
 """Of a prediction, by ``TrainingConfig.loss``."""
 
@@ -59,7 +69,9 @@ def loss(
         mean, log_variance = out.edges["mean"], out.edges["log_variance"]
         divergence = 0.5 * (mean**2 + jnp.exp(log_variance) - log_variance - 1)
         total += config.kl * jnp.mean(jnp.sum(divergence, -1))
-    if network.node == "fixed":
+    if "velocity" in out.nodes:
+        total += velocity_error(net, out, data, index, config.loss)
+    if network.node != "mlp":
         total += config.own / config.floor * _plainness(net, out, data, index)
     return total
 

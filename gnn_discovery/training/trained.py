@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from gnn_discovery.graph import GraphData, batch_graph, graph_data
-from gnn_discovery.model import GraphNetwork, NetworkConfig, Scales, jitted
+from gnn_discovery.model import GraphNetwork, NetworkConfig, Scales, jitted, make_network
 from gnn_discovery.snapshots import Natural, Snapshots
 
 
@@ -56,7 +56,7 @@ class Trained:
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["scales"].items()}
         scales = Scales(**plain)
         config = NetworkConfig(**meta["config"])
-        net = GraphNetwork(config, scales, meta["dim"], meta["particles"], rngs=nnx.Rngs(0))
+        net = make_network(config, scales, meta["dim"], meta["particles"], rngs=nnx.Rngs(0))
         nnx.update(net, unflatten(nnx.state(net), arrays, "state"))
         natural = Natural(**meta.get("natural", {}))
         return Trained(net, config, np.asarray(arrays["history"]), tuple(meta["names"]), natural)
