@@ -11,7 +11,7 @@ import pytest
 from networks import answer, targets, tiny, whole
 from worlds import size, spring, world
 
-from gnn_discovery.model import NetworkConfig, measure_scales, message_size
+from gnn_discovery.model import NODES, NetworkConfig, measure_scales, message_size
 
 DATA = world(spring, count=12)
 RNG = np.random.default_rng(5)
@@ -80,7 +80,7 @@ def test_messages_of_absolute_inputs_need_not(absolute, field):
     assert np.median(size(there - here)) > 0.01 * np.median(size(here))
 
 
-@pytest.mark.parametrize("node", ["fixed", "mlp"])
+@pytest.mark.parametrize("node", NODES)
 def test_absent_particles_do_not_act(node):
     data = replace(DATA, present=DATA.present.copy())
     data.present[:, 3] = False
@@ -128,6 +128,7 @@ def test_kl_messages_are_noisy_only_with_a_key():
         ({}, 2, 2),
         ({}, 3, 3),
         ({"message": 9}, 3, 3),
+        ({"node": "hamiltonian"}, 3, 3),
         ({"strategy": "l1"}, 2, 2),
         ({"node": "mlp"}, 3, 3),
         ({"node": "mlp", "strategy": "standard"}, 2, 32),
@@ -136,7 +137,7 @@ def test_kl_messages_are_noisy_only_with_a_key():
     ],
 )
 def test_message_sizes(config, dim, expected):
-    """A fixed node function has D by construction, a bottleneck D, and the others what is asked, or 32."""
+    """A fixed node function and an energy have D by construction, a bottleneck D, the others what is asked, or 32."""
     assert message_size(NetworkConfig(**config), dim) == expected
 
 

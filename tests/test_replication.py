@@ -57,6 +57,7 @@ def test_the_matrix_has_a_cell_for_each_network_and_each_data_set():
         ({"table": "table2"}, "table2"),
         ({"table": "table1", "systems": ["damped"]}, "damped"),
         ({"strategies": ["lasso"]}, "lasso"),
+        ({"table": "table5", "strategies": ["hamiltonian"]}, "hamiltonian"),
         ({"budget": 0.0}, "--budget"),
         ({"dims": [4]}, "--dims"),
         ({"particles": [1]}, "--n"),
@@ -214,6 +215,23 @@ def test_every_table_reads_as_text_in_columns(kept):
         assert all(row[starts[0] :].startswith(cells[0]) for row, cells in zip(rows, table.rows, strict=True))
 
 
+def test_a_hamiltonian_network_is_of_table_3_alone_with_its_energies(tmp_path):
+    cells = Matrix("table3", systems=["gravity"], strategies=["hamiltonian"], dims=[2]).cells()
+    assert [c.arguments["strategy"] for c in cells] == ["hamiltonian"]
+    assert not any("hamiltonian" in c.name for table in ("table1", "table5") for c in Matrix(table).cells())
+    for seed, right in enumerate([True, False]):
+        cell = record("hamiltonian", seed)
+        energies = {"pair_energy": "-m_i m_j/(r + 0.01)", "pair_recovered": right}
+        cell["value"]["energies"] = energies | {"self_energy": None, "self_recovered": False}
+        (tmp_path / f"{seed}.json").write_text(json.dumps(cell))
+    kept = read_results(tmp_path)
+    assert {t.name for t in make_tables(kept)} == {"table3", "energies", "shifted"}
+    assert cells_of(kept, "Table 3: error")[0]["paper: mean |Δa|"] == "1.28"
+    (row,) = cells_of(kept, "Table 3: energies")
+    assert (row["pair energy"], row["its force recovered"]) == ("`-m_i m_j/(r + 0.01)`", "1 of 2")
+    assert (row["self energy"], row["p²/2m recovered"]) == ("-", "0 of 2")
+
+
 @pytest.mark.parametrize(("particles", "steps", "snapshots"), [(4, 20_000, 64), (8, 80_000, 16)])
 def test_the_papers_recipe_is_that_of_the_paper(particles, steps, snapshots):
     config = configure("paper", "l1", budget=0.02, simulation=SimulationConfig(particles=particles), seed=0)
@@ -227,6 +245,8 @@ def test_the_papers_recipe_is_that_of_the_paper(particles, steps, snapshots):
         3,
     )
     assert configure("paper", "bottleneck", budget=1, simulation=SimulationConfig(), seed=0).network.message is None
+    energy = configure("paper", "hamiltonian", budget=1, simulation=SimulationConfig(), seed=0).network
+    assert (energy.node, energy.width, energy.activation, energy.gate) == ("hamiltonian", 300, "softplus", False)
 
 
 def test_the_fast_recipe_is_a_discovery_with_the_papers_node_function():

@@ -70,7 +70,7 @@ def distill(
         sums = [_sums(t, found, formulas) for t, found in zip(tables, profiles, strict=True)]
         few = [s if t.kind == "pair" else s[:SELF_KEPT] for t, s in zip(tables, sums, strict=True)]
         parts = [*itertools.product(*few), *([part] for some in few for part in some if len(few) > 1)]
-        joined = (tuple(term for part in some for term in part) for some in parts)
+        joined = (tuple(one for part in some for one in part) for some in parts)
         return tuple(ForceLaw(_named_apart(terms), order, divides_by_mass) for terms in joined)  # type: ignore[arg-type]
 
     alone = {engine: laws([engine]) for engine in engines} if len(engines) > 1 else {}
@@ -91,11 +91,12 @@ def _sums(
     for profiles in reversed(structures):
         kept = [formulas[id(p)][: KEPT[len(profiles)]] for p in profiles]
         choices = sorted(itertools.product(*kept), key=lambda fs: sum(f.price for f in fs))
-        out += [tuple(_term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices]
+        out += [tuple(term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices]
     return out
 
 
-def _term(table: MessageTable, channel: Channel, formula: Formula) -> Term:
+def term(table: MessageTable, channel: Channel, formula: Formula) -> Term:
+    """The term that a formula makes with the monomial and the direction of its channel."""
     powers = "*".join(f"({name})**({power!r})" for name, power in channel.monomial)
     expression = Expression.parse(f"({formula.expression.text})" + (f"*{powers}" if powers else ""))
     kind = "pair" if table.kind == "pair" else "self" if channel.direction in ("velocity", "transverse") else "external"

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from gnn_discovery.distill.candidates import distill
+from gnn_discovery.distill.candidates import KEPT, term
 from gnn_discovery.distill.fit import weights
-from gnn_discovery.distill.formulas import NOISE, PRICE
+from gnn_discovery.distill.formulas import NOISE, PRICE, regress
+from gnn_discovery.distill.profile import read_profiles
+from gnn_discovery.distill.structure import find_structures
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.record import Constant, Term
 from gnn_discovery.law.text import term_text
@@ -36,16 +38,22 @@ class Energies:
 
 def distill_energies(tables: Sequence[MessageTable], engines: Sequence[str], config: EngineConfig) -> Energies:
     """The best formulas for the tables of `gnn_discovery.messages.read_energies`."""
-    terms = [term for law in distill(tables, engines, config).laws for term in law.terms]
-    plain = [(t, t.expression.substitute({name: c.value for name, c in t.constants.items()})) for t in terms]
-    pairs = {f for t, f in plain if (t.kind, t.direction) == ("pair", "radial")}
-    alone = {f for t, f in plain if (t.kind, t.direction) == ("self", "velocity")}
-    pair, own = tables
-    size = np.sum(pair.contributions * pair.position, -1) / np.maximum(pair.distance, 1e-300)
-    found = _best(pairs, "r", {**pair.properties, "r": pair.distance}, size, weights(pair))
-    along = {Expression.parse(f"({f.substitute({'v': Expression.parse('p')}).text})*p") for f in alone}
-    length = np.sum(own.contributions * own.velocity, -1) / np.maximum(own.speed, 1e-300)
-    return Energies(found, _best(along, "p", {**own.properties, "p": own.speed}, length, weights(own)))
+    profiles = [[p for s in find_structures(t, config.seed) for p in read_profiles(t, s)] for t in tables]
+    offers = regress([p for some in profiles for p in some], engines, config)
+    found = []
+    for table, some in zip(tables, profiles, strict=True):
+        along, name = ("radial", "r") if table.kind == "pair" else ("velocity", "p")
+        terms = [term(table, p.channel, f) for p in some for f in offers.formulas(p, engines)[: KEPT[1]]]
+        formulas = [t.expression for t in terms if t.direction == along]
+        vectors = table.position if table.kind == "pair" else table.velocity
+        if table.kind == "self":  # along the momentum, which stands in the place of the velocity
+            momenta = (f.substitute({"v": Expression.parse("p")}) for f in formulas)
+            formulas = [Expression.parse(f"({f.text})*p") for f in momenta]
+        size = np.linalg.norm(vectors, axis=-1)
+        energy = np.sum(table.contributions * vectors, -1) / np.maximum(size, 1e-300)
+        found.append(_best(formulas, name, {**table.properties, name: size}, energy, weights(table)))
+    pair, own = found
+    return Energies(pair, own)
 
 
 def _best(

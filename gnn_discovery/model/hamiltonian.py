@@ -20,7 +20,7 @@ from flax import nnx
 
 from gnn_discovery.model.base import GraphNetwork
 from gnn_discovery.model.config import NetworkConfig
-from gnn_discovery.model.layers import Gated, unit
+from gnn_discovery.model.layers import MLP, Gated, unit
 from gnn_discovery.model.scales import Scales
 
 
@@ -33,11 +33,13 @@ class HamiltonianNetwork(GraphNetwork):
 
     def __init__(self, config: NetworkConfig, scales: Scales, dim: int, particles: int, *, rngs: nnx.Rngs):
         super().__init__(config, scales, dim, particles)
-        hidden, ends = [config.width] * config.depth, self.property_size + dim
+        hidden, ends = [config.width] * config.depth, len(scales.properties) + dim
         relative = self.property_size + 2 + ends * (ends + 1) // 2
         pair = relative if config.inputs == "relative" else 2 * (2 * dim + self.property_size)
         self.pair = Gated(pair, 1, hidden, config, rngs)
-        self.own = Gated(self.own_size + (config.inputs != "raw"), 1, hidden, config, rngs)
+        self.own = MLP([self.own_size, *hidden, 1], rngs, last=0.1, activation=config.activation)
+        moving = dim + 2 + self.property_size
+        self.kinetic = None if config.inputs == "raw" else Gated(moving, 1, hidden, config, rngs)
 
     def messages(self, edges: dict, sender: dict, receiver: dict, key: jax.Array | None = None) -> dict:
         """Forces (E D) of sender on receiver, in the unit of ``scales.force``, and ``drift`` (E D), dH_pair/dp_i."""
@@ -77,14 +79,17 @@ class HamiltonianNetwork(GraphNetwork):
         return 0.5 * scale * (there + back)[:, 0]
 
     def self_energy(self, nodes: dict) -> jax.Array:
-        """(N,) energy of each particle alone; of momenta, so that p^2/2m has to be learnt."""
-        s = self.scales
-        seen = {**nodes, "velocity": nodes["momentum"] / self.momentum_scale * s.velocity}
-        features = [self.own_features(seen)]
-        if self.config.inputs != "raw":
-            square = jnp.sum((nodes["momentum"] / self.momentum_scale) ** 2, -1, keepdims=True)
-            features.append(0.5 * jnp.log(square + 1e-6))
-        return self.momentum_scale * s.velocity * self.own(jnp.concatenate(features, -1))[:, 0]
+        """(N,) energy of each particle alone; of momenta, so that p^2/2m has to be learnt.
+
+        But for raw inputs it is a sum: over decades of p and m, gated and without places, and whatever else there is.
+        """
+        p, s = nodes["momentum"] / self.momentum_scale, self.scales
+        said = self.own(self.own_features({**nodes, "velocity": s.velocity * p}))
+        if self.kinetic is not None:
+            square = jnp.sum(p**2, -1, keepdims=True)
+            size = [jnp.sqrt(square + 1e-30), 0.5 * jnp.log(square + 1e-6)]
+            said += self.kinetic(jnp.concatenate([p, *size, self.property_features(nodes)], -1))
+        return self.momentum_scale * s.velocity * said[:, 0]
 
     @property
     def momentum_scale(self) -> float:
@@ -93,11 +98,16 @@ class HamiltonianNetwork(GraphNetwork):
 
     def pair_features(self, separation: jax.Array, sender: dict, receiver: dict) -> jax.Array:
         """r, and what is the same from either end of the properties and the direction u: the sum of the properties,
-        and all products of two of their differences and u. Every symmetric function is a function of these."""
+        and all products of two of their differences and u. Every symmetric function is a function of these.
+
+        Differences are those of logarithms where there are any: squares of anything else span too much.
+        """
         s = self.scales
         mine, other = self.property_features(receiver), self.property_features(sender)
         r = jnp.sqrt(jnp.sum(separation**2, -1, keepdims=True) + 1e-30) / s.length
-        odd = jnp.concatenate([mine - other, unit(separation)], -1)
+        count = len(s.properties)
+        once = [*(k for k in range(count) if not s.log[k]), *range(count, self.property_size)]
+        odd = jnp.concatenate([(mine - other)[:, once], unit(separation)], -1)
         rows, columns = np.triu_indices(odd.shape[-1])
         return jnp.concatenate([r, jnp.log(r + 1e-6), mine + other, odd[:, rows] * odd[:, columns]], -1)
 

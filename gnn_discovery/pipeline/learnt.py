@@ -146,6 +146,8 @@ def _explained(
     with clock("regression"):
         reading = steps.Reading(replace(messages, pair=messages.pair.select(study.seen("train"))), symmetry)
         distilled = steps.distill(reading, data, config, report=clock.regression)
+        trained = study.subject.trained if isinstance(study.subject, TrainedSubject) else None
+        energies = None if trained is None else steps.energies(trained, data, config)
         grain = study.grain(distilled.structures[0][-1]) if visible(reading.messages.pair) else 0.0
         tolerance = float(np.clip(GRAINS * grain, RELATIVE, LOOSEST))
     with clock("refit"):
@@ -155,7 +157,7 @@ def _explained(
         law, where = _followed(choice, study, tolerance)
     with clock("verdict"):
         together = agreed(study.along_r(law), tolerance)
-        shape = study.subject.trained.config if isinstance(study.subject, TrainedSubject) else ANYTHING
+        shape = ANYTHING if trained is None else trained.config
         observed = symmetry_checks(steps.Reading(study.messages["test"], symmetry), shape)
         follows = check_follows(together, tolerance)
         verdict = judge_learnt(
@@ -172,6 +174,7 @@ def _explained(
         "law_from_messages_alone": str(distilled.laws[0]),
         "engines": distilled.outcome,
         **{f"gauge_difference_{k}": v for k, v in messages.agreement.items()},
+        **({} if energies is None else energies.texts),
     }
     stated = (f"Given, and taken from the motion before it was learnt: {config.known}.",) if config.known else ()
     found = Discovery(

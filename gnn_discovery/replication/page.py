@@ -33,6 +33,8 @@ strongest raw component, chosen by the largest −Δlog(error)/Δcomplexity. It 
 - Layers begin at normal numbers of variance 1/inputs, which is not torch's choice.
 - A formula is scored on form alone, as its constants are free by the gauge: it has to be a linear combination of
   the components of the true force, the receiver's properties and the softening may be missing, nothing else.
+- The Hamiltonian network (width 300 with softplus) is trained on velocities too, so that dH/dp is dx/dt and the self
+  energy is that of motion; the paper's code trains it on accelerations alone, with a faint price (1e-6) on the energy.
 - Pruning is that of SymTorch (arXiv 2602.21307) and the fixed node function that of arXiv 2202.00299; the paper has
   neither.
 
@@ -49,14 +51,24 @@ TABLE_1 = (
     "each neighbour as the network itself gives it, against the true force in physical units."
 )
 
+ENERGIES = (
+    "H = ΣH_self + ΣH_pair, and the motion follows from Hamilton's equations. A pair energy is known up to what does "
+    "not change with r, which is left out; it counts as recovered where its slope is the true force. The fast recipe "
+    "gives H_pair the difference of places alone, so that forces are opposite by construction. Systems that dissipate "
+    "have no such energy: a network that conserves one cannot learn the drag of *damped*, and its cells stand here, as "
+    "in the paper, to show that."
+)
+NOTES = {"table1": TABLE_1, "energies": ENERGIES}
+"""What stands above a table, by its name."""
+
 
 def make_page(results: Sequence[Result]) -> str:
     """The page in Markdown."""
     parts = [INTRODUCTION, _spent(results), f"## When a law counts as recovered\n\n{CRITERION}", DEPARTURES]
     for table in make_tables(results):
         parts.append(f"## {table.title}")
-        if table.name == "table1":
-            parts.append(TABLE_1)
+        if table.name in NOTES:
+            parts.append(NOTES[table.name])
         parts.append(table.markdown())
         if table.learnt:
             parts.append("\n".join(["What was learnt:", "", *(f"- {sentence}" for sentence in table.learnt)]))

@@ -100,7 +100,7 @@ class Group:
         failed = len(self.results) - len(self.done)
         return f"{len(self.results)}" + (f" ({failed} failed)" if failed else "")
 
-    def values(self, *path: str) -> list[float]:
+    def values(self, *path: str) -> list[Any]:
         """The figure at ``path`` of every seed that has it."""
         found: list[Any] = list(self.done)
         for name in path:
