@@ -19,7 +19,7 @@ from gnn_discovery.distill.energies import changing
 from gnn_discovery.errors import UsageError
 from gnn_discovery.expression import Expression
 from gnn_discovery.messages import measure_symmetry, read_energies, read_messages
-from gnn_discovery.model import NetworkConfig, jitted, make_network, measure_scales
+from gnn_discovery.model import NetworkConfig, jitted
 from gnn_discovery.replication.energies import learnt_energies
 from gnn_discovery.snapshots import Natural
 from gnn_discovery.symbolic import EngineConfig
@@ -81,8 +81,8 @@ def test_pair_forces_bear_a_shift_and_a_boost(untrained, field):
 
 def by_hand(data, pair):
     """A network whose H is ``pair(r, m_i*m_j)`` and p^2/2m, both written in what it is given to see."""
-    scales = measure_scales(data)
-    network = make_network(NetworkConfig(node="hamiltonian"), scales, data.dim, 4, rngs=nnx.Rngs(0))
+    network = tiny(data, node="hamiltonian")
+    scales = network.scales
     length, mass, speed = scales.length, scales.properties[0], 2 * data.dim
 
     class Pair(nnx.Module):
