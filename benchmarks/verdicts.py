@@ -30,6 +30,8 @@ SEED = 4
 """Of the systems that the table is about; none of them was looked at while what is measured was written."""
 TITLES = {"known": "a sum of known laws", "altered": "an altered law", "none": "no interaction"}
 CONFIDENT = ("known", "candidate")
+RIGHT = {"clean": ("56", "60"), "noisy": ("40", "52")}
+"""Verdicts of 60 that are to be right: at least, and aimed at."""
 
 Record = Mapping[str, Any]
 
@@ -70,7 +72,7 @@ def write_table(seed: int) -> str:
         "Networks are trained on them for 1,000 steps. Nothing was changed after the systems of this seed were seen. "
         "The catalogue that the systems are drawn from is the one whose laws are tried beside what the search finds.",
         f"Seed {seed}. {made_with(records, total)}",
-        markdown(("what", "figure"), _figures(kept)),
+        markdown(("what", "at least (at most)", "aim", "found"), _figures(kept)),
         *(part for what in NOISE for part in _confusion(what, kept[what])),
         *_lawless(kept["lawless"]),
         *(part for what in NOISE for part in _every(what, kept[what])),
@@ -82,14 +84,14 @@ def write_table(seed: int) -> str:
 
 def _figures(kept: Mapping[str, Sequence[Record]]) -> list[list[str]]:
     rows = []
-    for what in NOISE:
-        done = _done(kept[what])
-        rows.append([f"{what}: right", f"{sum(v['right'] for v in done)} of {len(kept[what])}"])
-        wrong = [v for v in done if not v["right"] and v["status"] in CONFIDENT]
-        rows.append([f"{what}: `known` or `candidate`, and wrong", f"{len(wrong)} of {len(kept[what])}"])
-        rows.append([f"{what}: seconds of a discovery", spread(values(done, "seconds"), "{:.0f}".format)])
-    confident = sum(v["status"] in CONFIDENT for v in _done(kept["lawless"]))
-    rows.append(["no law: `known` or `candidate`", f"{confident} of {len(kept['lawless'])}"])
+    for what, records in kept.items():
+        done, count = _done(records), f"of {len(records)}"
+        wrong = [v for v in done if not v.get("right") and v["status"] in CONFIDENT]
+        if what in NOISE:
+            rows.append([f"{what}: right", *RIGHT[what], f"{sum(v['right'] for v in done)} {count}"])
+        most = ("2", "0") if what == "lawless" else ("1", "0") if NOISE[what] else ("", "")
+        rows.append([f"{what}: `known` or `candidate`, and wrong", *most, f"{len(wrong)} {count}"])
+        rows.append([f"{what}: seconds of a discovery", "", "", spread(values(done, "seconds"), "{:.0f}".format)])
     return rows
 
 
