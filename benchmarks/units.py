@@ -31,6 +31,9 @@ ACCURACY = 1e-6
 
 Record = Mapping[str, Any]
 
+_ODD = 1.2345678
+"""What constants are multiplied by before a law is read: a factor of 1 would not count as one."""
+
 
 def cells(law: str, seed: int) -> list[Cell]:
     """The cells of one law, one in each system of units."""
@@ -58,9 +61,9 @@ def _in_numbers(record: Record) -> tuple[list[tuple[str, str, str]], list[float]
     order of the text, in `OWN` units: the unit of each says how."""
     terms = []
     for term in from_dict(record).terms:
-        values = {name: _converted(constant, record["units"]) for name, constant in term.constants.items()}
+        values = {name: _ODD * _converted(constant, record["units"]) for name, constant in term.constants.items()}
         form, lifted = term.expression.substitute(values).lift_constants()
-        terms.append(((term.kind, term.direction, form.text), list(lifted.values())))
+        terms.append(((term.kind, term.direction, form.text), [value / _ODD for value in lifted.values()]))
     terms.sort()
     return [form for form, _ in terms], [value for _, values in terms for value in values]
 
