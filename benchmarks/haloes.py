@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from laws import say
-from table import every_law, made_with, values
+from table import every_law, made_with, read_cells, values
 
 from gnn_discovery.replication.results import spread
 from gnn_discovery.replication.tables import markdown
 from gnn_discovery.runs import Cell, run_cells
-from gnn_discovery.runs.files import read_json, write_bytes
+from gnn_discovery.runs.files import write_bytes
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "haloes"
@@ -34,7 +34,7 @@ def cells(seeds: int) -> list[Cell]:
 
 def write_table(seeds: int) -> str:
     """Write the table; what is said about it, in a line."""
-    records = [record for record in map(_read, cells(seeds)) if record is not None]
+    records = read_cells(cells(seeds), RESULTS)
     done = [record["value"] for record in records if record["outcome"] == "done"]
     exact = [value for value in done if value["exact"]]
     away = [_away(constant) for value in exact for constant in value["constants"].values()]
@@ -72,11 +72,6 @@ def _row(who: str, done: Sequence[Record]) -> list[str]:
 
 def _ratio(value: Record, other: str) -> float:
     return value["errors"]["law"][1] / value["errors"][other][1]
-
-
-def _read(cell: Cell) -> Record | None:
-    path = RESULTS / f"{cell.name}.json"
-    return read_json(path) if path.exists() else None
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from laws import say
 from summary import right
-from table import every_law, made_with, markdown, spread, values
+from table import every_law, made_with, markdown, read_cells, spread, values
 
 from gnn_discovery.runs import Cell, run_cells
-from gnn_discovery.runs.files import read_json, write_bytes
+from gnn_discovery.runs.files import write_bytes
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "programs"
@@ -44,7 +44,7 @@ def _cell(system: str, seed: int) -> Cell:
 
 def write_table(seeds: int) -> str:
     """Write the table; what is said about it, in a line."""
-    kept = {system: [r for r in map(_read, some) if r is not None] for system, some in cells(seeds).items()}
+    kept = {system: read_cells(some, RESULTS) for system, some in cells(seeds).items()}
     records = [record for some in kept.values() for record in some]
     adapters = [
         all(_right(kept[s][k]) for s in systems if k < len(kept[s]))
@@ -87,11 +87,6 @@ def _right(record: Record) -> bool:
 def _refused(record: Record) -> bool:
     value = record["value"]
     return record["outcome"] == "done" and value["status"] == "inconclusive" and NOT_A_SUM in value["reason"]
-
-
-def _read(cell: Cell) -> Record | None:
-    path = RESULTS / f"{cell.name}.json"
-    return read_json(path) if path.exists() else None
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) -> str:
     """Write the table to ``out``; what is said about it, in a line."""
-    kept = {name: [_read(results, cell) for cell in cells] for name, cells in groups.items()}
+    kept = {name: [read_cell(cell, results) for cell in cells] for name, cells in groups.items()}
     records = [record for group in kept.values() for record in group if record is not None]
     total = sum(map(len, groups.values()))
     parts = [
@@ -56,7 +56,13 @@ def _into_readme(records: Sequence[Record], rows: Sequence[Sequence[str]]) -> No
     write_bytes(README, f"{before}{BEGIN}\n{body}\n{END}{after}".encode())
 
 
-def _read(results: Path, cell: Cell) -> Record | None:
+def read_cells(cells: Iterable[Cell], results: Path) -> list[Record]:
+    """What is kept of cells among ``results``, without those that are not there yet."""
+    return [record for record in (read_cell(cell, results) for cell in cells) if record is not None]
+
+
+def read_cell(cell: Cell, results: Path) -> Record | None:
+    """What is kept of a cell among ``results``; None where nothing is."""
     path = results / f"{cell.name}.json"
     return read_json(path) if path.exists() else None
 

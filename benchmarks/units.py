@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from laws import say
-from table import every_law, made_with, values
+from table import every_law, made_with, read_cell, values
 from unit_systems import LAWS, OWN, SYSTEMS
 
 from gnn_discovery.law import Constant
@@ -22,7 +22,7 @@ from gnn_discovery.law.text import from_dict
 from gnn_discovery.replication.results import spread
 from gnn_discovery.replication.tables import markdown
 from gnn_discovery.runs import Cell, run_cells
-from gnn_discovery.runs.files import read_json, write_bytes
+from gnn_discovery.runs.files import write_bytes
 from gnn_discovery.units import factor
 
 HERE = Path(__file__).parent
@@ -79,7 +79,7 @@ def _converted(constant: Constant, units: Mapping[str, str]) -> float:
 
 def write_table(seed: int) -> str:
     """Write the table; what is said about it, in a line."""
-    kept = {law: [_read(cell) for cell in cells(law, seed)] for law in LAWS}
+    kept = {law: [read_cell(cell, RESULTS) for cell in cells(law, seed)] for law in LAWS}
     records = [record for some in kept.values() for record in some if record is not None]
     whole = {law: some for law, some in kept.items() if None not in some}
     compared = {law: _compared(some) for law, some in whole.items()}  # type: ignore[arg-type]
@@ -120,11 +120,6 @@ def _row(law: str, records: Sequence[Record], largest: float | None) -> list[str
         "yes" if len(verdicts) == 1 and len(done) == len(SYSTEMS) else "no",
         spread(values(done, "seconds"), "{:.0f}".format),
     ]
-
-
-def _read(cell: Cell) -> Record | None:
-    path = RESULTS / f"{cell.name}.json"
-    return read_json(path) if path.exists() else None
 
 
 def main() -> None:

@@ -16,10 +16,10 @@ from typing import Any
 
 from judged import LAWLESS
 from laws import say
-from table import made_with, markdown, spread, values
+from table import made_with, markdown, read_cells, spread, values
 
 from gnn_discovery.runs import Cell, run_cells
-from gnn_discovery.runs.files import read_json, write_bytes
+from gnn_discovery.runs.files import write_bytes
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "verdicts"
@@ -58,7 +58,7 @@ def cells(seed: int) -> dict[str, list[Cell]]:
 
 def write_table(seed: int) -> str:
     """Write the table; what is said about it, in a line."""
-    kept = {name: [r for r in map(_read, some) if r is not None] for name, some in cells(seed).items()}
+    kept = {name: read_cells(some, RESULTS) for name, some in cells(seed).items()}
     records = [record for some in kept.values() for record in some]
     total = sum(map(len, cells(seed).values()))
     parts = [
@@ -139,11 +139,6 @@ def _every(what: str, records: Sequence[Record]) -> list[str]:
 
 def _done(records: Sequence[Record]) -> list[Record]:
     return [r["value"] for r in records if r["outcome"] == "done"]
-
-
-def _read(cell: Cell) -> Record | None:
-    path = RESULTS / f"{cell.name}.json"
-    return read_json(path) if path.exists() else None
 
 
 def main() -> None:
