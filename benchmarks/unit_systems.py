@@ -30,7 +30,7 @@ BUILT_IN = ("gravity", "spring", "charge", "log-gravity", "damped", "discontinuo
 _SPRING = ("pair", "radial", "-A*(r - B)")
 MADE: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "inverse square": [("pair", "radial", "-A*m_i*m_j/r**2")],
-    "inverse cube": [("pair", "radial", "-A*m_i*m_j/r**3")],
+    "inverse cube": [("pair", "radial", "A*m_i*m_j/r**3")],
     "Plummer": [("pair", "radial", "-A*m_i*m_j*r/(r**2 + B**2)**1.5")],
     "odd power": [("pair", "radial", "-A*m_i*m_j/r**1.5")],
     "harmonic by masses": [("pair", "radial", "-A*m_i*m_j*r")],

@@ -93,6 +93,15 @@ def test_a_law_that_was_cut_off_keeps_its_constants():
     assert refit(start, data).error > 0.05
 
 
+def test_an_exponent_is_found_in_whatever_unit():
+    """Of r in metres between stars the amplitude follows the exponent by 50 powers of e: a valley that bends."""
+    unit = 1.5e11
+    data = world(radial(lambda r, p: -2.0 * r / (r**2 + 3.8) ** 1.5), mass=False)
+    start = law(pair("c0*(r**2 + c1)**c2*r", c0=-4.0 * unit**2.0, c1=3.9 * unit**2, c2=-1.512))
+    found = refit(replace(start, divides_by_mass=False), replace(data, positions=unit * data.positions))
+    np.testing.assert_allclose(values(found.law), [-2.0 * unit**2, 3.8 * unit**2, -1.5], rtol=1e-9)
+
+
 def test_drag_and_springs_together():
     fitted = refit(
         law(pair("c0*(r + c1)", c0=-1.0, c1=0.0), term("self", "velocity", "c0", c0=0.1)),

@@ -221,6 +221,21 @@ def test_a_force_that_jumps_is_followed():
         np.testing.assert_allclose(energy, np.broadcast_to(energy[0], energy.shape), atol=5e-5)
 
 
+def falling(x, v, p):
+    return -x / (x**2).sum(-1, keepdims=True) ** 2
+
+
+def at_rest(rng, runs, particles, dim):
+    return np.full((runs, particles, dim), 0.5), np.zeros((runs, particles, dim)), {}
+
+
+def test_a_fall_into_a_centre_without_a_bound_is_told():
+    """From rest an attraction of 1/r^3 makes r^2 = r0^2 - t^2/r0^2, which is nothing at frame 50."""
+    system = FunctionSimulator(falling, name="fall", initial=at_rest)
+    with pytest.raises(DataError, match=r"no bound: particles meet in run 0, after frame (49|50).*Soften"):
+        system.simulate(SimulationConfig(runs=2, frames=100))
+
+
 def test_bare_functions_get_copies():
     def careless(x, v, p):
         x[:] = 0

@@ -71,10 +71,13 @@ def linear_start(problem: Problem, theta: np.ndarray) -> np.ndarray:
 
 
 def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tuple[np.ndarray, float]:
-    """Levenberg-Marquardt from ``theta``; thresholds stay. The end and its cost, inf where not finite."""
+    """Levenberg-Marquardt from ``theta``; thresholds stay. The end and its cost, inf where not finite.
+
+    Where a step fails, amplitudes are solved for at its end before a shorter one is tried: variable projection (Golub
+    and Pereyra 1973). So a law's progress does not hang on its units, in which one constant may follow another's power.
+    """
     free = problem.model.smooth
-    residual = problem.residual(theta)
-    cost = squared(residual)
+    residual, cost = _measured(problem, theta)
     if not np.isfinite(cost) or not free.any():
         return theta, cost
     floor = 1e-30 * float(np.sum((problem.target * problem.weight[..., None]) ** 2))
@@ -93,8 +96,10 @@ def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tup
             step = -np.linalg.solve(normal + damping * np.eye(len(normal)), gradient)
             trial = theta.copy()
             trial[free] += step / size
-            moved = problem.residual(trial)
-            new = squared(moved)
+            moved, new = _measured(problem, trial)
+            if new >= cost:  # where a valley bends, amplitudes have to follow for a step to be long
+                trial = linear_start(problem, trial)
+                moved, new = _measured(problem, trial)
             if new < cost:
                 better, gained = True, cost - new
                 theta, residual, cost, damping = trial, moved, new, max(damping * 0.05, 1e-15)
@@ -105,6 +110,11 @@ def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tup
         if not better or gained < 1e-9 * cost:
             break
     return theta, cost
+
+
+def _measured(problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, float]:
+    residual = problem.residual(theta)
+    return residual, squared(residual)
 
 
 def robust_weights(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ Slope = Callable[[np.ndarray, np.ndarray, str], np.ndarray]
 TOLERANCE = 1e-7
 SMALLEST_STEP = 1e-10
 """Of the frame spacing: a step that has to be shorter has met a singularity, a jump, or no number."""
+JUMP = 1e-6
+"""What so short a step across a jump of the force changes at most, as a share of the state."""
 MOST_STEPS = 30_000
 """Of one run between its first frame and its last."""
 
@@ -61,6 +63,7 @@ class Motion:
             end, end_slope, error = self._step(y, slope, taken, runs, frame)
             stuck = (error >= 1) & (taken < SMALLEST_STEP * self.spacing)
             self._require_finite((end + end_slope)[stuck], runs[stuck], frame[stuck])
+            self._require_jump((end - y)[stuck], y[stuck], runs[stuck], frame[stuck])
             accepted = (error < 1) | stuck
             framed = accepted & reaches
             factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(rejected, 1.0, 10.0))
@@ -116,6 +119,17 @@ class Motion:
                 f"the {quantity} of particle {particle} is no finite number at {_place(runs[row], frame[row])}",
                 where=self.name,
                 remedy="A particle acts on itself (r = 0) in many such functions: leave the pair i = j out",
+            )
+
+    def _require_jump(self, change: np.ndarray, y: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> None:
+        """The force may jump there; where the motion does, it is no solution any more."""
+        fell = (abs(change) > JUMP * (self.size + abs(y))).any((1, 2, 3))
+        if fell.any():
+            row = np.argmax(fell)
+            raise DataError(
+                f"the force has no bound: particles meet in {_place(runs[row], frame[row])}",
+                where=self.name,
+                remedy="Soften the force at short distance, or start where particles do not fall into each other",
             )
 
 
