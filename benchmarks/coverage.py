@@ -7,25 +7,23 @@ table is ``results/coverage.md``.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cells import circumstances
+from command import HERE, arguments, fill
 from noisy_sets import NOISE, SYSTEMS, NoisySet, draw
 from scipy.stats import binomtest
-from table import made_with, markdown
+from table import made_with, markdown, read_cells
 
 from gnn_discovery import pipeline
 from gnn_discovery.errors import GnnDiscoveryError
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.runs import Cell, CellResult, run_cells
-from gnn_discovery.runs.files import read_json, write_bytes
+from gnn_discovery.runs import Cell
+from gnn_discovery.runs.files import write_bytes
 
-HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "coverage"
 TABLE = HERE / "results" / "coverage.md"
 SETS, CELL, NORMAL = 1000, 50, 1.959964
@@ -100,28 +98,22 @@ def _row(name: str, sets: Sequence[Found]) -> list[str]:
     ]
 
 
-def say(result: CellResult) -> None:
-    """One line for each cell as it comes in."""
-    sets = (result.value or {"sets": []})["sets"]
-    covered = sum(found["covered"] for found in sets)
-    print(f"{result.seconds:7.1f} s  {result.name}: {result.outcome}, {covered} of {len(sets)} covered", flush=True)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=2, help="cells side by side")
+    parser = arguments(__doc__, workers=2)
     parser.add_argument("--seed", type=int, default=0, help="of all sets; another one draws other sets")
-    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
     cells = [
         Cell(f"s{asked.seed}_{first:04d}", "coverage:hold", {"first": first, "count": CELL, "seed": asked.seed})
         for first in range(0, SETS, CELL)
     ]
-    if not asked.table:
-        run_cells(cells, RESULTS, asked.workers, threads=1, search=[HERE], report=say)
-    records = [read_json(path) for cell in cells if (path := RESULTS / f"{cell.name}.json").exists()]
+    fill(asked, cells, RESULTS, lambda: write_table(cells))
+
+
+def write_table(cells: Sequence[Cell]) -> str:
+    """Write the table; what is said about it, in a line."""
+    records = read_cells(cells, RESULTS)
     write_bytes(TABLE, table(records).encode())
-    print(f"{TABLE}: {len(records)} of {len(cells)} cells")
+    return f"{TABLE}: {len(records)} of {len(cells)} cells"
 
 
 if __name__ == "__main__":

@@ -6,24 +6,23 @@ there is not run again. The table is ``results/exports.md``.
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command import HERE, arguments, fill
 from exported import EXACT, missing
 from random_laws import random_law, random_motion
+from table import read_cells
 
 from gnn_discovery.errors import UsageError
 from gnn_discovery.export import export
-from gnn_discovery.runs import Cell, CellResult, run_cells
-from gnn_discovery.runs.files import read_json, write_bytes
+from gnn_discovery.runs import Cell
+from gnn_discovery.runs.files import write_bytes
 
-HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "exports"
 TABLE = HERE / "results" / "exports.md"
 LAWS, CELL, SEED, ACCURACY = 1000, 100, 0, 1e-12
@@ -72,25 +71,18 @@ def _reason(refused: UsageError) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=2, help="cells side by side")
-    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
-    asked = parser.parse_args()
     cells = [
         Cell(f"laws_{first:04d}", "exports:hold", {"first": first, "count": CELL, "seed": SEED})
         for first in range(0, LAWS, CELL)
     ]
-    if not asked.table:
-        run_cells(cells, RESULTS, asked.workers, threads=1, search=[HERE], report=say)
-    records = [read_json(path) for cell in cells if (path := RESULTS / f"{cell.name}.json").exists()]
+    fill(arguments(__doc__, workers=2).parse_args(), cells, RESULTS, lambda: write_table(cells))
+
+
+def write_table(cells: Sequence[Cell]) -> str:
+    """Write the table; what is said about it, in a line."""
+    records = read_cells(cells, RESULTS)
     write_bytes(TABLE, table([record for record in records if record["outcome"] == "done"]).encode())
-    print(f"{TABLE}: {len(records)} of {len(cells)} cells")
-
-
-def say(result: CellResult) -> None:
-    """One line for each cell as it comes in."""
-    wrong = sum(len(found["wrong"]) for found in (result.value or {"formats": {}})["formats"].values())
-    print(f"{result.seconds:7.1f} s  {result.name}: {result.outcome}, {wrong} wrong", flush=True)
+    return f"{TABLE}: {len(records)} of {len(cells)} cells"
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:

@@ -6,20 +6,17 @@ run again; the table in ``results/haloes.md`` is made of whatever is there.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from laws import say
+from command import HERE, arguments, fill
 from table import every_law, made_with, read_cells, values
 
 from gnn_discovery.replication.results import spread
 from gnn_discovery.replication.tables import markdown
-from gnn_discovery.runs import Cell, run_cells
+from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
 
-HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "haloes"
 WHO = ("constant", "hand-made", "network", "law", "true formula")
 PUBLISHED = 0.63
@@ -75,19 +72,10 @@ def _ratio(value: Record, other: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=1, help="cells side by side, one thread each")
+    parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="of the catalogue, the network and the search")
-    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
-    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
-    try:
-        if not asked.table:
-            run_cells(
-                cells(asked.seeds), RESULTS, asked.workers, threads=1, search=[HERE], retry=asked.retry, report=say
-            )
-    finally:
-        print(write_table(asked.seeds))
+    fill(asked, cells(asked.seeds), RESULTS, lambda: write_table(asked.seeds))
 
 
 if __name__ == "__main__":

@@ -6,17 +6,15 @@ Each cell is one discovery in a process of its own; its figures stand in ``resul
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from fnmatch import fnmatch
-from pathlib import Path
 
+from command import HERE, arguments, say
 from table import write_table
 
-from gnn_discovery.runs import Cell, CellResult, run_cells
+from gnn_discovery.runs import Cell, run_cells
 
-HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "laws"
 STRATEGIES = ("l1", "bottleneck", "kl", "pruning")
 
@@ -71,18 +69,10 @@ def _timed(name: str, arguments: Sequence[str], repeats: int = 1) -> Cell:
 
 def main() -> None:
     everything = groups()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=2, help="cells side by side; timing always runs alone")
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        metavar="PATTERN",
-        default=["*"],
-        help=f"groups ({', '.join(everything)}) or cells by name, such as 'laws_gravity-*'",
-    )
+    parser = arguments(__doc__, workers=2)
+    groups_or_cells = f"groups ({', '.join(everything)}) or cells by name, such as 'laws_gravity-*'"
+    parser.add_argument("--only", nargs="+", metavar="PATTERN", default=["*"], help=groups_or_cells)
     parser.add_argument("--seeds", type=int, default=5, help="of each system, at most so many")
-    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
-    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
     cores = os.cpu_count() or 1
     chosen = {name: _chosen(name, cells, asked.only, asked.seeds) for name, cells in everything.items()}
@@ -104,13 +94,6 @@ def _chosen(group: str, cells: Sequence[Cell], patterns: Sequence[str], seeds: i
         if any(pattern == group or fnmatch(cell.name, pattern) for pattern in patterns)
         and cell.arguments.get("seed", 0) < seeds
     ]
-
-
-def say(result: CellResult) -> None:
-    """One line for each cell as it comes in."""
-    value = result.value or {}
-    said = "" if "exact" not in value else "exact" if value["exact"] else f"not exact: {value['why']}"
-    print(f"{result.seconds:7.1f} s  {result.name}: {result.outcome}  {said}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,16 @@ run again; the table in ``results/programs.md`` is made of whatever is there.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from laws import say
+from command import HERE, arguments, fill
 from summary import right
 from table import every_law, made_with, markdown, read_cells, spread, values
 
-from gnn_discovery.runs import Cell, run_cells
+from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
 
-HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "programs"
 PAIRWISE = {
     "REBOUND": ("rebound-planets", "rebound-drag"),
@@ -90,20 +87,13 @@ def _refused(record: Record) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=1, help="cells side by side, one thread each")
+    parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", metavar="SYSTEM", choices=[*cells(1)], help="systems to run")
     parser.add_argument("--seeds", type=int, default=3, help="of each system")
-    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
-    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
     every = cells(asked.seeds)
     chosen = [cell for k in range(asked.seeds) for s in asked.only or every for cell in every[s][k : k + 1]]
-    try:
-        if not asked.table:
-            run_cells(chosen, RESULTS, asked.workers, threads=1, search=[HERE], retry=asked.retry, report=say)
-    finally:
-        print(write_table(asked.seeds))
+    fill(asked, chosen, RESULTS, lambda: write_table(asked.seeds))
 
 
 if __name__ == "__main__":

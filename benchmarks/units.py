@@ -7,13 +7,11 @@ there.
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from laws import say
+from command import HERE, arguments, fill
 from table import every_law, made_with, read_cell, values
 from unit_systems import LAWS, OWN, SYSTEMS
 
@@ -21,11 +19,10 @@ from gnn_discovery.law import Constant
 from gnn_discovery.law.text import from_dict
 from gnn_discovery.replication.results import spread
 from gnn_discovery.replication.tables import markdown
-from gnn_discovery.runs import Cell, run_cells
+from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
 from gnn_discovery.units import factor
 
-HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "units"
 ACCURACY = 1e-6
 
@@ -123,19 +120,12 @@ def _row(law: str, records: Sequence[Record], largest: float | None) -> list[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=1, help="cells side by side, one thread each")
+    parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", metavar="LAW", choices=LAWS, default=LAWS, help="laws to run")
     parser.add_argument("--seed", type=int, default=0, help="of the constants, the starts and the search")
-    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
-    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
     chosen = [cell for law in asked.only for cell in cells(law, asked.seed)]
-    try:
-        if not asked.table:
-            run_cells(chosen, RESULTS, asked.workers, threads=1, search=[HERE], retry=asked.retry, report=say)
-    finally:
-        print(write_table(asked.seed))
+    fill(asked, chosen, RESULTS, lambda: write_table(asked.seed))
 
 
 if __name__ == "__main__":

@@ -7,21 +7,18 @@ another ``--seed`` draws others.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any
 
+from command import HERE, arguments, fill
 from judged import LAWLESS
-from laws import say
 from table import made_with, markdown, read_cells, spread, values
 
-from gnn_discovery.runs import Cell, run_cells
+from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
 
-HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "verdicts"
 SYSTEMS = {"known": 30, "altered": 20, "none": 10}
 NOISE = {"clean": 0.0, "noisy": 1e-3}
@@ -142,20 +139,13 @@ def _done(records: Sequence[Record]) -> list[Record]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=2, help="cells side by side, one thread each")
+    parser = arguments(__doc__, workers=2)
     parser.add_argument("--only", nargs="+", metavar="PATTERN", default=["*"], help="cells to run, as 'clean-known-*'")
     parser.add_argument("--seed", type=int, default=SEED, help="of the systems")
-    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
-    parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
     every = [cell for some in cells(asked.seed).values() for cell in some]
     chosen = [cell for cell in every if any(fnmatch(cell.name, pattern) for pattern in asked.only)]
-    try:
-        if not asked.table:
-            run_cells(chosen, RESULTS, asked.workers, threads=1, search=[HERE], retry=asked.retry, report=say)
-    finally:
-        print(write_table(asked.seed))
+    fill(asked, chosen, RESULTS, lambda: write_table(asked.seed))
 
 
 if __name__ == "__main__":
