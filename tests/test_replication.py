@@ -189,12 +189,19 @@ def test_a_row_has_the_papers_value_the_median_and_the_range(kept):
     assert row["over the paper's recipe"] == "0.5", "the median over 0.6 of the paper's recipe on the same motion"
 
 
+def test_in_short_a_strategy_has_its_worst_system(kept):
+    ours, papers = (row for row in cells_of(kept, "In short") if row["strategy"] == "l1")
+    assert ours["laws recovered: paper, one seed"] == "1 of 1"
+    assert ours["ours, in every seed"] == papers["ours, in every seed"] == "0 of 1"
+    assert (ours["pair force, R²: worst system"], ours["the same, nothing left out"]) == ("0.99900", "0.800")
+    assert ours["error over the paper's recipe: median, worst"] == "0.5, 0.5"
+    assert ours["law out of distribution: worst"] == "1·10⁻⁹"
+
+
 def test_table_5_counts_seeds_and_gives_reasons(kept):
-    ours = cells_of(kept, "Table 5, each")[0]
+    ours = cells_of(kept, "Table 5")[0]
     assert (ours["paper"], ours["recovered"], ours["before the refit"]) == ("yes", "2 of 3", "0 of 3")
     assert ours["no network"] == "1 of 1" and ours["why not"] == "no radial term"
-    total = cells_of(kept, "Table 5: laws")
-    assert [row["ours, in every seed"] for row in total if row["strategy"] == "l1"] == ["0 of 1", "0 of 1"]
     assert cells_of(kept, "Cells that failed") == [{"cell": "failed", "why": "training diverged"}]
 
 
