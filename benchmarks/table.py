@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from readme import put
 from summary import summary
 
 from gnn_discovery.replication.results import spread
@@ -15,9 +16,6 @@ from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import read_json, write_bytes
 
 Record = Mapping[str, Any]
-
-README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
 def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) -> str:
@@ -41,19 +39,15 @@ def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) 
         *every_law(records),
     ]
     write_bytes(out, ("\n\n".join(parts) + "\n").encode())
-    _into_readme(records, summary(kept))
+    put("laws", _head(records, summary(kept)))
     return f"{out}: {len(records)} of {total} cells"
 
 
-def _into_readme(records: Sequence[Record], rows: Sequence[Sequence[str]]) -> None:
-    """The head of the table, between the marks in the README that stand for it."""
+def _head(records: Sequence[Record], rows: Sequence[Sequence[str]]) -> str:
+    """The head of the table, as the README has it."""
     dates = sorted(r["date"][:10] for r in records)
     when = f"Made on {dates[0]} to {dates[-1]}, " if dates else ""
-    body = f"{when}{len(records)} cells.\n\n{markdown(('what', 'at least', 'aim', 'found'), rows)}"
-    text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    write_bytes(README, f"{before}{BEGIN}\n{body}\n{END}{after}".encode())
+    return f"{when}{len(records)} cells.\n\n{markdown(('what', 'at least', 'aim', 'found'), rows)}"
 
 
 def read_cells(cells: Iterable[Cell], results: Path) -> list[Record]:

@@ -23,7 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(new.app, name="new")
-app.command()(replicate)
 
 LawFile = Annotated[
     Path,
@@ -325,6 +324,9 @@ def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.
     found = work.result(run)
     if json or not quiet:
         say(found, json, work.result_lines(found, run))
+
+
+app.command()(replicate)
 
 
 @app.command(name="list")
