@@ -29,6 +29,11 @@ def test_a_known_formula_is_recognised(text, match):
     assert match in str(found)
 
 
+def test_a_field_has_to_say_along_what_it_acts():
+    with pytest.raises(UsageError, match=r"coordinate 'x'\. .*'external x: -2\*x'"):
+        recognise("-2*x")
+
+
 def test_another_exponent_is_unknown_and_its_neighbours_are_at_a_distance():
     found = recognise("-1/r**1.5", (1.0, 4.0))
     assert (found.status, found.match) == ("unknown", None) and "of the force away" in str(found)

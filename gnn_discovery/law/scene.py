@@ -123,7 +123,10 @@ class Scene:
                 return np.einsum("esd,esd->es", self._relative_velocity, self._unit)
             if name == "v":
                 return np.linalg.norm(self._relative_velocity, axis=-1)
-            raise UsageError(f"a pair term cannot depend on the coordinate {name!r}")
+            raise UsageError(
+                f"a pair term cannot depend on the coordinate {name!r}",
+                remedy=f"Of a field say along what it acts, as in 'external {name}: -2*{name}'",
+            )
         x, v, present = self._particle_first
         if name == "r":
             return np.where(present, np.linalg.norm(self._from_centre(term), axis=-1), 1.0)
