@@ -35,7 +35,7 @@ ORDER = (
         "graph",
         "model",
     ),
-    *("training", "table", "messages", "expression", "engines", "symbolic", "law", "posterior", "export"),
+    *("training", "table", "messages", "expression", "symbolic", "engines", "law", "posterior", "export"),
     *("distill", "nodes", "physics"),
     *("report", "pipeline", "replication", "cli"),
 )
@@ -57,8 +57,6 @@ JAX_FREE = {
 }
 LEAVES = {"table", "expression", "symbolic", "engines"}
 """These import only each other, ``errors`` and ``types``."""
-SYMBOLIC_PAIR = {"symbolic", "engines"}
-"""An engine takes the records of ``symbolic``, which starts the child process of ``engines``."""
 
 
 def sources(*folders: Path) -> list[Path]:
@@ -107,7 +105,7 @@ def test_imports_go_one_way(path):
     own = room(path)
     allowed = set(ORDER[: ORDER.index(own) + 1])
     if own in LEAVES:
-        allowed = LEAVES | {"errors", "types"} if own in SYMBOLIC_PAIR else allowed & (LEAVES | {"errors", "types"})
+        allowed &= LEAVES | {"errors", "types"}
     wrong = rooms_imported(path) - allowed
     assert not wrong, f"{own} may not import {sorted(wrong)}"
 

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from gnn_discovery.engines.process import read_problems, write_problems
 from gnn_discovery.errors import DataError, EngineUnavailable, UsageError
 from gnn_discovery.symbolic import EngineConfig, Problem, engine_entries, get_engine, search
+from gnn_discovery.symbolic.process import read_problems, write_problems
 
 STAND_INS = '''
 """Engines that misbehave."""

@@ -1,12 +1,10 @@
-"""Symbolic engines: what they take and give, where they are found, and how one is run."""
+"""What symbolic engines take and give."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +12,6 @@ from jaxtyping import Float
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.expression import Expression
 
-ENTRY_POINTS = "gnn_discovery.engines"
 OPERATORS = ("+", "-", "*", "/", "pow", "sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "Abs")
 
 Spent = Callable[[int], None]
@@ -140,88 +137,3 @@ class SymbolicEngine(Protocol):
 
     def fit(self, problem: Problem, config: EngineConfig, spent: Spent) -> list[Candidate]:
         """The Pareto front of a problem of numbers near one, simplest first; a seed gives the same again."""
-
-
-def engine_entries() -> dict[str, Any]:
-    """The registered engines by name: entry points, or what a library that replaces their finder gives."""
-    return {entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.value)}
-
-
-def get_engine(name: str) -> SymbolicEngine:
-    """The engine of that name.
-
-    Raises:
-        UsageError: no such engine, or one that cannot be loaded.
-    """
-    entries = engine_entries()
-    if name not in entries:
-        raise UsageError(f"unknown engine {name!r}", remedy=f"Choose from {', '.join(sorted(entries))}")
-    try:
-        return entries[name].load()()
-    except Exception as error:
-        raise UsageError(f"the engine {name!r} ({entries[name].value}) cannot be loaded: {error!r}") from error
-
-
-def search(
-    engine: str,
-    problems: Sequence[Problem],
-    config: EngineConfig,
-    progress: Progress | None = None,
-) -> list[EngineResult]:
-    """Formulas for each problem, found by ``engine`` in one child process.
-
-    The problems are made dimensionless before and scaled back after. The child is ended at the time limit, on
-    Ctrl-C and with this process; a problem that it had not finished has no candidates and says why.
-
-    Args:
-        progress: called whenever the child has come further.
-
-    Raises:
-        UsageError: no such engine.
-        EngineUnavailable: it cannot run on this machine.
-    """
-    from gnn_discovery.engines.process import run
-
-    get_engine(engine).available()
-    scaled = [_dimensionless(problem) for problem in problems]
-    results = run(engine, [problem for problem, _ in scaled], config, progress)
-    return [_scaled_back(result, scales) for result, (_, scales) in zip(results, scaled, strict=True)]
-
-
-@dataclass(frozen=True)
-class _Scales:
-    inputs: Mapping[str, float]
-    target: float
-
-
-def _scale(values: Float[np.ndarray, " K"]) -> float:
-    """A power of two near the typical size, so that scaling costs no digit."""
-    size = np.abs(values[values != 0])
-    return float(2.0 ** np.round(np.median(np.log2(size)))) if size.size else 1.0
-
-
-def _dimensionless(problem: Problem) -> tuple[Problem, _Scales]:
-    scales = _Scales({name: _scale(x) for name, x in problem.inputs.items()}, _scale(problem.target))
-    weights = problem.weights
-    return Problem(
-        {name: np.asarray(x, float) / scales.inputs[name] for name, x in problem.inputs.items()},
-        np.asarray(problem.target, float) / scales.target,
-        None if weights is None else np.asarray(weights, float) / np.max(weights),
-        problem.dimensions,
-    ), scales
-
-
-def _scaled_back(result: EngineResult, scales: _Scales) -> EngineResult:
-    by_name = {name: Expression.parse(f"{name}*{1 / scale!r}") for name, scale in scales.inputs.items()}
-
-    def back(candidate: Candidate) -> Candidate:
-        inner = candidate.expression.substitute(by_name)
-        outer = Expression.parse(f"{scales.target!r}*({inner.text})")
-        skeleton, values = outer.lift_constants("c_")
-        return replace(candidate, expression=skeleton.substitute(values))
-
-    kept = []
-    for candidate in result.candidates:
-        with contextlib.suppress(DataError):  # a constant that is no number in these units
-            kept.append(back(candidate))
-    return replace(result, candidates=tuple(kept))

@@ -19,7 +19,7 @@ import numpy as np
 
 import gnn_discovery
 from gnn_discovery.expression import Expression
-from gnn_discovery.symbolic import Candidate, EngineConfig, EngineResult, Problem, Progress
+from gnn_discovery.symbolic.record import Candidate, EngineConfig, EngineResult, Problem, Progress
 
 POLL = 0.05
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHON_JULIACALL_THREADS")
@@ -41,7 +41,7 @@ def run(
         write_problems(folder, engine, problems, config)
         with (folder / "errors.txt").open("wb") as errors:
             child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gnn_discovery.engines.worker", name, str(os.getpid())],
+                [sys.executable, "-P", "-m", "gnn_discovery.symbolic.worker", name, str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

@@ -1,4 +1,4 @@
-"""The child process of a symbolic search: ``python -m gnn_discovery.engines.worker FOLDER PARENT``."""
+"""The child process of a symbolic search: ``python -m gnn_discovery.symbolic.worker FOLDER PARENT``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from gnn_discovery.engines.process import read_problems, report, write_result
-from gnn_discovery.symbolic import EngineConfig, EngineResult, Problem, SymbolicEngine, get_engine
+from gnn_discovery.symbolic.process import read_problems, report, write_result
+from gnn_discovery.symbolic.record import EngineConfig, EngineResult, Problem, SymbolicEngine
+from gnn_discovery.symbolic.registry import get_engine
 
 _PR_SET_PDEATHSIG = 1
 
