@@ -122,6 +122,14 @@ def test_a_raw_component_is_scored_on_its_form(formula, right):
     assert (not wrong_form(Expression.parse(formula), PAIRS, GRAVITY)) is right
 
 
+@pytest.mark.parametrize(("formula", "right"), [("(0.6*dx + 0.2*dy)*JUMP", True), ("0.6*dx + 0.2*dy", False)])
+def test_a_force_that_is_mostly_nothing_has_a_form_too(formula, right):
+    jump = "Piecewise((0, r < 1.99), (1 - 0.99/r, True))"
+    truth = law("Piecewise((0, r < 1.99), (-2*(r - 0.99), True))")
+    pairs = worlds.table(worlds.radial(lambda r, p: np.where(r < 1.99, 0.0, -2 * (r - 0.99))), rows=500)
+    assert (not wrong_form(Expression.parse(formula.replace("JUMP", jump)), pairs, truth)) is right
+
+
 def test_the_papers_choice_is_the_steepest_drop():
     losses = [(1, 1.0), (3, 0.9), (5, 1e-4), (9, 0.9e-4), (10, 0.8e-4)]
     front = [Candidate(Expression.parse(f"x + {c}"), loss, c, "none") for c, loss in losses]

@@ -62,9 +62,10 @@ def linear_start(problem: Problem, theta: np.ndarray) -> np.ndarray:
     residual = problem.residual(theta).ravel()
     if not (np.isfinite(slope).all() and np.isfinite(residual).all()):
         return theta
-    size = np.linalg.norm(slope, axis=1)
-    size[size == 0] = 1.0
-    step = np.linalg.lstsq((slope / size[:, None]).T, -residual, rcond=1e-12)[0] / size
+    with np.errstate(over="ignore"):
+        size = np.linalg.norm(slope, axis=1)
+        size[size == 0] = 1.0
+        step = np.linalg.lstsq((slope / size[:, None]).T, -residual, rcond=1e-12)[0] / size
     moved = theta.copy()
     moved[chosen] += step
     return moved if np.isfinite(moved).all() else theta
@@ -73,7 +74,7 @@ def linear_start(problem: Problem, theta: np.ndarray) -> np.ndarray:
 def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tuple[np.ndarray, float]:
     """Levenberg-Marquardt from ``theta``; thresholds stay. The end and its cost, inf where not finite.
 
-    Where a step fails, amplitudes are solved for at its end before a shorter one is tried: variable projection (Golub
+    Where a step fails, amplitudes are solved for at its end before shorter ones are tried: variable projection (Golub
     and Pereyra 1973). So a law's progress does not hang on its units, in which one constant may follow another's power.
     """
     free = problem.model.smooth
@@ -92,12 +93,12 @@ def descend(problem: Problem, theta: np.ndarray, *, iterations: int = 30) -> tup
         slope /= size[:, None]
         normal, gradient = slope @ slope.T, slope @ residual.ravel()
         better, gained = False, 0.0
-        for _ in range(10):
+        for attempt in range(10):
             step = -np.linalg.solve(normal + damping * np.eye(len(normal)), gradient)
             trial = theta.copy()
             trial[free] += step / size
             moved, new = _measured(problem, trial)
-            if new >= cost:  # where a valley bends, amplitudes have to follow for a step to be long
+            if new >= cost and not attempt:  # where a valley bends, amplitudes have to follow for a step to be long
                 trial = linear_start(problem, trial)
                 moved, new = _measured(problem, trial)
             if new < cost:

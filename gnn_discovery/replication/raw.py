@@ -14,6 +14,7 @@ from gnn_discovery.errors import NoResult
 from gnn_discovery.expression import Expression
 from gnn_discovery.law import ForceLaw
 from gnn_discovery.law.evaluate import pair_force
+from gnn_discovery.snapshots import typical
 from gnn_discovery.symbolic import Candidate, EngineConfig, Problem, search
 from gnn_discovery.table import MessageTable
 
@@ -116,7 +117,7 @@ def wrong_form(found: Expression, table: MessageTable, truth: ForceLaw) -> str:
     best, near = np.inf, -np.inf
     for force in _up_to_gauge(table, truth):
         size = np.linalg.norm(force, axis=-1)
-        weight = 1.0 / (size + np.median(size))
+        weight = 1.0 / (size + typical(size))
         basis = np.linalg.qr(np.column_stack([np.ones(len(force)), force]) * weight[:, None])[0]
 
         def left(theta: np.ndarray, basis: np.ndarray = basis, weight: np.ndarray = weight) -> np.ndarray:
