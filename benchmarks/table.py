@@ -23,13 +23,14 @@ def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) 
     kept = {name: [read_cell(cell, results) for cell in cells] for name, cells in groups.items()}
     records = [record for group in kept.values() for record in group if record is not None]
     total = sum(map(len, groups.values()))
+    head = markdown(("what", "at least", "aim", "found"), summary(kept))
     parts = [
         "# Laws recovered",
         "Made by `python benchmarks/laws.py` from the cells in `laws/`. A law counts as exact where, with the right "
         "constants, it is the true one and none of its constants is superfluous; no part of the software sees the true "
         "law before. Figures are medians over seeds, with the range in brackets.",
         made_with(records, total),
-        markdown(("what", "at least", "aim", "found"), summary(kept)),
+        head,
         *_laws("Four laws in 2D and 3D", kept["laws"]),
         *_laws("Sums and thresholds", kept["sums"]),
         *_laws("Message strategies of the paper, MLP node function", kept["strategies"]),
@@ -39,15 +40,8 @@ def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) 
         *every_law(records),
     ]
     write_bytes(out, ("\n\n".join(parts) + "\n").encode())
-    put("laws", _head(records, summary(kept)))
+    put("laws", [r["date"] for r in records], f"{len(records)} cells", head)
     return f"{out}: {len(records)} of {total} cells"
-
-
-def _head(records: Sequence[Record], rows: Sequence[Sequence[str]]) -> str:
-    """The head of the table, as the README has it."""
-    dates = sorted(r["date"][:10] for r in records)
-    when = f"Made on {dates[0]} to {dates[-1]}, " if dates else ""
-    return f"{when}{len(records)} cells.\n\n{markdown(('what', 'at least', 'aim', 'found'), rows)}"
 
 
 def read_cells(cells: Iterable[Cell], results: Path) -> list[Record]:

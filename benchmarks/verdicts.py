@@ -14,6 +14,7 @@ from typing import Any
 
 from command import HERE, arguments, fill
 from judged import LAWLESS
+from readme import put
 from table import made_with, markdown, read_cells, spread, values
 
 from gnn_discovery.runs import Cell
@@ -58,6 +59,7 @@ def write_table(seed: int) -> str:
     kept = {name: read_cells(some, RESULTS) for name, some in cells(seed).items()}
     records = [record for some in kept.values() for record in some]
     total = sum(map(len, cells(seed).values()))
+    figures = markdown(("what", "at least (at most)", "aim", "found"), _figures(kept))
     parts = [
         "# How often a verdict is wrong",
         "Made by `python benchmarks/verdicts.py` from the cells in `verdicts/`. The systems are drawn by a seed: 30 "
@@ -66,16 +68,18 @@ def write_table(seed: int) -> str:
         "as match or listed alternative, `candidate` for an altered law, and `no interaction`. Clean data are "
         "positions, velocities and accelerations; noisy ones positions alone, with errors of 1e-3 of their spread. "
         "Another 100 small sets have no law: forces or frames in random order, errors of position, random walks. "
-        "Networks are trained on them for 1,000 steps. Nothing was changed after the systems of this seed were seen. "
+        "Networks are trained on them for 1,000 steps. What was measured, the commits below, is from before any system "
+        "of this seed was seen. "
         "The catalogue that the systems are drawn from is the one whose laws are tried beside what the search finds.",
         f"Seed {seed}. {made_with(records, total)}",
-        markdown(("what", "at least (at most)", "aim", "found"), _figures(kept)),
+        figures,
         *(part for what in NOISE for part in _confusion(what, kept[what])),
         *_lawless(kept["lawless"]),
         *(part for what in NOISE for part in _every(what, kept[what])),
     ]
     out = HERE / "results" / "verdicts.md"
     write_bytes(out, ("\n\n".join(parts) + "\n").encode())
+    put("verdicts", [r["date"] for r in records], f"{len(records)} cells of seed {seed}", figures)
     return f"{out}: {len(records)} of {total} cells"
 
 
