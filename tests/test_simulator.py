@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
+from gnn_discovery import pipeline
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.simulator import (
     SimulationConfig,
@@ -225,15 +226,35 @@ def falling(x, v, p):
     return -x / (x**2).sum(-1, keepdims=True) ** 2
 
 
-def at_rest(rng, runs, particles, dim):
-    return np.full((runs, particles, dim), 0.5), np.zeros((runs, particles, dim)), {}
+def at_rest(distances):
+    """A start of as many runs in 2D, all particles at rest on a circle of this radius."""
+
+    def start(rng, runs, particles, dim):
+        angle = 2 * np.pi * np.arange(particles) / particles
+        x = distances[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        return x, np.zeros_like(x), {}
+
+    return start
 
 
-def test_a_fall_into_a_centre_without_a_bound_is_told():
-    """From rest an attraction of 1/r^3 makes r^2 = r0^2 - t^2/r0^2, which is nothing at frame 50."""
-    system = FunctionSimulator(falling, name="fall", initial=at_rest)
-    with pytest.raises(DataError, match=r"no bound: particles meet in run 0, after frame (49|50).*Soften"):
-        system.simulate(SimulationConfig(runs=2, frames=100))
+def test_a_run_ends_where_it_falls_into_a_centre_without_a_bound():
+    """From rest an attraction of 1/r^3 makes r^2 = r0^2 - t^2/r0^2, which is nothing at t = r0^2."""
+    start = at_rest(np.sqrt([0.505, 4.0, 0.905, 9.0, 4.0]))
+    runs = FunctionSimulator(falling, name="fall", initial=start).simulate(SimulationConfig(runs=5, frames=100))
+    assert [len(run.times) for run in runs] == [51, 100, 91, 100, 100]
+    for run, squared in zip(runs, [0.505, 4.0, 0.905, 9.0, 4.0], strict=True):
+        there = (run.positions[:-1] ** 2).sum(-1)
+        exact = squared - run.times[:-1, None] ** 2 / squared
+        np.testing.assert_allclose(there, np.broadcast_to(exact, there.shape), atol=1e-5)
+    assert pipeline.load(FunctionSimulator(falling, initial=start), SimulationConfig(runs=5)).notes == (
+        "2 of 5 runs end before the others do.",
+    )
+
+
+def test_where_most_runs_fall_it_is_an_error():
+    system = FunctionSimulator(falling, name="fall", initial=at_rest(np.sqrt([0.505, 0.605, 4.0])))
+    with pytest.raises(DataError, match=r"fall: in 2 of 3 runs .* no bound.*run 0, after frame 50\. Soften"):
+        system.simulate(SimulationConfig(runs=3, frames=100))
 
 
 def test_bare_functions_get_copies():
@@ -282,7 +303,7 @@ def test_what_is_wrong_with_a_bare_function_is_said(function, says):
 
 def test_a_bare_function_that_needs_endless_steps_is_given_up(monkeypatch):
     monkeypatch.setattr(integrate, "MOST_STEPS", 20)
-    with pytest.raises(DataError, match=r"took 20 steps and reached frame \d+ only"):
+    with pytest.raises(DataError, match=r"in 3 of 3 runs .* too short to go on: run 0, .*frame \d+"):
         as_simulator(lambda x, v, p: -1e8 * x).simulate(FEW)
 
 

@@ -52,7 +52,7 @@ class Source:
 
     Attributes:
         format: of the file.
-        notes: sentences on what of the file was read, and how.
+        notes: sentences on what was read or simulated, and how.
     """
 
     label: str
@@ -89,7 +89,15 @@ def load(source: Given, config: SimulationConfig) -> Source:
         known = callable(source) or hasattr(source, "simulate")
         label = getattr(source, "__name__", type(source).__name__) if known else "trajectories"
         simulator = as_simulator(source, label)
-    return Source(label, runs_of(simulator, config, label), simulator)
+    runs = runs_of(simulator, config, label)
+    return Source(label, runs, simulator, notes=_early(runs))
+
+
+def _early(runs: Sequence[Trajectory]) -> tuple[str, ...]:
+    """Whether some runs are shorter: those of a bare function end where particles meet and its force has no bound."""
+    lengths = [len(run.times) for run in runs]
+    short = sum(length < max(lengths) for length in lengths)
+    return (f"{short} of {len(runs)} runs end before the others do.",) if short else ()
 
 
 def is_file(source: str) -> bool:

@@ -15,6 +15,9 @@ from gnn_discovery.simulator.start import FRAMES, Initial, draw, normal
 from gnn_discovery.trajectory import Trajectory
 from gnn_discovery.types import Order
 
+LEAST = 3
+"""Frames of a run that ended early, from which something can be learnt."""
+
 
 @dataclass(frozen=True)
 class FunctionSimulator:
@@ -43,7 +46,8 @@ class FunctionSimulator:
     initial: Initial = normal
 
     def simulate(self, config: SimulationConfig) -> tuple[Trajectory, ...]:
-        """By default 500 runs of 100 frames, 4 particles in 2D.
+        """By default 500 runs of 100 frames, 4 particles in 2D. A run ends where particles meet and the force has no
+        bound; one of fewer than three frames is left out.
 
         Raises:
             UsageError: a number out of range.
@@ -59,17 +63,18 @@ class FunctionSimulator:
 
         frames = FRAMES if config.frames is None else config.frames
         state = np.stack([x, v][: law.order], axis=1)
-        motion = Motion(slope, self.name, state, frames, self.spacing).move()
+        motion, ends = Motion(slope, self.name, state, frames, self.spacing).move()
         times = self.spacing * np.arange(frames)
         return tuple(
             Trajectory(
-                positions=run[:, 0],
-                times=times,
-                velocities=run[:, 1],
-                accelerations=run[:, 2] if law.order == 2 else None,
+                positions=run[:end, 0],
+                times=times[:end],
+                velocities=run[:end, 1],
+                accelerations=run[:end, 2] if law.order == 2 else None,
                 properties={name: values[k] for name, values in properties.items()},
             )
-            for k, run in enumerate(motion)
+            for k, (run, end) in enumerate(zip(motion, ends, strict=True))
+            if end >= min(LEAST, frames)
         )
 
     def order(self, config: SimulationConfig) -> Order:

@@ -19,7 +19,7 @@ SMALLEST_STEP = 1e-10
 JUMP = 1e-6
 """What so short a step across a jump of the force changes at most, as a share of the state."""
 MOST_STEPS = 30_000
-"""Of one run between its first frame and its last."""
+"""Of one run between its first frame and its last; what takes more ends there."""
 
 
 @dataclass
@@ -43,12 +43,17 @@ class Motion:
         size = np.sqrt(np.mean(self.start**2, axis=(0, 2, 3), keepdims=True))
         return 2.0 ** np.round(np.log2(np.where(size > 0, size, 1.0)))
 
-    def move(self) -> np.ndarray:
-        """(R T K+1 N D): the state, and the highest rate of change."""
+    def move(self) -> tuple[np.ndarray, np.ndarray]:
+        """(R T K+1 N D) the state and the highest rate of change, and (R,) how many frames of each run there are.
+
+        A run ends early where particles meet and the force has no bound: there it can be followed no further.
+        """
         runs: np.ndarray = np.arange(len(self.start))
         frame: np.ndarray = np.zeros(len(runs), dtype=int)
         states = self.start.shape[1]
         out = np.empty((len(runs), self.frames, states + 1, *self.start.shape[2:]))
+        ends: np.ndarray = np.ones(len(runs), dtype=int)
+        fallen: np.ndarray = np.zeros(len(runs), dtype=bool)
         y = self.start.copy()
         slope = self._slope(y, runs, frame)
         self._require_finite(slope, runs, frame)
@@ -63,8 +68,8 @@ class Motion:
             end, end_slope, error = self._step(y, slope, taken, runs, frame)
             stuck = (error >= 1) & (taken < SMALLEST_STEP * self.spacing)
             self._require_finite((end + end_slope)[stuck], runs[stuck], frame[stuck])
-            self._require_jump((end - y)[stuck], y[stuck], runs[stuck], frame[stuck])
-            accepted = (error < 1) | stuck
+            leaps = stuck & (abs(end - y) > JUMP * (self.size + abs(y))).any((1, 2, 3))
+            accepted = (error < 1) | (stuck & ~leaps)
             framed = accepted & reaches
             factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(rejected, 1.0, 10.0))
             rejected = ~accepted
@@ -72,19 +77,19 @@ class Motion:
             y[accepted], slope[accepted] = end[accepted], end_slope[accepted]
             time = np.where(framed, 0.0, np.where(accepted, time + taken, time))
             frame = frame + framed
+            ends[runs], fallen[runs] = frame + 1, leaps
             out[runs[framed], frame[framed], :states] = y[framed]
             out[runs[framed], frame[framed], states] = slope[framed, -1]
-            going = frame < self.frames - 1
-            if not going.any():
-                return out
+            going = (frame < self.frames - 1) & ~leaps
+            if not going.any() or 2 * np.count_nonzero(fallen) > len(fallen):
+                break
             if not going.all():
                 runs, frame, y, slope = (a[going] for a in (runs, frame, y, slope))
                 time, step, rejected = (a[going] for a in (time, step, rejected))
-        raise DataError(
-            f"run {runs[0]} took {MOST_STEPS} steps and reached frame {frame[0]} only",
-            where=self.name,
-            remedy="Soften the force at short distance, or write a class with your own integrator",
-        )
+        else:
+            fallen = ends < self.frames
+        self._require_most(fallen, ends)
+        return out, ends
 
     def _step(
         self, y: np.ndarray, slope: np.ndarray, step: np.ndarray, runs: np.ndarray, frame: np.ndarray
@@ -121,15 +126,15 @@ class Motion:
                 remedy="A particle acts on itself (r = 0) in many such functions: leave the pair i = j out",
             )
 
-    def _require_jump(self, change: np.ndarray, y: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> None:
-        """The force may jump there; where the motion does, it is no solution any more."""
-        fell = (abs(change) > JUMP * (self.size + abs(y))).any((1, 2, 3))
-        if fell.any():
-            row = np.argmax(fell)
+    def _require_most(self, fallen: np.ndarray, ends: np.ndarray) -> None:
+        """At least half of the runs can be followed to their last frame."""
+        count, first = np.count_nonzero(fallen), np.argmax(fallen)
+        if 2 * count > len(fallen):
             raise DataError(
-                f"the force has no bound: particles meet in {_place(runs[row], frame[row])}",
+                f"in {count} of {len(fallen)} runs the force has no bound, or steps become too short to go on: "
+                f"{_place(first, ends[first] - 1)}",
                 where=self.name,
-                remedy="Soften the force at short distance, or start where particles do not fall into each other",
+                remedy="Soften the force at short distance, or write a class with your own integrator",
             )
 
 
