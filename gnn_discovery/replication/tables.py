@@ -139,7 +139,7 @@ def _short(found: Sequence[Group]) -> Table:
             (
                 strategy,
                 recipe,
-                f"{min(len(g.results) for g in those)}",
+                f"{min(len(g.results) for g in some or those)}",
                 "-" if not some or None in published else f"{sum(map(bool, published))} of {len(some)}",
                 *(_in_every_seed(some, *path) for path in (("recovered",), ("before_refit", "recovered"))),
                 *(_figure(_lowest(some, name), r_squared) for name in ("direct_r2_trimmed", "direct_r2_all")),
