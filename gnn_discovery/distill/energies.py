@@ -70,7 +70,8 @@ def _best(
         miss = (formula.numpy(list(inputs))(*inputs.values()) - energy) * weight
         loss = float(np.sqrt(np.mean(miss**2) / np.mean((energy * weight) ** 2)))
         short = changing(formula, variable)
-        return math.log(max(loss, NOISE)) + PRICE * short.complexity if math.isfinite(loss) else math.inf
+        length = short.complexity + len(short.lift_constants()[1])  # so p**2 is shorter than p**1.998
+        return math.log(max(loss, NOISE)) + PRICE * length if math.isfinite(loss) else math.inf
 
     best = min(formulas, key=lambda f: (price(f), f.text), default=None)
     return None if best is None else changing(best, variable)
