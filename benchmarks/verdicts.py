@@ -79,7 +79,8 @@ def write_table(seed: int) -> str:
     ]
     out = HERE / "results" / "verdicts.md"
     write_bytes(out, ("\n\n".join(parts) + "\n").encode())
-    put("verdicts", [r["date"] for r in records], f"{len(records)} cells of seed {seed}", figures)
+    commits = ", ".join(sorted({value["commit"] for value in _done(records)}))
+    put("verdicts", [r["date"] for r in records], f"{len(records)} cells of seed {seed}, commit {commits}", figures)
     return f"{out}: {len(records)} of {total} cells"
 
 

@@ -251,6 +251,13 @@ def test_a_run_ends_where_it_falls_into_a_centre_without_a_bound():
     )
 
 
+def test_a_run_that_falls_at_once_is_left_out_and_counted():
+    system = FunctionSimulator(falling, initial=at_rest(np.sqrt([0.505, 0.005, 4.0, 9.0])))
+    found = pipeline.load(system, SimulationConfig(runs=4))
+    assert [len(run.times) for run in found.trajectories] == [51, 100, 100]
+    assert found.notes == ("2 of 4 runs end before the others do, 1 of them so soon that they are left out.",)
+
+
 def test_where_most_runs_fall_it_is_an_error():
     system = FunctionSimulator(falling, name="fall", initial=at_rest(np.sqrt([0.505, 0.605, 4.0])))
     with pytest.raises(DataError, match=r"fall: in 2 of 3 runs .* no bound.*run 0, after frame 50\. Soften"):

@@ -26,7 +26,16 @@ from gnn_discovery.physics.notable import with_notable
 from gnn_discovery.physics.rivals import known_instead
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.posterior import posterior, require_numpyro
-from gnn_discovery.simulator import SimulationConfig, Simulator, as_simulator, names, resolve, runs_of
+from gnn_discovery.simulator import (
+    FunctionSimulator,
+    SimulationConfig,
+    Simulator,
+    as_simulator,
+    names,
+    resolve,
+    runs_of,
+)
+from gnn_discovery.simulator.start import RUNS
 from gnn_discovery.snapshots import Snapshots, Split, assemble, split
 from gnn_discovery.symbolic import Progress as EngineProgress
 from gnn_discovery.symbolic import get_engine
@@ -90,14 +99,16 @@ def load(source: Given, config: SimulationConfig) -> Source:
         label = getattr(source, "__name__", type(source).__name__) if known else "trajectories"
         simulator = as_simulator(source, label)
     runs = runs_of(simulator, config, label)
-    return Source(label, runs, simulator, notes=_early(runs))
+    count = (config.runs or RUNS) if isinstance(simulator, FunctionSimulator) else len(runs)
+    return Source(label, runs, simulator, notes=_early(runs, count))
 
 
-def _early(runs: Sequence[Trajectory]) -> tuple[str, ...]:
-    """Whether some runs are shorter: those of a bare function end where particles meet and its force has no bound."""
+def _early(runs: Sequence[Trajectory], count: int) -> tuple[str, ...]:
+    """How many of ``count`` runs are shorter, as those of a bare function that meet a force without a bound."""
     lengths = [len(run.times) for run in runs]
-    short = sum(length < max(lengths) for length in lengths)
-    return (f"{short} of {len(runs)} runs end before the others do.",) if short else ()
+    short, gone = count - lengths.count(max(lengths)), count - len(runs)
+    left_out = f", {gone} of them so soon that they are left out" if gone else ""
+    return (f"{short} of {count} runs end before the others do{left_out}.",) if short else ()
 
 
 def is_file(source: str) -> bool:
