@@ -47,6 +47,15 @@ def test_what_a_range_cannot_tell_apart_is_named():
     assert near.match == "Newtonian gravity, softened r + c" and "Newtonian gravity" not in near.alternatives
 
 
+def test_a_softening_as_long_as_the_range_is_known_where_it_shows():
+    def plummer(softening):
+        return recognise(f"-2*m_i*m_j*r/(r**2 + {softening**2})**1.5")
+
+    assert plummer(8.0).match == plummer(15.0).match == "Plummer-softened gravity"
+    assert plummer(8.0).status == plummer(15.0).status == "known"
+    assert plummer(25.0).status != "known"  # r - 3 r^3/(2 c^2) is all that is left of it, as of other laws
+
+
 def test_a_text_becomes_terms():
     law = read("pair velocity: -g; external y: -9.81*m_i; -k*(r - 2)", 2, True)
     assert [(t.kind, t.direction) for t in law.terms] == [("pair", "velocity"), ("external", "y"), ("pair", "radial")]
