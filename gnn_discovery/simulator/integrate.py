@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,22 @@ JUMP = 1e-6
 """What so short a step across a jump of the force changes at most, as a share of the state."""
 MOST_STEPS = 30_000
 """Of one run between its first frame and its last; what takes more ends there."""
+
+
+@dataclass
+class _Batch:
+    """The B runs that go on: what they have reached since their last ``frame``, and the step to try next."""
+
+    runs: np.ndarray
+    frame: np.ndarray
+    y: np.ndarray
+    slope: np.ndarray
+    time: np.ndarray
+    step: np.ndarray
+    rejected: np.ndarray
+
+    def only(self, kept: np.ndarray) -> _Batch:
+        return _Batch(**{f.name: getattr(self, f.name)[kept] for f in fields(self)})
 
 
 @dataclass
@@ -48,55 +64,64 @@ class Motion:
 
         A run ends early where particles meet and the force has no bound: there it can be followed no further.
         """
-        runs: np.ndarray = np.arange(len(self.start))
-        frame: np.ndarray = np.zeros(len(runs), dtype=int)
         states = self.start.shape[1]
-        out = np.empty((len(runs), self.frames, states + 1, *self.start.shape[2:]))
-        ends: np.ndarray = np.ones(len(runs), dtype=int)
-        fallen: np.ndarray = np.zeros(len(runs), dtype=bool)
-        y = self.start.copy()
-        slope = self._slope(y, runs, frame)
-        self._require_finite(slope, runs, frame)
-        out[:, 0, :states], out[:, 0, states] = y, slope[:, -1]
-        time: np.ndarray = np.zeros(len(runs))
-        step: np.ndarray = np.full(len(runs), self.spacing / 4)
-        rejected: np.ndarray = np.zeros(len(runs), dtype=bool)
+        out = np.empty((len(self.start), self.frames, states + 1, *self.start.shape[2:]))
+        ends: np.ndarray = np.ones(len(self.start), dtype=int)
+        fallen: np.ndarray = np.zeros(len(self.start), dtype=bool)
+        batch = self._batch()
+        out[:, 0, :states], out[:, 0, states] = batch.y, batch.slope[:, -1]
         for _ in range(MOST_STEPS):
-            left = self.spacing - time
-            reaches = step >= left * (1 - 1e-9)
-            taken = np.where(reaches, left, step)
-            end, end_slope, error = self._step(y, slope, taken, runs, frame)
-            stuck = (error >= 1) & (taken < SMALLEST_STEP * self.spacing)
-            self._require_finite((end + end_slope)[stuck], runs[stuck], frame[stuck])
-            leaps = stuck & (abs(end - y) > JUMP * (self.size + abs(y))).any((1, 2, 3))
-            accepted = (error < 1) | (stuck & ~leaps)
-            framed = accepted & reaches
-            factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(rejected, 1.0, 10.0))
-            rejected = ~accepted
-            step = np.minimum(np.where(framed, np.maximum(step, taken * factor), taken * factor), self.spacing)
-            y[accepted], slope[accepted] = end[accepted], end_slope[accepted]
-            time = np.where(framed, 0.0, np.where(accepted, time + taken, time))
-            frame = frame + framed
-            ends[runs], fallen[runs] = frame + 1, leaps
-            out[runs[framed], frame[framed], :states] = y[framed]
-            out[runs[framed], frame[framed], states] = slope[framed, -1]
-            going = (frame < self.frames - 1) & ~leaps
+            framed, leaps = self._advance(batch)
+            at = batch.runs[framed], batch.frame[framed]
+            out[*at, :states], out[*at, states] = batch.y[framed], batch.slope[framed, -1]
+            ends[batch.runs], fallen[batch.runs] = batch.frame + 1, leaps
+            going = (batch.frame < self.frames - 1) & ~leaps
             if not going.any() or 2 * np.count_nonzero(fallen) > len(fallen):
                 break
             if not going.all():
-                runs, frame, y, slope = (a[going] for a in (runs, frame, y, slope))
-                time, step, rejected = (a[going] for a in (time, step, rejected))
+                batch = batch.only(going)
         else:
             fallen = ends < self.frames
         self._require_most(fallen, ends)
         return out, ends
 
-    def _step(
-        self, y: np.ndarray, slope: np.ndarray, step: np.ndarray, runs: np.ndarray, frame: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step of each run: the new state, its slope, and the error in units of the tolerance."""
+    def _batch(self) -> _Batch:
+        """All runs at their start."""
+        count = len(self.start)
+        runs: np.ndarray = np.arange(count)
+        frame: np.ndarray = np.zeros(count, dtype=int)
+        slope = self._slope(self.start, runs, frame)
+        self._require_finite(slope, runs, frame)
+        step: np.ndarray = np.full(count, self.spacing / 4)
+        return _Batch(
+            runs, frame, self.start.copy(), slope, np.zeros(count), step, rejected=np.zeros(count, dtype=bool)
+        )
+
+    def _advance(self, batch: _Batch) -> tuple[np.ndarray, np.ndarray]:
+        """One step of each run, or an attempt at one: which reached their next frame, and which can go no further."""
+        left = self.spacing - batch.time
+        reaches = batch.step >= left * (1 - 1e-9)
+        taken = np.where(reaches, left, batch.step)
+        end, end_slope, error = self._step(batch, taken)
+        stuck = (error >= 1) & (taken < SMALLEST_STEP * self.spacing)
+        self._require_finite((end + end_slope)[stuck], batch.runs[stuck], batch.frame[stuck])
+        leaps = stuck & (abs(end - batch.y) > JUMP * (self.size + abs(batch.y))).any((1, 2, 3))
+        accepted = (error < 1) | (stuck & ~leaps)
+        framed = accepted & reaches
+        factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(batch.rejected, 1.0, 10.0))
+        step = taken * factor
+        batch.step = np.minimum(np.where(framed, np.maximum(batch.step, step), step), self.spacing)
+        batch.rejected = ~accepted
+        batch.y[accepted], batch.slope[accepted] = end[accepted], end_slope[accepted]
+        batch.time = np.where(framed, 0.0, np.where(accepted, batch.time + taken, batch.time))
+        batch.frame = batch.frame + framed
+        return framed, leaps
+
+    def _step(self, batch: _Batch, step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A step of each run: the new state, its slope, and the error in units of the tolerance."""
         from scipy.integrate import DOP853
 
+        y, slope, runs, frame = batch.y, batch.slope, batch.runs, batch.frame
         h = step[:, None, None, None]
         slopes = np.zeros((len(DOP853.B) + 1, *y.shape))
         slopes[0] = slope
