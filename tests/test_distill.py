@@ -300,6 +300,25 @@ def test_several_engines_are_chosen_from_together_and_each_alone(two_engines):
     assert not distill([table(spring)], ["two"], ENGINE).alone
 
 
+def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pair_force(two_engines):
+    """A network's error looks like a second force: the structure without it has to come in too."""
+
+    def flawed(x, v, p):
+        return (p["m_i"] + 0.04 * p["m_i"] ** 2 * size(x)[:, 0])[:, None] * trap(x, v, p)
+
+    own = table(flawed, kind="self")
+    first, *_, last = find_structures(own)
+    assert len(first.channels) == 1 and len(last.channels) == 2
+    laws = distill([table(spring), own], ["one"], ENGINE).laws
+
+    def parts(law, kind):
+        return [term for term in law.terms if term.kind == kind]
+
+    assert any(len(law.terms) == 1 and parts(law, "external") for law in laws)
+    beside = [law for law in laws if parts(law, "pair")]
+    assert {len(parts(law, "external")) for law in beside} == {0, 1, 2}
+
+
 @pytest.mark.parametrize("units", [False, True])
 def test_engines_are_told_dimensions_where_the_data_have_units(two_engines, units):
     distill([table(spring), table(quadratic_drag, kind="self")], ["one"], ENGINE, units=units)

@@ -22,7 +22,10 @@ SEEN = {"pair": 0.01, "self": 0.25}
 KEPT = {1: 10, 2: 4, 3: 2}
 """Formulas kept of each profile, by the number of profiles in the structure."""
 SELF_KEPT = 3
-"""Sums of self terms that are tried beside each sum of pair terms."""
+"""Sums of self terms that are tried beside each sum of pair terms, in turns from each structure."""
+
+
+Terms = tuple[Term, ...]
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ def distill(
 
     def laws(asked: Sequence[str]) -> tuple[ForceLaw, ...]:
         formulas = {id(p): offers.formulas(p, asked) for p in every}
-        sums = [_sums(t, found, formulas) for t, found in zip(tables, profiles, strict=True)]
-        few = [s if t.kind == "pair" else s[:SELF_KEPT] for t, s in zip(tables, sums, strict=True)]
-        parts = [*itertools.product(*few), *([part] for some in few for part in some if len(few) > 1)]
+        sums = [[_sums(t, one, formulas) for one in reversed(found)] for t, found in zip(tables, profiles, strict=True)]
+        few = [_all(s) if t.kind == "pair" else _in_turns(s)[:SELF_KEPT] for t, s in zip(tables, sums, strict=True)]
+        parts = [*(itertools.product(*few) if len(few) != 1 else ()), *([part] for some in sums for part in _all(some))]
         joined = (tuple(one for part in some for one in part) for some in parts)
         return tuple(ForceLaw(_named_apart(terms), order, divides_by_mass) for terms in joined)  # type: ignore[arg-type]
 
@@ -83,16 +86,20 @@ def visible(table: MessageTable) -> bool:
     return float(np.mean(share > VISIBLE)) >= SEEN[table.kind]
 
 
-def _sums(
-    table: MessageTable, structures: Sequence[Sequence[Profile]], formulas: dict[int, list[Formula]]
-) -> list[tuple[Term, ...]]:
-    """Sums of terms for one table, best on the messages first: of each structure, the largest first."""
-    out = []
-    for profiles in reversed(structures):
-        kept = [formulas[id(p)][: KEPT[len(profiles)]] for p in profiles]
-        choices = sorted(itertools.product(*kept), key=lambda fs: sum(f.price for f in fs))
-        out += [tuple(term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices]
-    return out
+def _sums(table: MessageTable, profiles: Sequence[Profile], formulas: dict[int, list[Formula]]) -> list[Terms]:
+    """Sums of terms for one structure of a table, best on the messages first."""
+    kept = [formulas[id(p)][: KEPT[len(profiles)]] for p in profiles]
+    choices = sorted(itertools.product(*kept), key=lambda fs: sum(f.price for f in fs))
+    return [tuple(term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices]
+
+
+def _all(sums: Sequence[list[Terms]]) -> list[Terms]:
+    return [*itertools.chain(*sums)]
+
+
+def _in_turns(sums: Sequence[list[Terms]]) -> list[Terms]:
+    """The best of each structure, then the second of each, and so on."""
+    return [terms for turn in itertools.zip_longest(*sums) for terms in turn if terms is not None]
 
 
 def term(table: MessageTable, channel: Channel, formula: Formula) -> Term:
@@ -103,7 +110,7 @@ def term(table: MessageTable, channel: Channel, formula: Formula) -> Term:
     return Term(kind, channel.direction, expression, engines=formula.engines)  # type: ignore[arg-type]
 
 
-def _named_apart(terms: Sequence[Term]) -> tuple[Term, ...]:
+def _named_apart(terms: Sequence[Term]) -> Terms:
     """The terms with their numbers lifted into constants: a0, a1 ... in the first, b0 ... in the second."""
     out = []
     for term, prefix in zip(terms, "abcdefgh", strict=False):

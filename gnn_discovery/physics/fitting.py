@@ -27,8 +27,9 @@ _PARALLEL = 1e-6
 _POWERS = (1.0, -1.0, 0.5)
 """Of a number of the law: a length may stand there as a rate, and its square beside that of a distance."""
 _MOST_PLACES = 200
-_SHARP, _SOFTEST, _SOFTEST_BLURRED = 3e-4, 3.0, 0.3
-"""Of the range: a longer softening makes of a law nearly any smooth one, so it has to be known sharply."""
+_SHARP, _SOFTEST, _SOFTEST_SHAPED = 3e-4, 3.0, 0.3
+"""Of the range: softened for longer, a law with other lengths or exponents is nearly any smooth one, and so is each of
+which little is known."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ class Fitter:
         if free.minimum is None:
             return -3 * high, 3 * high
         if free.meaning == "softening length":
-            return 1e-4 * low, (_SOFTEST if self.rows.relative_error < _SHARP else _SOFTEST_BLURRED) * high
+            alone = form.shape == (name,) and self.rows.relative_error < _SHARP
+            return 1e-4 * low, (_SOFTEST if alone else _SOFTEST_SHAPED) * high
         if free.unit in ("length", "length/time"):
             return 0.05 * low, 30 * high
         return (0.03 / high, 20 / low) if free.unit == "1/length" else (1e-4, 1e4)
