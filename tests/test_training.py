@@ -45,6 +45,19 @@ def test_the_error_falls_to_a_percent_on_a_spring():
 
 
 @pytest.mark.slow
+def test_a_field_and_a_friction_are_learnt_over_their_range():
+    """A centre that attracts by 1/r^2, over two decades of force, and a drag that turns into a push at low speed."""
+
+    def alone(x, v, p):
+        speed = size(v)
+        return -x / (size(x) + 0.1) ** 3 + (1 - speed**2) * v
+
+    split = halves(world(own=alone, count=3000, particles=3))
+    trained = train(split, NetworkConfig(), TrainingConfig(steps=2000), 0)
+    assert weighed_error(trained, split.test) < 0.01
+
+
+@pytest.mark.slow
 def test_what_is_kept_is_the_network_that_predicts_the_held_out_runs_best():
     trained = trained_spring()
     assert weighed_error(trained, SPLIT.valid) == pytest.approx(trained.history[:, 2].min(), rel=1e-3)

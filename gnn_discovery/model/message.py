@@ -3,7 +3,8 @@
 Two node functions (``NetworkConfig.node``):
 
 * ``fixed``: m_i a_i = sum_j message_ij + self_i. The message is the force itself, so it has no gauge
-  (the operator of Han et al., arXiv 2202.00299). ``self_i`` is a small network of x_i, v_i and the properties.
+  (the operator of Han et al., arXiv 2202.00299). ``self_i`` is a small network of x_i, v_i and the properties, with
+  outputs along the velocity and the line to the origin too.
 * ``mlp``: a_i = MLP(sum_j message_ij, v_i, properties_i), as in Cranmer et al., arXiv 2006.11287, section 2.
 
 Each message component is u * exp(w) with two outputs u, w a component (the gate), so that forces over decades
@@ -38,9 +39,12 @@ class MessageNetwork(GraphNetwork):
         self.radial = config.inputs == "relative" and self.size == dim
         self.edge = Gated(pair, self.size + self.radial, hidden, config, rngs)
         self.spread = MLP([pair, config.width, self.size], rngs, last=0.1) if heads == 2 else None
-        fixed, own = config.node == "fixed", self.own_size
-        self.own = Gated(own, dim, [32, 32], config, rngs) if fixed else None
-        self.node = None if fixed else MLP([self.size + own, *hidden, dim], rngs, activation=config.activation)
+        self.along = config.inputs != "raw"
+        if config.node == "fixed":
+            more = (dim + 2, 2) if self.along else (0, 0)
+            self.own = Gated(self.own_size + more[0], dim + more[1], [32, 32], config, rngs)
+        else:
+            self.node = MLP([self.size + self.own_size, *hidden, dim], rngs, activation=config.activation)
 
     def messages(self, edges: dict, sender: dict, receiver: dict, key: jax.Array | None = None) -> dict:
         """Messages (E M) from sender to receiver, in the unit of ``scales.force``; noisy for KL when a key is given."""
@@ -62,13 +66,22 @@ class MessageNetwork(GraphNetwork):
 
     def motion(self, nodes: dict, received: dict) -> dict:
         """Predicted target (N D) from the sum of messages (N M)."""
-        features, total = self.own_features(nodes), received["message"]
+        total = received["message"]
         if self.node is not None:
-            target = self.node(jnp.concatenate([total, features], -1)) * self.scales.force
+            target = self.node(jnp.concatenate([total, self.own_features(nodes)], -1)) * self.scales.force
             return {"target": target, "self": jnp.zeros_like(target)}
-        assert self.own is not None
-        own = self.own(features) * self.scales.force
+        own = self.self_force(nodes) * self.scales.force
         return {"target": (total * self.scales.force + own) / self.mass(nodes["properties"]), "self": own}
+
+    def self_force(self, nodes: dict) -> jax.Array:
+        """(N D), in the unit of ``scales.force``."""
+        features = self.own_features(nodes)
+        if not self.along:
+            return self.own(features)
+        x = nodes["position"] / self.scales.length
+        r = jnp.sqrt(jnp.sum(x**2, -1, keepdims=True) + 1e-30)
+        own = self.own(jnp.concatenate([features, x / r, r, jnp.log(r + 1e-6)], -1))
+        return own[:, :1] * x / r + own[:, 1:2] * unit(nodes["velocity"]) + own[:, 2:]
 
     def pair_features(self, separation: jax.Array, sender: dict, receiver: dict) -> jax.Array:
         s = self.scales

@@ -18,10 +18,15 @@ def prediction_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.
     target = data.target[index].reshape(-1, net.dim)
     mass = net.mass(data.properties[index].reshape(target.shape[0], -1))
     error = jnp.sqrt(jnp.sum(((out.nodes["target"] - target) * mass) ** 2, -1) + 1e-30)
-    size = jnp.sqrt(jnp.sum((target * mass) ** 2, -1))
-    here = data.present[index].reshape(-1)
+    return jnp.sum(error * _weight(net, data, index, floor)) / jnp.sum(data.present[index])
+
+
+def _weight(net: GraphNetwork, data: GraphData, index: jax.Array, floor: float) -> jax.Array:
+    """(B N,) what a force counts for: 1 / (scale + |F|), ``floor`` scales; absent ones nothing."""
+    target = data.target[index].reshape(-1, net.dim)
+    size = jnp.sqrt(jnp.sum((target * net.mass(data.properties[index].reshape(target.shape[0], -1))) ** 2, -1))
     scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
-    return jnp.sum(here * error / (floor * scale + size)) / jnp.sum(here)
+    return data.present[index].reshape(-1) / (floor * scale + size)
 
 
 def absolute_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float = 1.0) -> jax.Array:
@@ -72,7 +77,7 @@ def loss(
     if "velocity" in out.nodes:
         total += velocity_error(net, out, data, index, config.loss)
     if network.node != "mlp":
-        total += config.own / config.floor * _plainness(net, out, data, index)
+        total += config.own * _plainness(net, out, data, index, config.floor)
     return total
 
 
@@ -84,19 +89,19 @@ def displaced(graph: Graph, sigma: float, key: jax.Array) -> Graph:
     return graph._replace(nodes={**graph.nodes, "position": moved})
 
 
-def _plainness(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array) -> jax.Array:
+def _plainness(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float) -> jax.Array:
     """Mean over particles of the self force, twice the pair forces off the line of centres, and for particular bodies
-    a tenth of the whole pair forces, in units of the typical force: of the sums that explain the motion alike, the
-    plain one. A field is left to the particles, what is central to the pairs, and no body pulls that need not."""
-    scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
-    here = data.present[index].reshape(-1)
-    gather = lambda lengths: jax.ops.segment_sum(lengths, out.receivers, len(scale)) * net.scales.force  # noqa: E731
-    total = here * _length(out.nodes["self"])
+    a tenth of the whole pair forces, weighed as errors are, so that no large force is dearer than its error: of the
+    sums that explain the motion alike, the plain one. A field is left to the particles, what is central to the pairs,
+    and no body pulls that need not."""
+    weight = _weight(net, data, index, floor)
+    gather = lambda lengths: jax.ops.segment_sum(lengths, out.receivers, len(weight)) * net.scales.force  # noqa: E731
+    total = _length(out.nodes["self"])
     if "across" in out.edges:
         total += 2.0 * gather(_length(out.edges["across"]))
     if net.strength is not None:
         total += 0.1 * gather(_length(out.edges["message"]))
-    return jnp.sum(total / scale) / jnp.sum(here)
+    return jnp.sum(total * weight) / jnp.sum(data.present[index])
 
 
 def _length(vectors: jax.Array) -> jax.Array:
