@@ -319,6 +319,12 @@ def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pai
     assert {len(parts(law, "external")) for law in beside} == {0, 1, 2}
 
 
+def test_of_two_forces_added_up_at_most_one_jumps(two_engines, monkeypatch):
+    monkeypatch.setattr(formulas, "find_jump", lambda profile: len(profile.variable) // 2)
+    laws = [law for law in distill([table(both, charges=True)], ["one"], ENGINE).laws if len(law.terms) == 2]
+    assert {sum("Piecewise" in term.expression.text for term in law.terms) for law in laws} == {0, 1}
+
+
 @pytest.mark.parametrize("units", [False, True])
 def test_engines_are_told_dimensions_where_the_data_have_units(two_engines, units):
     distill([table(spring), table(quadratic_drag, kind="self")], ["one"], ENGINE, units=units)

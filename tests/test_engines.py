@@ -232,6 +232,13 @@ def test_refinement_ties_and_drops_constants():
     assert skeletons(refine([clumsy], problem, 30, "test"))[-1] == Expression.parse("c0/(r + c1)**2")
 
 
+def test_a_power_that_is_there_to_be_a_corner_is_not_offered():
+    """r + r**-100 follows a line and a rise at its lower end: the line stays, the power goes."""
+    problem, _ = profile("2.0*r + 1e-30*r**-100", 0.5, 3.0)
+    raw = [Expression.parse(text) for text in ("1.9*r + 1e-30*r**-100", "1.9*r")]
+    assert skeletons(refine(raw, problem, 30, "test")) == [Expression.parse("c0*r")]
+
+
 def test_a_constant_target_gives_no_formula_and_no_error():
     for engine in (Operon(), Sparse()):
         assert solve(engine, Problem({"r": np.linspace(1, 2, 50)}, np.zeros(50))) == []

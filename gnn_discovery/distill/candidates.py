@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import sympy
 
 from gnn_discovery.distill.channel import Channel
 from gnn_discovery.distill.formulas import Formula, regress
@@ -87,10 +88,24 @@ def visible(table: MessageTable) -> bool:
 
 
 def _sums(table: MessageTable, profiles: Sequence[Profile], formulas: dict[int, list[Formula]]) -> list[Terms]:
-    """Sums of terms for one structure of a table, best on the messages first."""
-    kept = [formulas[id(p)][: KEPT[len(profiles)]] for p in profiles]
+    """Sums of terms for one structure of a table, best on the messages first; of several formulas at most one jumps,
+    where that can be: each threshold has to be searched beside the others."""
+    kept = [_kept(formulas[id(p)], KEPT[len(profiles)]) for p in profiles]
     choices = sorted(itertools.product(*kept), key=lambda fs: sum(f.price for f in fs))
+    most = max(1, min(sum(map(_jumps, fs)) for fs in choices))
+    choices = [fs for fs in choices if sum(map(_jumps, fs)) <= most]
     return [tuple(term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices]
+
+
+def _kept(formulas: Sequence[Formula], count: int) -> list[Formula]:
+    """The best few, the last of them one that does not jump where none of the others is."""
+    best = list(formulas[:count])
+    smooth = [f for f in formulas if not _jumps(f)][:1]
+    return [*best[:-1], *smooth] if smooth and all(map(_jumps, best)) else best
+
+
+def _jumps(formula: Formula) -> bool:
+    return bool(formula.expression.sympy.has(sympy.Piecewise))
 
 
 def _all(sums: Sequence[list[Terms]]) -> list[Terms]:

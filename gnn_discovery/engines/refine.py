@@ -26,6 +26,8 @@ WORTHWHILE = 0.95
 PRICE_OF_SIMPLICITY = 8.0
 """A simplification may raise the loss by this factor; the front keeps both."""
 LOSS_FLOOR = 1e-24
+STEEPEST = 40.0
+"""The largest exponent: a steeper power is there to be an exponential, or a corner, and no fit holds on to it."""
 
 Residual = Callable[[Float[np.ndarray, " n"]], np.ndarray]
 """Constants (n,) to residuals (K,) whose squares sum to the loss."""
@@ -75,12 +77,12 @@ class Refiner:
         return Form(skeleton, dict(zip(names, values.tolist(), strict=True)), loss)
 
     def form(self, expression: Expression) -> Form | None:
-        """The expression with its constants lifted and fitted; None where it is no formula of the inputs."""
+        """The expression with its constants lifted and fitted; None of no formula of the inputs, or too steep a one."""
         skeleton, start = expression.lift_constants(_CONSTANT)
         if not skeleton.names & set(self.problem.names) or has_variable_exponent(skeleton, start):
             return None
         form = self.fit(skeleton, start)
-        return form if np.isfinite(form.loss) and form.loss < 1 else None
+        return form if np.isfinite(form.loss) and form.loss < 1 and _steepest(form) <= STEEPEST else None
 
     def loss(self, expression: Expression) -> float:
         """The loss over all rows; nan where the expression is not finite on them."""
@@ -106,12 +108,26 @@ def minimise(residual: Residual, start: Float[np.ndarray, " n"], calls: int) -> 
 def has_variable_exponent(skeleton: Expression, constants: Iterable[str]) -> bool:
     """Whether a variable stands in an exponent, as in ``r**(-1.2*m)``."""
     constants = set(constants)
-    return any(
-        isinstance(part, ast.Name) and part.id not in constants
-        for node in ast.walk(ast.parse(skeleton.text, mode="eval"))
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
-        for part in ast.walk(node.right)
-    )
+    parts = (part for exponent in _exponents(skeleton) for part in ast.walk(exponent))
+    return any(isinstance(part, ast.Name) and part.id not in constants for part in parts)
+
+
+def _exponents(skeleton: Expression) -> list[ast.expr]:
+    """What stands in exponents."""
+    tree = ast.parse(skeleton.text, mode="eval")
+    return [node.right for node in ast.walk(tree) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)]
+
+
+def _steepest(form: Form) -> float:
+    """The largest exponent that is a number, without its sign."""
+    sizes = [0.0]
+    for part in _exponents(form.skeleton):
+        number = part.operand if isinstance(part, ast.UnaryOp) else part
+        if isinstance(number, ast.Constant):
+            sizes.append(abs(float(number.value)))  # type: ignore[arg-type]
+        elif isinstance(number, ast.Name) and number.id in form.values:
+            sizes.append(abs(form.values[number.id]))
+    return max(sizes)
 
 
 def refine(raw: Iterable[Expression], problem: Problem, max_complexity: int, engine: str) -> list[Candidate]:
@@ -232,11 +248,7 @@ def _best_move(refiner: Refiner, form: Form) -> Form | None:
 
 
 def _moves(form: Form, names: list[str], values: np.ndarray) -> list[_Move]:
-    exponents = {
-        node.right.id
-        for node in ast.walk(ast.parse(form.skeleton.text, mode="eval"))
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Name)
-    }
+    exponents = {part.id for part in _exponents(form.skeleton) if isinstance(part, ast.Name)}
     moves = []
     for k, (name, value) in enumerate(zip(names, values, strict=True)):
         if name in exponents:

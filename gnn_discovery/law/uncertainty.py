@@ -50,8 +50,8 @@ def jackknife(problem: Problem, theta: np.ndarray, drift: np.ndarray | None = No
             spread = np.linalg.inv(h) * (float(np.sum(residual**2)) / freedom)
     else:
         spread = np.diag(np.full(len(size), np.inf))
-    rounding = np.diag((8 * np.finfo(float).eps * theta[free]) ** 2)
     with np.errstate(all="ignore"):  # infinite where the data say nothing
+        rounding = np.diag((8 * np.finfo(float).eps * theta[free]) ** 2)
         covariance[np.ix_(free, free)] = spread / np.outer(size, size) + rounding
     return step, covariance
 
