@@ -176,6 +176,7 @@ def test_the_force_is_read_as_the_slope_of_the_energy():
         ("m_i*(r - 1)**2", "m_i*(r**2 - 2*r)"),
         ("3*m_i*m_j*(log(0.7*(r + 0.01)) + 2)", "3*m_i*m_j*log(r + 0.01)"),
         ("-m_i*m_j/r", "-m_i*m_j/r"),
+        ("(r + 0.1)**30*m_i*(r**2 + 1)**20", "(r + 0.1)**30*m_i*(r**2 + 1)**20"),
     ],
 )
 def test_what_does_not_change_is_left_out_of_an_energy(text, left):
@@ -219,6 +220,16 @@ def test_energies_become_formulas_that_are_held_against_the_true_force(energy, f
     assert said["pair_recovered"] and said["self_recovered"], said
     wrong = learnt_energies(found, [{"kind": "pair", "direction": "radial", "expression": f"2*{force}"}], data)
     assert not wrong["pair_recovered"]
+
+
+@pytest.mark.slow
+def test_what_a_network_of_damped_motion_says_of_speeds_is_no_energy_of_the_distance():
+    table = scalar("pair", lambda r, of: np.exp(-r))
+    approach = np.sum(table.velocity * table.position, -1, keepdims=True) / size(table.position)
+    table = replace(table, contributions=table.contributions * approach)
+    found = distill_energies((table, scalar("self", KINETIC)), ("operon",), EngineConfig(evaluations=20_000))
+    assert found.pair is None or found.pair.names <= {"r", *table.properties}
+    assert found.own is not None
 
 
 @pytest.mark.parametrize("change", [{"order": 1}, {}], ids=["first order", "bodies without masses"])

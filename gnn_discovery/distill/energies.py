@@ -14,12 +14,15 @@ from gnn_discovery.distill.fit import weights
 from gnn_discovery.distill.formulas import NOISE, PRICE, regress
 from gnn_discovery.distill.profile import read_profiles
 from gnn_discovery.distill.structure import find_structures
+from gnn_discovery.errors import DataError
 from gnn_discovery.expression import Expression
 from gnn_discovery.law.record import Constant, Term
 from gnn_discovery.law.text import term_text
 from gnn_discovery.symbolic import EngineConfig
 from gnn_discovery.table import MessageTable
 from gnn_discovery.types import Kind
+
+EXPANDED = 4
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,24 @@ def _best(
         length = short.complexity + len(short.lift_constants()[1])  # so p**2 is shorter than p**1.998
         return math.log(max(loss, NOISE)) + PRICE * length if math.isfinite(loss) else math.inf
 
-    best = min(formulas, key=lambda f: (price(f), f.text), default=None)
+    there = (f for f in formulas if f.names <= inputs.keys())
+    best = min(there, key=lambda f: (price(f), f.text), default=None)
     return None if best is None else changing(best, variable)
 
 
 def changing(formula: Expression, variable: str) -> Expression:
-    """The addends that change with the variable, of a quotient its partial fractions."""
+    """The addends that change with the variable, of a quotient its partial fractions; all of what has a higher power of
+    a sum than `EXPANDED`, which would be multiplied out to a page."""
+    if any(p.base.is_Add and abs(p.exp) > EXPANDED for p in formula.sympy.atoms(sympy.Pow) if p.exp.is_number):
+        return formula
     symbol = sympy.Symbol(variable)
     factor, tree = formula.sympy.as_independent(symbol, as_Add=False)
     tree = sympy.apart(tree, symbol) if tree.is_rational_function(symbol) else tree
     still, rest = sympy.expand_log(factor * tree, force=True).expand().as_independent(symbol, as_Add=True)
-    return formula if still == 0 else Expression.from_sympy(rest)
+    try:
+        return formula if still == 0 else Expression.from_sympy(rest)
+    except DataError:  # longer than a formula may be
+        return formula
 
 
 def _text(kind: Kind, formula: Expression | None) -> str | None:
