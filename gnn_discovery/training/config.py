@@ -64,5 +64,5 @@ class TrainingConfig:
     shift: float = 0.0
     l1: float = 1e-2
     kl: float = 1e-3
-    own: float = 1e-1
+    own: float = 5e-2
     patience: int | None = 6
