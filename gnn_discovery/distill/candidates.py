@@ -92,7 +92,7 @@ def _sums(table: MessageTable, profiles: Sequence[Profile], formulas: dict[int, 
     where that can be: each threshold has to be searched beside the others."""
     kept = [_kept(formulas[id(p)], KEPT[len(profiles)]) for p in profiles]
     choices = sorted(itertools.product(*kept), key=lambda fs: sum(f.price for f in fs))
-    most = max(1, min(sum(map(_jumps, fs)) for fs in choices))
+    most = max(1, min((sum(map(_jumps, fs)) for fs in choices), default=0))
     choices = [fs for fs in choices if sum(map(_jumps, fs)) <= most]
     return [tuple(term(table, p.channel, f) for p, f in zip(profiles, fs, strict=True)) for fs in choices]
 

@@ -22,7 +22,7 @@ def prediction_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.
 
 
 def _weight(net: GraphNetwork, data: GraphData, index: jax.Array, floor: float) -> jax.Array:
-    """(B N,) what a force counts for: 1 / (scale + |F|), ``floor`` scales; absent ones nothing."""
+    """(B N,) what one unit of force counts for: 1 / (floor * scale + |F|), and nothing where no particle is."""
     target = data.target[index].reshape(-1, net.dim)
     size = jnp.sqrt(jnp.sum((target * net.mass(data.properties[index].reshape(target.shape[0], -1))) ** 2, -1))
     scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
