@@ -15,19 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gnn_discovery_replication.form_comparison import FormComparison, compare_with_true_law
+from gnn_discovery_replication.no_network_baseline import laws_without_network
+from gnn_discovery_replication.node_law_comparison import compare_node_laws
 from gnn_discovery_simulations.haloes import Haloes
 
 from gnn_discovery import pipeline
 from gnn_discovery.errors import GnnDiscoveryError, NoResult
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term, refit
-from gnn_discovery.law.text import from_dict, to_dict
-from gnn_discovery.nodes import RelateConfig, relate
+from gnn_discovery.estimation.refit import refit
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.laws.text import from_dict, to_dict
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.replication.baseline import laws_without_network
-from gnn_discovery.replication.criterion import Score, score
-from gnn_discovery.replication.static import score_nodes
-from gnn_discovery.simulator import SimulationConfig, resolve
+from gnn_discovery.simulators import SimulationConfig, resolve_simulator
+from gnn_discovery.static_graphs import NodeDiscoveryConfig, discover_node_law
+from gnn_discovery.symbolic.expression import Expression
 
 Terms = Sequence[Mapping[str, Any]]
 
@@ -40,15 +41,15 @@ def law(system: str, dim: int | None, seed: int, network: Mapping[str, Any], bas
     """
     config = DiscoverConfig(seed=seed, simulation=SimulationConfig(dim=dim, seed=seed))
     config = replace(config, network=replace(config.network, **network))
-    truth = resolve(system).true_law(config.simulation)  # type: ignore[attr-defined]  # built-in systems have one
+    truth = resolve_simulator(system).true_law(config.simulation)  # type: ignore[attr-defined]  # built-in systems have one
     given, start = circumstances(), time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         found = pipeline.discover(system, config, directory=Path(name))
         seconds = time.perf_counter() - start
         kept = Path(name) / "candidates.json"
         read = json.loads(kept.read_text())["from_messages"] if kept.exists() else []
-    own = score(found.law, truth)
-    first = score(from_dict(read[0]), truth) if read else None
+    own = compare_with_true_law(found.law, truth)
+    first = compare_with_true_law(from_dict(read[0]), truth) if read else None
     messages = dict(found.messages)
     return {
         "exact": own.exact,
@@ -77,13 +78,13 @@ def law(system: str, dim: int | None, seed: int, network: Mapping[str, Any], bas
 
 def without_network(system: str, config: DiscoverConfig, truth: Terms) -> dict[str, Any]:
     """How the law that the accelerations alone give away stands against the true one."""
-    data = pipeline.observe(pipeline.load(system, config.simulation), config)
+    data = pipeline.prepare_dataset(pipeline.load_motion(system, config.simulation), config)
     law, first = "", None
     try:
         candidate, chosen = laws_without_network(data, config)
-        first, own, law = score(candidate, truth), score(chosen, truth), str(chosen)
+        first, own, law = compare_with_true_law(candidate, truth), compare_with_true_law(chosen, truth), str(chosen)
     except (GnnDiscoveryError, np.linalg.LinAlgError) as error:
-        own = Score(False, None, None, str(error))
+        own = FormComparison(False, None, None, str(error))
     return {
         "without_network": own.exact,
         "without_network_why": own.why,
@@ -128,7 +129,7 @@ def solar_system(seed: int) -> dict[str, Any]:
 
 def free_exponent(config: DiscoverConfig) -> tuple[float, float | None]:
     """The exponent p of -m_j r**p where it is left free, fitted together with all source strengths."""
-    data = pipeline.observe(pipeline.load("solar-system", config.simulation), config)
+    data = pipeline.prepare_dataset(pipeline.load_motion("solar-system", config.simulation), config)
     power = Term("pair", "radial", Expression.parse("-m_j*r**p"), {"p": Constant(-2.1)})
     fitted = refit(ForceLaw((power,)), data.train, latent=("m",)).law.terms[0].constants["p"]
     return fitted.value, fitted.std
@@ -139,11 +140,11 @@ def haloes(seed: int) -> dict[str, Any]:
     given, start = circumstances(), time.perf_counter()
     generator = Haloes()
     graph = generator.graph(seed)
-    found = relate(graph, RelateConfig(seed=seed))
+    found = discover_node_law(graph, NodeDiscoveryConfig(seed=seed))
     seconds = time.perf_counter() - start
     missed = np.abs(generator.exact(graph) - graph.target)
     true = tuple(float(missed[part].mean()) for part in (found.parts.test, found.parts.dense))
-    own = score_nodes(found.law, generator.true_law(), graph)
+    own = compare_node_laws(found.law, generator.true_law(), graph)
     constants = {n: {"value": c.value, "std": c.std, "true": own.true.get(n)} for n, c in found.law.constants.items()}
     return {
         "exact": own.exact,
@@ -152,7 +153,7 @@ def haloes(seed: int) -> dict[str, Any]:
         "constants": constants,
         "errors": {**found.errors, "true formula": true},
         "engines": found.outcome,
-        "links": [float(graph.links[part].mean()) for part in (found.parts.test, found.parts.dense)],
+        "links": [float(graph.in_degree[part].mean()) for part in (found.parts.test, found.parts.dense)],
         "status": found.status,
         "match": None,
         "reason": found.reason,
@@ -176,7 +177,7 @@ def command(arguments: Sequence[str], repeats: int = 1) -> dict[str, Any]:
 
 def full_set(system: str) -> dict[str, Any]:
     """The paper's set of one system: 10,000 runs of 500 steps, four particles in 2D; time, and energy kept."""
-    simulator: Any = resolve(system)
+    simulator: Any = resolve_simulator(system)
     given, start = circumstances(), time.perf_counter()
     runs = simulator.simulate(SimulationConfig(runs=10_000, frames=100))
     seconds = time.perf_counter() - start

@@ -41,8 +41,8 @@ def _fit(index: int, given: NoisySet) -> dict[str, Any]:
     config = DiscoverConfig()
     truth, found = given.of(given.law).value, None
     try:
-        data = pipeline.observe(pipeline.load(given.runs, config.simulation), config)
-        found = given.of(pipeline.settle(given.start, data, config))
+        data = pipeline.prepare_dataset(pipeline.load_motion(given.runs, config.simulation), config)
+        found = given.of(pipeline.estimate_constants(given.start, data, config))
     except (GnnDiscoveryError, np.linalg.LinAlgError) as error:
         why = str(error)
     else:

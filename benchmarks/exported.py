@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from gnn_discovery.export import export
+from gnn_discovery.export import export_to_format
 from gnn_discovery.export import sympy as sympy_format
 from gnn_discovery.export import text as text_format
-from gnn_discovery.export.arrays import NAMES
-from gnn_discovery.export.central import central
-from gnn_discovery.export.openmm import energy
-from gnn_discovery.law import ForceLaw
-from gnn_discovery.law.text import to_dict
+from gnn_discovery.export.array_function import ARRAY_FUNCTION_NAMES
+from gnn_discovery.export.central_force import central_force
+from gnn_discovery.export.openmm import pair_energy
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.text import to_dict
 
 Properties = Mapping[str, np.ndarray]
 Accelerations = Callable[[ForceLaw, np.ndarray, np.ndarray, Properties], np.ndarray]
@@ -47,17 +47,19 @@ def _read_back(law: ForceLaw, again: ForceLaw) -> ForceLaw:
 
 def by_text(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
     """The law that the text reads back to, which has to be the same."""
-    return _read_back(law, text_format.read(export(law, "text"))).acceleration(x, v, p)
+    return _read_back(law, text_format.law_from_yaml(export_to_format(law, "text"))).acceleration(x, v, p)
 
 
 def by_sympy(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
     """The law that the SymPy file reads back to, which has to be the same."""
-    return _read_back(law, sympy_format.read(module(export(law, "sympy"))["law"])).acceleration(x, v, p)
+    return _read_back(law, sympy_format.law_from_sympy(module(export_to_format(law, "sympy"))["law"])).acceleration(
+        x, v, p
+    )
 
 
 def by_numpy(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
     """The NumPy file, run."""
-    return module(export(law, "numpy"))[NAMES[law.order]](x, v, p)
+    return module(export_to_format(law, "numpy"))[ARRAY_FUNCTION_NAMES[law.order]](x, v, p)
 
 
 def by_jax(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
@@ -65,13 +67,13 @@ def by_jax(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.nda
     import jax
 
     with jax.enable_x64(True):
-        return np.asarray(module(export(law, "jax"))[NAMES[law.order]](x, v, p))
+        return np.asarray(module(export_to_format(law, "jax"))[ARRAY_FUNCTION_NAMES[law.order]](x, v, p))
 
 
 def by_c(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
     """The C file, compiled by ``cc`` and called."""
-    source, (n, dim) = export(law, "c"), x.shape
-    names = re.findall(r"\*p_(\w+)", source.partition(f"void {NAMES[law.order]}(")[2].partition(")")[0])
+    source, (n, dim) = export_to_format(law, "c"), x.shape
+    names = re.findall(r"\*p_(\w+)", source.partition(f"void {ARRAY_FUNCTION_NAMES[law.order]}(")[2].partition(")")[0])
     arrays = [np.ascontiguousarray(a, dtype=float) for a in (x, v, *(with_inferred(law, p)[name] for name in names))]
     result = np.empty_like(arrays[0])
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +81,7 @@ def by_c(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarr
         file.write_text(source, encoding="utf-8")
         flags = ["-std=c99", "-Wall", "-Werror", "-ffp-contract=off", "-shared", "-fPIC"]
         subprocess.run(["cc", *flags, str(file), "-o", str(library), "-lm"], check=True)
-        function = getattr(ctypes.CDLL(str(library)), NAMES[law.order])
+        function = getattr(ctypes.CDLL(str(library)), ARRAY_FUNCTION_NAMES[law.order])
         function(ctypes.c_int(n), ctypes.c_int(dim), *(ctypes.c_void_p(a.ctypes.data) for a in (*arrays, result)))
     return result
 
@@ -103,8 +105,8 @@ def openmm_context(law: ForceLaw, p: Properties, integrator: Any) -> Any:
     """A context of the exported force; forces are in kJ/mol/nm."""
     import openmm
 
-    force = module(export(law, "openmm", DISTANCES))["force"]
-    assert energy(law, DISTANCES)[0] == force.getEnergyFunction()
+    force = module(export_to_format(law, "openmm", DISTANCES))["force"]
+    assert pair_energy(law, DISTANCES)[0] == force.getEnergyFunction()
     names = [force.getPerParticleParameterName(k) for k in range(force.getNumPerParticleParameters())]
     given = with_inferred(law, p)
     system = openmm.System()
@@ -117,7 +119,7 @@ def openmm_context(law: ForceLaw, p: Properties, integrator: Any) -> Any:
 
 def masses(law: ForceLaw, p: Properties, count: int) -> np.ndarray:
     """What the export says of the masses, as numbers."""
-    name = central(law, "openmm").mass
+    name = central_force(law, "openmm").mass
     return np.ones(count) if name is None else with_inferred(law, p)[name]
 
 
@@ -128,7 +130,7 @@ def by_jax_md(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.
 
     with jax.enable_x64(True):
         given = with_inferred(law, p)
-        made = module(export(law, "jax-md", DISTANCES))["energy_fn"]
+        made = module(export_to_format(law, "jax-md", DISTANCES))["energy_fn"]
         names = made.__code__.co_varnames[1 : made.__code__.co_argcount]
         total = made(space.free()[0], *[jax.numpy.asarray(given[name]) for name in names])
         force = quantity.force(total)(jax.numpy.asarray(x))
@@ -171,7 +173,7 @@ def lammps_forces(style: list[str], x: np.ndarray, charges: np.ndarray) -> np.nd
 def by_lammps_lepton(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
     """LAMMPS's pair_style lepton, each particle of a type of its own."""
     given = with_inferred(law, p)
-    lines = [line for line in export(law, "lammps-lepton", DISTANCES).splitlines() if line and line[0] != "#"]
+    lines = [line for line in export_to_format(law, "lammps-lepton", DISTANCES).splitlines() if line and line[0] != "#"]
     style, coefficients = lines
     names = sorted(set(re.findall(r"\$\{(\w+)_[ij]\}", coefficients)))
     commands = [style]

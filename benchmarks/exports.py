@@ -19,7 +19,7 @@ from random_laws import random_law, random_motion
 from table import read_cells
 
 from gnn_discovery.errors import UsageError
-from gnn_discovery.export import export
+from gnn_discovery.export import export_to_format
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
 
@@ -41,7 +41,7 @@ def hold(first: int, count: int, seed: int) -> dict[str, Any]:
         x, v, p = random_motion(rng, law, dim)
         expected = law.acceleration(x, v, p)
         assert np.isfinite(expected).all(), f"law {k} has no finite force"
-        export(law, "latex")
+        export_to_format(law, "latex")
         for name, found in formats.items():
             if found["missing"]:
                 continue

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from noisy_sets import draw
 
-from gnn_discovery.readers import write
-from gnn_discovery.simulator import SimulationConfig, resolve
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.data.readers import write_trajectories
+from gnn_discovery.data.trajectory import Trajectory
+from gnn_discovery.simulators import SimulationConfig, resolve_simulator
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "frozen"
@@ -66,12 +66,12 @@ PREPARED = {"explain": ["discover", "charge", "--seed", "2", "--quiet", "--out",
 def files(folder: Path) -> None:
     """Write the motion that the cases read from files."""
     for k in range(4):
-        write(folder / f"noisy-{k}.npz", draw(2026, k).runs)
-    gravity = resolve("gravity").simulate(SimulationConfig(runs=24, frames=200, seed=5))
+        write_trajectories(folder / f"noisy-{k}.npz", draw(2026, k).runs)
+    gravity = resolve_simulator("gravity").simulate(SimulationConfig(runs=24, frames=200, seed=5))
     rng = np.random.default_rng(5)
     spread = np.std([run.positions for run in gravity])
     noise = (1e-4 * spread * rng.standard_normal(run.positions.shape) for run in gravity)
-    write(
+    write_trajectories(
         folder / "noisy-gravity.npz",
         [
             replace(run, positions=run.positions + one, velocities=None, accelerations=None)
@@ -79,8 +79,8 @@ def files(folder: Path) -> None:
         ],
     )
     astronomical = {"length": "AU", "time": "yr", "m": "M_sun"}
-    write(folder / "astronomical.npz", [_with(run, astronomical) for run in gravity])
-    write(folder / "stated.h5", [_with(run, {"length": "nm", "time": "ps", "m": "Da"}) for run in gravity])
+    write_trajectories(folder / "astronomical.npz", [_with(run, astronomical) for run in gravity])
+    write_trajectories(folder / "stated.h5", [_with(run, {"length": "nm", "time": "ps", "m": "Da"}) for run in gravity])
 
 
 def _with(run: Trajectory, units: dict[str, str]) -> Trajectory:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.data.trajectory import Trajectory
+from gnn_discovery.simulators import SimulationConfig
 
 
 class Vortices:
@@ -27,7 +27,9 @@ class Vortices:
             velocities = np.array([_velocity(x, strength) for x in positions])
             times = 0.02 * np.arange(60)
             runs.append(
-                Trajectory(times=times, positions=positions, velocities=velocities, properties={"circulation": strength})
+                Trajectory(
+                    times=times, positions=positions, velocities=velocities, properties={"circulation": strength}
+                )
             )
         return runs
 

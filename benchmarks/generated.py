@@ -13,13 +13,13 @@ from typing import Literal
 import numpy as np
 
 from gnn_discovery import FunctionSimulator, Trajectory
+from gnn_discovery.catalogue.equivalence import compare_with_catalogue
+from gnn_discovery.catalogue.known_law import FreeConstant, KnownLaw, load_catalogue, soften
+from gnn_discovery.data.dataset import assemble_dataset
 from gnn_discovery.errors import DataError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term
-from gnn_discovery.physics.catalogue import FreeConstant, KnownLaw, catalogue, soften
-from gnn_discovery.physics.equivalence import compare
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.snapshots import assemble
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery.symbolic.expression import Expression
 
 Kind = Literal["known", "altered", "none"]
 
@@ -151,7 +151,7 @@ def _nothing(rng: np.random.Generator) -> System:
 def _known(rng: np.random.Generator) -> System:
     """A law of the catalogue, every third with a second one that acts on each particle alone or from outside."""
     plain = [
-        law for law in catalogue().laws if law.softened is None and law.order != 1 and law.properties <= {"m", "q"}
+        law for law in load_catalogue().laws if law.softened is None and law.order != 1 and law.properties <= {"m", "q"}
     ]
     chosen = [_maybe_soft(rng, plain[rng.integers(len(plain))])]
     others = [law for law in plain if law.kind != "pair"]
@@ -195,7 +195,7 @@ def _altered(rng: np.random.Generator) -> System:
 
 def _is_new(system: System, runs: Sequence[Trajectory]) -> bool:
     """Whether some part of the law is unlike every known law, and every sum that would be called known."""
-    comparison = compare(system.law, assemble(runs, 2, "generated"))
+    comparison = compare_with_catalogue(system.law, assemble_dataset(runs, 2, "generated"))
     return any(not c.nearest or c.nearest[0].deviation > APART for c in comparison.channels)
 
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from command import HERE, arguments, fill
+from gnn_discovery_replication.results import median_with_range
+from gnn_discovery_replication.tables import markdown_table
 from table import every_law, made_with, read_cells, values
 
-from gnn_discovery.replication.results import spread
-from gnn_discovery.replication.tables import markdown
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
 
@@ -44,13 +44,13 @@ def write_table(seeds: int) -> str:
         "software sees the true one before.",
         made_with(records, seeds),
         f"Form found: **{len(exact)} of {len(records)}**. Its constants: the worst of each law is off by "
-        f"{spread(values(exact, 'constants_error'), '{:.1%}'.format)}; {sum(a <= 2 for a in away)} of {len(away)} are "
+        f"{median_with_range(values(exact, 'constants_error'), '{:.1%}'.format)}; {sum(a <= 2 for a in away)} of {len(away)} are "
         "within two of their standard errors.",
         "Mean absolute error, in units of that of the best constant there; median over seeds, with the range:",
-        markdown(("predicted by", "low density, held out", "high density"), [_row(who, done) for who in WHO]),
-        f"On high density the law errs by {spread([_ratio(v, 'network') for v in done], '{:.2f}'.format)} of what the "
+        markdown_table(("predicted by", "low density, held out", "high density"), [_row(who, done) for who in WHO]),
+        f"On high density the law errs by {median_with_range([_ratio(v, 'network') for v in done], '{:.2f}'.format)} of what the "
         f"network does ({PUBLISHED} in the paper, on another catalogue), and by "
-        f"{spread([_ratio(v, 'true formula') for v in done], '{:.3f}'.format)} of what the true formula does.",
+        f"{median_with_range([_ratio(v, 'true formula') for v in done], '{:.3f}'.format)} of what the true formula does.",
         *every_law(records),
     ]
     out = HERE / "results" / "haloes.md"
@@ -64,7 +64,7 @@ def _away(constant: Mapping[str, float]) -> float:
 
 def _row(who: str, done: Sequence[Record]) -> list[str]:
     places = [[v["errors"][who][k] / v["errors"]["constant"][k] for v in done] for k in (0, 1)]
-    return [who, *(spread(place, "{:.3f}".format) for place in places)]
+    return [who, *(median_with_range(place, "{:.3f}".format) for place in places)]
 
 
 def _ratio(value: Record, other: str) -> float:

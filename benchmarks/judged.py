@@ -12,10 +12,10 @@ from cells import circumstances
 from generated import Kind, generate, noisy
 
 from gnn_discovery import Trajectory, pipeline
-from gnn_discovery.physics.catalogue import catalogue
-from gnn_discovery.physics.judge import NO_INTERACTION
+from gnn_discovery.catalogue.known_law import load_catalogue
+from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.training import TrainingConfig
+from gnn_discovery.validation.decision import NO_INTERACTION
 
 SMALL, SHORT = (40, 50), TrainingConfig(steps=1000)
 """Runs and frames of motion without a law, and how long networks are trained on it."""
@@ -66,7 +66,7 @@ def _judge(runs: Sequence[Trajectory], config: DiscoverConfig) -> dict[str, Any]
 
 def named(known: Sequence[str], labels: Sequence[str | None]) -> bool:
     """Whether every law is named, in the match or in an alternative; a softened law has another name than the bare."""
-    names = sorted((law.name for law in catalogue().laws), key=len, reverse=True)
+    names = sorted((law.name for law in load_catalogue().laws), key=len, reverse=True)
     said = set()
     for label in filter(None, labels):
         rest = label

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.simulator.function import FunctionSimulator
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.data.trajectory import Trajectory
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery.simulators.user_function import FunctionSimulator
+from gnn_discovery.symbolic.expression import Expression
 
 NOISE = 1e-3
 """Of the positions, in parts of their spread."""

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 from cells import circumstances
+from gnn_discovery_replication.results import median_with_range
+from gnn_discovery_replication.tables import markdown_table
 
-from gnn_discovery.replication.results import spread
-from gnn_discovery.replication.tables import markdown
 from gnn_discovery.runs import environment
 from gnn_discovery.runs.cells import child_environment
 from gnn_discovery.runs.files import read_json, write_bytes, write_json
@@ -161,7 +161,7 @@ def table(record: Record) -> str:
         "Medians, with the range in brackets; the ratio is that of turns side by side. Where other processes want the "
         "core too, processor time is the fairer figure.",
         f"Processor time, ours over the peer's: **{ratio:.2f}** (at least 0.50, aim 0.33).",
-        markdown(("", "PyTorch Geometric", "ours", "ours / peer"), rows),
+        markdown_table(("", "PyTorch Geometric", "ours", "ours / peer"), rows),
         f"A step is {operations / 1e9:.2f} GFLOP in products of matrices, and the same for both: the L1 norm needs "
         "each message, so none of them can be left out. With nothing but these, at the rate that such products alone "
         f"reach here, the ratio would be {bound:.2f}. Much of it is this rate, which depends on the processor and on "
@@ -184,8 +184,8 @@ def _rates(record: Record, name: str) -> dict[str, list[float]]:
 
 
 def _row(what: str, torch: Record, ours: Record, name: str, shown: str, unit: float = 1.0) -> list[str]:
-    sides = [spread([unit * value for value in side[name]], shown.format) for side in (torch, ours)]
-    return [what, *sides, spread(_over(ours[name], torch[name]), "{:.2f}".format)]
+    sides = [median_with_range([unit * value for value in side[name]], shown.format) for side in (torch, ours)]
+    return [what, *sides, median_with_range(_over(ours[name], torch[name]), "{:.2f}".format)]
 
 
 def _over(some: Sequence[float], others: Sequence[float]) -> list[float]:

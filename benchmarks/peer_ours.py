@@ -14,27 +14,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from gnn_discovery_replication.recipes import PAPER_BATCH_GRAPHS, recipe_config
 from turns import Turns
 
 from gnn_discovery import pipeline
-from gnn_discovery.graph import batch_graph, graph_data
-from gnn_discovery.model import make_network, measure_scales
+from gnn_discovery.data.dataset import Dataset, Split
+from gnn_discovery.gnn.graph import batch_graph, graph_data
+from gnn_discovery.gnn.networks import make_network, measure_scales
+from gnn_discovery.gnn.training import N_CHUNKS, train_network
+from gnn_discovery.gnn.training.losses import training_loss
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.replication.recipes import PAPER_BATCH, configure
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.snapshots import Snapshots, Split
-from gnn_discovery.training import CHUNKS, train
-from gnn_discovery.training.losses import loss
+from gnn_discovery.simulators import SimulationConfig
 
 
 def motion(runs: int = 40) -> tuple[Split, DiscoverConfig]:
     """Four charges in 2D, and the paper's recipe with the L1 norm."""
     simulation = SimulationConfig(runs=runs, particles=4, dim=2)
-    config = configure("paper", "l1", budget=1.0, simulation=simulation, seed=0)
-    return pipeline.observe(pipeline.load("charge", simulation), config), config
+    config = recipe_config("paper", "l1", budget=1.0, simulation=simulation, seed=0)
+    return pipeline.prepare_dataset(pipeline.load_motion("charge", simulation), config), config
 
 
-def given(snapshots: Snapshots, config: DiscoverConfig) -> dict[str, np.ndarray]:
+def given(snapshots: Dataset, config: DiscoverConfig) -> dict[str, np.ndarray]:
     """What the peer is given, and what we make of the first batch: all motion as nodes x (S N F) and targets y (S N D),
     the weights of a network, its output, its loss and the gradient of that, nothing displaced."""
     scales = measure_scales(snapshots, raw=True)
@@ -42,8 +42,10 @@ def given(snapshots: Snapshots, config: DiscoverConfig) -> dict[str, np.ndarray]
     network = make_network(config.network, scales, snapshots.dim, particles, rngs=nnx.Rngs(0))
     graph, params, rest = nnx.split(network, nnx.Param, ...)
     still = replace(config.training, shift=0.0)
-    data, first, key = graph_data(snapshots), jnp.arange(PAPER_BATCH), jax.random.key(0)
-    price = jax.value_and_grad(lambda params: loss(graph, config.network, still, params, rest, data, first, key))
+    data, first, key = graph_data(snapshots), jnp.arange(PAPER_BATCH_GRAPHS), jax.random.key(0)
+    price = jax.value_and_grad(
+        lambda params: training_loss(graph, config.network, still, params, rest, data, first, key)
+    )
     value, gradient = jax.jit(price)(params)
     x = np.concatenate([data.position, data.velocity, data.properties], -1)
     output = network(batch_graph(data, first)).nodes["target"]
@@ -71,12 +73,12 @@ def _as_the_peer(params: Any, dim: int, features: int) -> list[np.ndarray]:
 def main(folder: Path, steps: int) -> None:
     data, config = motion()
     np.savez(folder / "ours.npz", **given(data.train, config))
-    rows = PAPER_BATCH * data.train.present.shape[1] * (data.train.present.shape[1] - 1)
+    rows = PAPER_BATCH_GRAPHS * data.train.present.shape[1] * (data.train.present.shape[1] - 1)
     one, other = (jax.random.normal(jax.random.key(k), (size, 300)) for k, size in enumerate((rows, 300)))
     product = jax.jit(jnp.matmul)
     turns = Turns(lambda: product(one, other).block_until_ready())
-    training = replace(config.training, steps=CHUNKS * steps)
-    train(data, config.network, training, seed=0, report=lambda _: turns.wait())
+    training = replace(config.training, steps=N_CHUNKS * steps)
+    train_network(data, config.network, training, seed=0, report=lambda _: turns.wait())
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.symbolic.expression import Expression
 
 PARTICLES = 4
 _DIRECTIONS = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gnn_discovery.replication import make_tables, read_results
-from gnn_discovery.replication.tables import markdown
+from gnn_discovery_replication import make_tables, read_results
+from gnn_discovery_replication.tables import markdown_table
+
 from gnn_discovery.runs.files import write_bytes
 
 HERE = Path(__file__).parent
@@ -30,7 +31,7 @@ def main() -> None:
     results = read_results(HERE / "results" / "replication")
     (short,) = (table for table in make_tables(results) if table.name == "short")
     rows = [(row[0], *row[SHOWN]) for row in short.rows if row[1] == "fast"]
-    table = markdown((short.heads[0], *short.heads[SHOWN]), rows)
+    table = markdown_table((short.heads[0], *short.heads[SHOWN]), rows)
     put("replication", [r.date for r in results], f"{len(results)} cells", table)
 
 

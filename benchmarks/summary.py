@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gnn_discovery.report.digits import r_squared
+from gnn_discovery.report.number_format import format_r2
 
 Record = Mapping[str, Any]
 Row = tuple[str, str, str, str]
@@ -92,7 +92,7 @@ def _lowest(records: Sequence[Record | None], name: str) -> str:
     if not systems:
         return "-"
     (system, dim), values = min(systems.items(), key=lambda item: statistics.median(item[1]))
-    return f"{r_squared(statistics.median(values))} ({system} {dim}D)"
+    return f"{format_r2(statistics.median(values))} ({system} {dim}D)"
 
 
 def _solar_system(records: Sequence[Record | None]) -> list[Row]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gnn_discovery_replication.results import median_with_range
+from gnn_discovery_replication.tables import markdown_table
 from readme import put
 from summary import summary
 
-from gnn_discovery.replication.results import spread
-from gnn_discovery.replication.tables import markdown
-from gnn_discovery.report.digits import r_squared
+from gnn_discovery.report.number_format import format_r2
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import read_json, write_bytes
 
@@ -23,7 +23,7 @@ def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) 
     kept = {name: [read_cell(cell, results) for cell in cells] for name, cells in groups.items()}
     records = [record for group in kept.values() for record in group if record is not None]
     total = sum(map(len, groups.values()))
-    head = markdown(("what", "at least", "aim", "found"), summary(kept))
+    head = markdown_table(("what", "at least", "aim", "found"), summary(kept))
     parts = [
         "# Laws recovered",
         "Made by `python benchmarks/laws.py` from the cells in `laws/`. A law counts as exact where, with the right "
@@ -66,7 +66,7 @@ def made_with(records: Sequence[Record], total: int) -> str:
         "",
         f"- dates: {dates[0]} to {dates[-1]}",
         f"- commits: {', '.join(sorted({v['commit'] for v in done}))} (+: with changes that are in none)",
-        f"- processes that wanted to run when a cell began: {spread([v['load'] for v in done], '{:.1f}'.format)}",
+        f"- processes that wanted to run when a cell began: {median_with_range([v['load'] for v in done], '{:.1f}'.format)}",
         f"- machine: {'; '.join(sorted({r['machine'] for r in records}))}",
         f"- versions: {', '.join(sorted(versions))}",
     ]
@@ -89,7 +89,7 @@ def _laws(title: str, records: Sequence[Record | None]) -> list[str]:
     table = [_law_row(what, cells) for what, cells in rows.items()]
     if len(rows) > 1:
         table.append(_law_row("all", [cell for cells in rows.values() for cell in cells]))
-    return [f"## {title}", markdown(heads, table)]
+    return [f"## {title}", markdown_table(heads, table)]
 
 
 def _law_row(what: str, records: Sequence[Record]) -> list[str]:
@@ -102,11 +102,11 @@ def _law_row(what: str, records: Sequence[Record]) -> list[str]:
         count_of(done, "exact", count),
         count_of(done, "from_messages", count),
         count_of(done, "without_network", count),
-        spread(values(done, "constants_error"), "{:.1e}".format),
-        spread(values(done, "direct_r2_trimmed"), r_squared),
-        spread(values(done, "direct_r2_all"), r_squared),
+        median_with_range(values(done, "constants_error"), "{:.1e}".format),
+        median_with_range(values(done, "direct_r2_trimmed"), format_r2),
+        median_with_range(values(done, "direct_r2_all"), format_r2),
         ", ".join(f"{verdicts.count(s)} {s}" for s in sorted(set(verdicts))),
-        spread(values(done, "seconds"), "{:.0f}".format),
+        median_with_range(values(done, "seconds"), "{:.0f}".format),
     ]
 
 
@@ -116,21 +116,24 @@ def _solar_system(records: Sequence[Record | None]) -> list[str]:
         return []
     percent = "{:.4%}".format
     rows = [
-        ["exponent of r", spread(values(found, "exponent"), "{:.6f}".format)],
-        ["its error", spread(values(found, "exponent_error"), percent)],
-        ["Jupiter's source strength to the Sun's, error", spread(values(found, "jupiter_to_sun_error"), percent)],
-        ["bodies determined", spread(values(found, "determined"), "{:.0f}".format)],
-        ["worst of them, error", spread(values(found, "worst_determined_error"), percent)],
+        ["exponent of r", median_with_range(values(found, "exponent"), "{:.6f}".format)],
+        ["its error", median_with_range(values(found, "exponent_error"), percent)],
+        [
+            "Jupiter's source strength to the Sun's, error",
+            median_with_range(values(found, "jupiter_to_sun_error"), percent),
+        ],
+        ["bodies determined", median_with_range(values(found, "determined"), "{:.0f}".format)],
+        ["worst of them, error", median_with_range(values(found, "worst_determined_error"), percent)],
         *(_body(found, name) for name in found[0]["errors"]),
         ["verdict", "; ".join(sorted({f"{v['status']}, {v['match']}" for v in found}))],
-        ["seconds", spread(values(found, "seconds"), "{:.0f}".format)],
+        ["seconds", median_with_range(values(found, "seconds"), "{:.0f}".format)],
     ]
-    return ["## Solar System", markdown(("what", "figure"), rows)]
+    return ["## Solar System", markdown_table(("what", "figure"), rows)]
 
 
 def _body(found: Sequence[Record], name: str) -> list[str]:
     sure = sum(name in v["determined_bodies"] for v in found)
-    error = spread([v["errors"][name] for v in found], "{:.4%}".format)
+    error = median_with_range([v["errors"][name] for v in found], "{:.4%}".format)
     return [f"source strength of {name}, error", f"{error}; determined in {sure} of {len(found)}"]
 
 
@@ -145,7 +148,7 @@ def every_law(records: Sequence[Record]) -> list[str]:
             exact = "" if "exact" not in value else "exact" if value["exact"] else f"not exact: {value['why']}"
             verdict = value["status"] + (f", {value['match']}" if value["match"] else "")
             rows.append([record["name"], exact, f"`{value['law']}`", verdict])
-    return ["## Every cell", markdown(("cell", "outcome", "law", "verdict"), rows)] if rows else []
+    return ["## Every cell", markdown_table(("cell", "outcome", "law", "verdict"), rows)] if rows else []
 
 
 def _timing(records: Sequence[Record | None]) -> list[str]:
@@ -155,15 +158,15 @@ def _timing(records: Sequence[Record | None]) -> list[str]:
     rows = []
     whole = [r["value"]["seconds"] for r in done if r["name"].startswith("timing_discover")]
     if whole:
-        rows.append(["`discover gravity`, whole command", spread(whole, "{:.1f} s".format)])
+        rows.append(["`discover gravity`, whole command", median_with_range(whole, "{:.1f} s".format)])
     for record in done:
         value = record["value"]
         if record["name"] in ("timing_help", "timing_import"):
-            rows.append([record["name"].removeprefix("timing_"), spread(value["all"], "{:.2f} s".format)])
+            rows.append([record["name"].removeprefix("timing_"), median_with_range(value["all"], "{:.2f} s".format)])
         if record["name"] == "timing_full-set":
             kept = f"{value['seconds']:.1f} s, median energy change {value['energy_change']:.1e}"
             rows.append(["gravity, 10,000 runs of 500 steps, n = 4", kept])
-    return ["## Time", markdown(("what", "figure"), rows)]
+    return ["## Time", markdown_table(("what", "figure"), rows)]
 
 
 def values(done: Iterable[Record], name: str) -> list[float]:

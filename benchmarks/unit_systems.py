@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 from cells import circumstances
+from gnn_discovery_replication.form_comparison import compare_with_true_law
 
 from gnn_discovery import pipeline
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term
-from gnn_discovery.law.text import to_dict
+from gnn_discovery.data.trajectory import Trajectory, convert_units
+from gnn_discovery.gnn.training import TrainingConfig
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.laws.text import to_dict
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.replication.criterion import score
-from gnn_discovery.simulator import FunctionSimulator, SimulationConfig, resolve
-from gnn_discovery.training import TrainingConfig
-from gnn_discovery.trajectory import Trajectory, in_units
+from gnn_discovery.simulators import FunctionSimulator, SimulationConfig, resolve_simulator
+from gnn_discovery.symbolic.expression import Expression
 
 OWN = {"length": "AU", "time": "day", "m": "M_sun", "q": "e"}
 """The units in which a law is near one, and in which its constants are compared."""
@@ -54,10 +54,10 @@ def discover_in(law: str, system: str, seed: int) -> dict[str, Any]:
     units = {what: unit for what, unit in _units(law, system, seed).items() if what in runs[0].units}
     given, start = circumstances(), time.perf_counter()
     found = pipeline.discover(
-        [in_units(run, units) for run in runs],
+        [convert_units(run, units) for run in runs],
         DiscoverConfig(seed=seed, seeds=1, training=TrainingConfig(steps=1500)),
     )
-    own = score(found.law, truth) if system == SYSTEMS[0] else None
+    own = compare_with_true_law(found.law, truth) if system == SYSTEMS[0] else None
     return {
         "units": units,
         **({"exact": own.exact, "why": own.why} if own else {}),
@@ -87,7 +87,7 @@ def _labelled(run: Trajectory) -> Trajectory:
 
 
 def _built_in(name: str, config: SimulationConfig) -> tuple[Any, Any]:
-    simulator: Any = resolve(name)
+    simulator: Any = resolve_simulator(name)
     return simulator, simulator.true_law(config)
 
 

@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from command import HERE, arguments, fill
+from gnn_discovery_replication.results import median_with_range
+from gnn_discovery_replication.tables import markdown_table
 from table import every_law, made_with, read_cell, values
 from unit_systems import LAWS, OWN, SYSTEMS
 
-from gnn_discovery.law import Constant
-from gnn_discovery.law.text import from_dict
-from gnn_discovery.replication.results import spread
-from gnn_discovery.replication.tables import markdown
+from gnn_discovery.laws.law import Constant
+from gnn_discovery.laws.text import from_dict
+from gnn_discovery.registry.units import conversion_factor
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
-from gnn_discovery.units import factor
 
 RESULTS = HERE / "results" / "units"
 ACCURACY = 1e-6
@@ -71,7 +71,7 @@ def _converted(constant: Constant, units: Mapping[str, str]) -> float:
     ours = {unit: OWN[what] for what, unit in units.items()}
     stated = "|".join(map(re.escape, ours))
     own = re.sub(rf"(?<![\w.])({stated})(?!\w)", lambda found: ours[found[1]], constant.unit)
-    return constant.value * factor(constant.unit, own)
+    return constant.value * conversion_factor(constant.unit, own)
 
 
 def write_table(seed: int) -> str:
@@ -89,7 +89,7 @@ def write_table(seed: int) -> str:
         "law is the true one, as in [laws.md](laws.md). Constants are converted by their own units.",
         made_with(records, len(SYSTEMS) * len(LAWS)),
         f"Same form in all units, constants within {ACCURACY:g}: **{len(same)} of {len(LAWS)}**.",
-        markdown(heads, [_row(law, some, compared[law]) for law, some in whole.items()]),  # type: ignore[arg-type]
+        markdown_table(heads, [_row(law, some, compared[law]) for law, some in whole.items()]),  # type: ignore[arg-type]
         *every_law(records),
     ]
     out = HERE / "results" / "units.md"
@@ -115,7 +115,7 @@ def _row(law: str, records: Sequence[Record], largest: float | None) -> list[str
         "no" if largest is None else "yes",
         "-" if largest is None else f"{largest:.1e}",
         "yes" if len(verdicts) == 1 and len(done) == len(SYSTEMS) else "no",
-        spread(values(done, "seconds"), "{:.0f}".format),
+        median_with_range(values(done, "seconds"), "{:.0f}".format),
     ]
 
 

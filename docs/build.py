@@ -34,20 +34,20 @@ def _help(command: Any, parent: Any) -> list[str]:
 
 def inventory(section: str) -> str:
     """What ``gnn-discovery list`` says of a section, as a table."""
-    from gnn_discovery.cli.inventory import everything
+    from gnn_discovery.cli.inventory import collect_inventory
 
-    ((_, entries),) = everything(section).items()
+    ((_, entries),) = collect_inventory(section).items()
     rows = [f"| `{name}` | {what} |" for name, what in entries.items()]
     return "\n".join(["| name | what it is |", "| --- | --- |", *rows])
 
 
 def formulas() -> str:
     """The catalogue of known laws, as a table."""
-    from gnn_discovery.cli.inventory import known_laws
+    from gnn_discovery.cli.inventory import list_known_laws
 
     rows = [
         f"| {name} | {law['kind']} {law['direction']} | `{law['expression']}` | {law['field']} | {law['range']} |"
-        for name, law in known_laws().items()
+        for name, law in list_known_laws().items()
     ]
     return "\n".join(["| law | kind | force | field | range |", "| --- | --- | --- | --- | --- |", *rows])
 

@@ -24,26 +24,27 @@ from gnn_discovery import (
     Term,
     pipeline,
 )
-from gnn_discovery.graph import batch_graph, graph_data
-from gnn_discovery.messages import radial_profile, read_messages
-from gnn_discovery.physics.catalogue import catalogue
-from gnn_discovery.physics.equivalence import RELATIVE
-from gnn_discovery.physics.fitting import Fitter
-from gnn_discovery.physics.forms import form
-from gnn_discovery.physics.rows import rows
-from gnn_discovery.snapshots import Split
-from gnn_discovery.training import Trained
+from gnn_discovery.catalogue.catalogue_fit import CatalogueFitter
+from gnn_discovery.catalogue.equivalence import RELATIVE
+from gnn_discovery.catalogue.force_samples import sample_force
+from gnn_discovery.catalogue.forms import specialise
+from gnn_discovery.catalogue.known_law import load_catalogue
+from gnn_discovery.data.dataset import Split
+from gnn_discovery.gnn.graph import batch_graph, graph_data
+from gnn_discovery.gnn.training import TrainedNetwork
+from gnn_discovery.messages.gauge import read_messages
+from gnn_discovery.messages.pair_query import radial_profile
 
 FOLDER = Path(__file__).parent / "figures"
 BLUE, ORANGE, GREY = "#3b6fb6", "#d1703c", "#888888"
 
 
-def trained(system: str, network: NetworkConfig, steps: int, runs: int) -> tuple[Trained, Split]:
+def trained(system: str, network: NetworkConfig, steps: int, runs: int) -> tuple[TrainedNetwork, Split]:
     """A network that has seen the motion of a built-in system."""
     config = DiscoverConfig(simulation=SimulationConfig(runs=runs), network=network)
     config = replace(config, training=replace(config.training, steps=steps))
-    data = pipeline.observe(pipeline.load(system, config.simulation), config)
-    return pipeline.train(data, config), data
+    data = pipeline.prepare_dataset(pipeline.load_motion(system, config.simulation), config)
+    return pipeline.train_on_dataset(data, config), data
 
 
 def gauge(left: Any, right: Any) -> None:
@@ -77,16 +78,16 @@ def gate(left: Any, right: Any) -> None:
 def verdict(left: Any, right: Any) -> None:
     """A softened attraction against known laws, their constants fitted, over the range of the data."""
     config = DiscoverConfig(simulation=SimulationConfig(runs=50))
-    data = pipeline.observe(pipeline.load("gravity", config.simulation), config).train
+    data = pipeline.prepare_dataset(pipeline.load_motion("gravity", config.simulation), config).train
     constants = {"a0": Constant(1.0, 1e-6), "a1": Constant(0.01, 1e-6)}
     term = Term("pair", "radial", Expression.parse("-a0*m_i*m_j/(r + a1)**2"), constants)
-    found = rows([term], ForceLaw((term,), order=2, divides_by_mass=True), data)
+    found = sample_force([term], ForceLaw((term,), order=2, divides_by_mass=True), data)
     place = np.argsort(found.inputs["r"])
     wanted = ("Newtonian gravity", "Plummer-softened gravity", "logarithmic gravity", "Yukawa gravity, softened r + c")
-    for law in (law for law in catalogue().laws if law.name in wanted):
-        known = form(law, ("pair", "radial"), frozenset(found.inputs), per_mass=False)
+    for law in (law for law in load_catalogue().laws if law.name in wanted):
+        known = specialise(law, ("pair", "radial"), frozenset(found.inputs), per_mass=False)
         assert known is not None
-        fit = Fitter(found, "r").single(known)
+        fit = CatalogueFitter(found, "r").fit_single(known)
         (line,) = left.plot(found.inputs["r"][place], np.abs(fit.total / found.total - 1)[place])
         right.barh(law.name.replace(", ", ",\n"), fit.deviation, color=line.get_color(), height=0.6)
     for axis, draw_limit in ((left, left.axhline), (right, right.axvline)):

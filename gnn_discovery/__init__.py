@@ -10,69 +10,69 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gnn_discovery.catalogue.recognition import Recognition as Recognition
+    from gnn_discovery.catalogue.recognition import recognise as recognise
+    from gnn_discovery.data.dataset.dataset import Dataset as Dataset
+    from gnn_discovery.data.trajectory import Trajectory as Trajectory
     from gnn_discovery.errors import DataError as DataError
     from gnn_discovery.errors import EngineUnavailable as EngineUnavailable
     from gnn_discovery.errors import GnnDiscoveryError as GnnDiscoveryError
     from gnn_discovery.errors import NoResult as NoResult
     from gnn_discovery.errors import StorageError as StorageError
     from gnn_discovery.errors import UsageError as UsageError
-    from gnn_discovery.expression import Expression as Expression
-    from gnn_discovery.law import Constant as Constant
-    from gnn_discovery.law import ForceLaw as ForceLaw
-    from gnn_discovery.law import Term as Term
-    from gnn_discovery.model import NetworkConfig as NetworkConfig
-    from gnn_discovery.physics import JudgeContext as JudgeContext
-    from gnn_discovery.physics import Recognition as Recognition
-    from gnn_discovery.physics import Verdict as Verdict
-    from gnn_discovery.physics import judge as judge
-    from gnn_discovery.physics import recognise as recognise
+    from gnn_discovery.gnn.networks import NetworkConfig as NetworkConfig
+    from gnn_discovery.gnn.training import TrainingConfig as TrainingConfig
+    from gnn_discovery.laws.law import Constant as Constant
+    from gnn_discovery.laws.law import ForceLaw as ForceLaw
+    from gnn_discovery.laws.law import Term as Term
+    from gnn_discovery.messages.table import MessageTable as MessageTable
     from gnn_discovery.pipeline import DiscoverConfig as DiscoverConfig
     from gnn_discovery.pipeline import discover as discover
     from gnn_discovery.pipeline import explain as explain
     from gnn_discovery.report import write_report as write_report
+    from gnn_discovery.report.discovery import Discovery as Discovery
     from gnn_discovery.report.explanation import Explanation as Explanation
-    from gnn_discovery.report.record import Discovery as Discovery
-    from gnn_discovery.simulator import FunctionSimulator as FunctionSimulator
-    from gnn_discovery.simulator import SimulationConfig as SimulationConfig
-    from gnn_discovery.simulator import Simulator as Simulator
-    from gnn_discovery.simulator import check_simulator as check_simulator
-    from gnn_discovery.snapshots import Snapshots as Snapshots
-    from gnn_discovery.symbolic import EngineConfig as EngineConfig
-    from gnn_discovery.table import MessageTable as MessageTable
-    from gnn_discovery.training import TrainingConfig as TrainingConfig
-    from gnn_discovery.trajectory import Trajectory as Trajectory
+    from gnn_discovery.simulators import FunctionSimulator as FunctionSimulator
+    from gnn_discovery.simulators import SimulationConfig as SimulationConfig
+    from gnn_discovery.simulators import Simulator as Simulator
+    from gnn_discovery.simulators import check_simulator as check_simulator
+    from gnn_discovery.symbolic.expression import Expression as Expression
+    from gnn_discovery.symbolic.search import EngineConfig as EngineConfig
+    from gnn_discovery.validation.decision import JudgeContext as JudgeContext
+    from gnn_discovery.validation.decision import judge as judge
+    from gnn_discovery.validation.verdict import Verdict as Verdict
 
 _HOMES = {
-    "Constant": "law",
+    "Constant": "laws.law",
     "DataError": "errors",
+    "Dataset": "data.dataset.dataset",
     "DiscoverConfig": "pipeline",
-    "Discovery": "report.record",
-    "EngineConfig": "symbolic",
+    "Discovery": "report.discovery",
+    "EngineConfig": "symbolic.search",
     "EngineUnavailable": "errors",
     "Explanation": "report.explanation",
-    "Expression": "expression",
-    "ForceLaw": "law",
-    "FunctionSimulator": "simulator",
+    "Expression": "symbolic.expression",
+    "ForceLaw": "laws.law",
+    "FunctionSimulator": "simulators",
     "GnnDiscoveryError": "errors",
-    "JudgeContext": "physics",
-    "MessageTable": "table",
-    "NetworkConfig": "model",
+    "JudgeContext": "validation.decision",
+    "MessageTable": "messages.table",
+    "NetworkConfig": "gnn.networks",
     "NoResult": "errors",
-    "Recognition": "physics",
-    "SimulationConfig": "simulator",
-    "Simulator": "simulator",
-    "Snapshots": "snapshots",
+    "Recognition": "catalogue.recognition",
+    "SimulationConfig": "simulators",
+    "Simulator": "simulators",
     "StorageError": "errors",
-    "Term": "law",
-    "TrainingConfig": "training",
-    "Trajectory": "trajectory",
+    "Term": "laws.law",
+    "TrainingConfig": "gnn.training",
+    "Trajectory": "data.trajectory",
     "UsageError": "errors",
-    "Verdict": "physics",
-    "check_simulator": "simulator",
+    "Verdict": "validation.verdict",
+    "check_simulator": "simulators",
     "discover": "pipeline",
     "explain": "pipeline",
-    "judge": "physics",
-    "recognise": "physics",
+    "judge": "validation.decision",
+    "recognise": "catalogue.recognition",
     "write_report": "report",
 }
 

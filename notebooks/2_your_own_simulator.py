@@ -20,14 +20,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gnn_discovery import (
-    DiscoverConfig,
-    FunctionSimulator,
-    SimulationConfig,
-    TrainingConfig,
-    check_simulator,
-    discover,
-)
+from gnn_discovery import DiscoverConfig, FunctionSimulator, SimulationConfig, TrainingConfig, check_simulator, discover
 
 config = DiscoverConfig(simulation=SimulationConfig(runs=200, frames=50), training=TrainingConfig(steps=1500))
 
@@ -94,7 +87,7 @@ print(flock.verdict)
 # to the same law.
 
 # %%
-observed, rolled = flock.evidence.observed, flock.evidence.rolled
+observed, rolled = flock.evidence.observed, flock.evidence.rollout
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for n in range(observed.shape[1]):
     left.plot(*rolled[:, n].T, color=f"C{n}")

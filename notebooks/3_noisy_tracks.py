@@ -21,14 +21,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gnn_discovery import DiscoverConfig, SimulationConfig, TrainingConfig, Trajectory, discover, pipeline
-from gnn_discovery.law import refit
+from gnn_discovery.estimation.refit import refit
 
 NOISE = 1e-3
 
 
 def experiment(seed):
     """Tracks of 200 runs: positions with noise, times, masses, and nothing else."""
-    runs = pipeline.load("spring", SimulationConfig(runs=200, frames=100, seed=seed)).trajectories
+    runs = pipeline.load_motion("spring", SimulationConfig(runs=200, frames=100, seed=seed)).trajectories
     spread = np.std(np.concatenate([run.positions for run in runs]))
     rng = np.random.default_rng(seed)
     return [
@@ -55,10 +55,10 @@ print(found.verdict)
 # bend what it measures.
 
 # %%
-data = pipeline.observe(pipeline.load(experiment(0), config.simulation), config)
+data = pipeline.prepare_dataset(pipeline.load_motion(experiment(0), config.simulation), config)
 print(f"relative error of the smoothed accelerations: {data.train.noise:.1e}")
 track = experiment(0)[0]
-(clean, *_) = pipeline.load("spring", SimulationConfig(runs=200, frames=100, seed=0)).trajectories
+(clean, *_) = pipeline.load_motion("spring", SimulationConfig(runs=200, frames=100, seed=0)).trajectories
 second = np.diff(track.positions, 2, axis=0) / np.diff(track.times)[0] ** 2
 masses = {"m": np.broadcast_to(track.properties["m"], track.positions.shape[:2])}
 law_says = found.law.acceleration(clean.positions, clean.velocities, masses)
@@ -87,8 +87,8 @@ print("not in weak form:", bent)
 # %%
 laws = [found.law]
 for seed in range(1, 6):
-    again = pipeline.observe(pipeline.load(experiment(seed), config.simulation), config)
-    laws.append(pipeline.choose([found.law], again, config).law)
+    again = pipeline.prepare_dataset(pipeline.load_motion(experiment(seed), config.simulation), config)
+    laws.append(pipeline.select([found.law], again, config).law)
 print(*laws, sep="\n")
 
 # %% [markdown]

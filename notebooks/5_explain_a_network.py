@@ -20,18 +20,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gnn_discovery import DiscoverConfig, NetworkConfig, SimulationConfig, TrainingConfig, Trajectory, pipeline
+from gnn_discovery.data.dataset import assemble_dataset
+from gnn_discovery.gnn.training import predict_target
 from gnn_discovery.report import direct_r2
-from gnn_discovery.snapshots import assemble
-from gnn_discovery.training import predict
 
 config = DiscoverConfig(
     simulation=SimulationConfig(runs=200, frames=50),
     network=NetworkConfig(node="mlp"),
     training=TrainingConfig(steps=4000),
 )
-motion = pipeline.load("log-gravity", config.simulation)
-data = pipeline.observe(motion, config)
-network = pipeline.train(data, config)
+motion = pipeline.load_motion("log-gravity", config.simulation)
+data = pipeline.prepare_dataset(motion, config)
+network = pipeline.train_on_dataset(data, config)
 print(f"held-out error of the network: {network.error:.1e}")
 
 # %% [markdown]
@@ -51,12 +51,12 @@ print(f"held-out error of the network: {network.error:.1e}")
 # $m_i$: then the message is the force, and there is nothing to choose.)
 
 # %%
-reading = pipeline.read(network, data, config)
+reading = pipeline.extract_messages(network, data, config)
 messages = reading.messages
 print(f"kept: {messages.gauge}; its sum misses the observed force by {messages.additivity:.1e} (median)")
 for other, difference in messages.agreement.items():
     print(f"{other:>9} differs from it by {difference:.1e} (median)")
-print(f"{messages.alive} of {len(messages.spectrum)} components are alive")
+print(f"{messages.n_active_components} of {len(messages.spectrum)} components are alive")
 
 # %% [markdown]
 # ## Symmetry
@@ -92,10 +92,10 @@ plt.show()
 # simplest is taken that no other beats on held-out runs: the network says where to look, the data have the last word.
 
 # %%
-found = pipeline.distill(reading, data, config)
+found = pipeline.distill_candidates(reading, data, config)
 for law in found.laws[:3]:
     print("offered:", law)
-choice = pipeline.choose(found.laws, data, config)
+choice = pipeline.select(found.laws, data, config)
 for tried in choice.scoreboard:
     print(f"{tried.complexity:3d} {tried.error:8.1e}  {tried.law}")
 verdict, fit = pipeline.check(choice.law, data)
@@ -115,7 +115,7 @@ place = np.zeros((len(r), 2, 2))
 place[:, 0, 0] = r
 rest = np.zeros_like(place)
 alone = Trajectory(place, np.arange(len(r), dtype=float), rest, rest, {"m": np.ones(2)})
-network_says = -predict(network, assemble([alone]))[:, 0, 0]
+network_says = -predict_target(network, assemble_dataset([alone]))[:, 0, 0]
 law_says = -choice.law.acceleration(place, rest, {"m": np.ones((len(r), 2))})[:, 0, 0]
 
 low, high = np.quantile(pair.distance, [0.01, 0.99])

@@ -70,8 +70,8 @@ for check in found.verdict.checks:
 # %%
 unexplained = {}
 for half in (1.5, 6.0, 15.0):
-    motion = pipeline.load(world(half), SimulationConfig(runs=60, frames=50, seed=1))
-    verdict, fit = pipeline.check(found.law, pipeline.observe(motion, DiscoverConfig()))
+    motion = pipeline.load_motion(world(half), SimulationConfig(runs=60, frames=50, seed=1))
+    verdict, fit = pipeline.check(found.law, pipeline.prepare_dataset(motion, DiscoverConfig()))
     unexplained[half] = fit.law_error[0]
     print(f"{2 * half:4.0f} wide: {fit.law_error[0]:.1e} of the motion unexplained. {verdict.reason[:100]}...")
 

@@ -11,16 +11,16 @@ import numpy as np
 from flax import nnx
 from worlds import halves, spring, world
 
-from gnn_discovery.graph import Graph, batch_graph, graph_data
-from gnn_discovery.model import GraphNetwork, NetworkConfig, jitted, make_network, measure_scales
-from gnn_discovery.snapshots import Snapshots, Split
-from gnn_discovery.training import Trained, TrainingConfig, train
+from gnn_discovery.data.dataset import Dataset, Split
+from gnn_discovery.gnn.graph import Graph, batch_graph, graph_data
+from gnn_discovery.gnn.networks import GraphNetwork, NetworkConfig, jit_with_network, make_network, measure_scales
+from gnn_discovery.gnn.training import TrainedNetwork, TrainingConfig, train_network
 
 SHAPE = NetworkConfig(width=16, depth=2)
 SMALL = TrainingConfig(steps=400, edges=384, learning_rate=1e-2)
 
 
-def tiny(data: Snapshots, seed: int = 0, **config: object) -> GraphNetwork:
+def tiny(data: Dataset, seed: int = 0, **config: object) -> GraphNetwork:
     """An untrained network of width 8 for ``data``, its parameters at random."""
     shape = NetworkConfig(**{"width": 8, "depth": 2, **config})  # type: ignore[arg-type]
     particles = data.positions.shape[1]
@@ -28,7 +28,7 @@ def tiny(data: Snapshots, seed: int = 0, **config: object) -> GraphNetwork:
     return make_network(shape, scales, data.dim, particles, rngs=nnx.Rngs(seed))
 
 
-def whole(data: Snapshots) -> Graph:
+def whole(data: Dataset) -> Graph:
     """One graph of all instants."""
     return batch_graph(graph_data(data), jnp.arange(len(data.positions)))
 
@@ -40,17 +40,17 @@ def answer(network: GraphNetwork, graph: Graph, key: jax.Array | None = None) ->
 
 @cache
 def _compiled(network: GraphNetwork) -> Callable[..., Graph]:
-    return jitted(network, lambda net, graph, key: net(graph, key))
+    return jit_with_network(network, lambda net, graph, key: net(graph, key))
 
 
-def targets(network: GraphNetwork, data: Snapshots) -> np.ndarray:
+def targets(network: GraphNetwork, data: Dataset) -> np.ndarray:
     """The predicted target (S N D)."""
     return np.asarray(answer(network, whole(data)).nodes["target"], float).reshape(data.target.shape)
 
 
-def said(trained: Trained, data: Snapshots) -> np.ndarray:
+def said(trained: TrainedNetwork, data: Dataset) -> np.ndarray:
     """The target (S N D) that a trained network predicts, in the units of the data."""
-    return targets(trained.network, trained.natural.apply(data)) * trained.natural.target
+    return targets(trained.network, trained.natural_units.apply(data)) * trained.natural_units.target
 
 
 def spring_world() -> Split:
@@ -59,13 +59,13 @@ def spring_world() -> Split:
 
 
 @cache
-def trained_spring() -> Trained:
+def trained_spring() -> TrainedNetwork:
     """A small network that knows the spring to a percent; trained once for all tests."""
-    return train(spring_world(), SHAPE, SMALL, seed=0)
+    return train_network(spring_world(), SHAPE, SMALL, seed=0)
 
 
 @cache
-def trained_pruning() -> Trained:
+def trained_pruning() -> TrainedNetwork:
     """Twelve message components and an MLP for a node function, on the same motion; pruned."""
     config = NetworkConfig(node="mlp", strategy="pruning", message=12, width=24, depth=1)
-    return train(spring_world(), config, TrainingConfig(steps=1200, edges=384, learning_rate=1e-2), seed=0)
+    return train_network(spring_world(), config, TrainingConfig(steps=1200, edges=384, learning_rate=1e-2), seed=0)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Notable, Term
-from gnn_discovery.physics.record import Check, Measured, Verdict
-from gnn_discovery.report.record import Curve, Discovery, Evidence, Fit, FrontPoint
+from gnn_discovery.laws.law import Constant, ForceLaw, IdentifiedConstant, LatentProperty, Term
+from gnn_discovery.report.discovery import Curve, Discovery, Evidence, FrontPoint, GoodnessOfFit
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.validation.verdict import Check, MeasuredLaw, Verdict
 
 GRAVITY = "c0*m_i*m_j/(r + c1)**2"
 TRUTH = [
@@ -23,7 +23,10 @@ TRUTH = [
 
 
 def law() -> ForceLaw:
-    constants = {"c0": Constant(-1.0000012, 2.3e-6, None, Notable("-1", -1.0, 0.52)), "c1": Constant(0.0100003, 4.1e-7)}
+    constants = {
+        "c0": Constant(-1.0000012, 2.3e-6, None, IdentifiedConstant("-1", -1.0, 0.52)),
+        "c1": Constant(0.0100003, 4.1e-7),
+    }
     return ForceLaw((Term("pair", "radial", Expression.parse(GRAVITY), constants),), 2, True)
 
 
@@ -59,14 +62,14 @@ def evidence(rows: int = 4000, noise: float = 0.01) -> Evidence:
     steps = np.arange(1, 60) * 100.0
     return Evidence(
         spectrum=np.concatenate([[0.62, 0.379], 1e-3 * 0.6 ** np.arange(30)]),
-        alive=2,
+        n_active_components=2,
         message=message,
         message_law=force,
         curves=(curve,),
         front=tuple(FrontPoint(c, e, text, text == GRAVITY) for c, e, text in front),
         residuals=2e-7 * rng.normal(size=3000) * rng.lognormal(size=3000),
         observed=observed,
-        rolled=rolled,
+        rollout=rolled,
         history=np.stack([steps, steps**-0.7, 1.3 * steps**-0.68], axis=1),
         message_position=position,
         message_velocity=np.zeros_like(position),
@@ -92,7 +95,7 @@ def discovery(**changes: object) -> Discovery:
         source="gravity",
         law=law(),
         verdict=verdict,
-        fit=Fit((0.9999999, 0.99998), (1.0, 0.99999), (0.012, 0.08), (2.1e-7, 4e-6)),
+        fit=GoodnessOfFit((0.9999999, 0.99998), (1.0, 0.99999), (0.012, 0.08), (2.1e-7, 4e-6)),
         particles=(),
         assumptions=(
             "Forces act between pairs and on single particles.",
@@ -106,8 +109,8 @@ def discovery(**changes: object) -> Discovery:
         evidence=evidence(),
         command="gnn-discovery discover gravity",
         known_laws=(
-            Measured("Newtonian gravity, softened", (2e-7, 3.9e-6), (1e-7, 2e-6)),
-            Measured("Plummer-softened gravity", (0.03, 0.31), (0.01, 0.2)),
+            MeasuredLaw("Newtonian gravity, softened", (2e-7, 3.9e-6), (1e-7, 2e-6)),
+            MeasuredLaw("Plummer-softened gravity", (0.03, 0.31), (0.01, 0.2)),
         ),
     )
     return replace(made, **changes)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import sympy
 
-from gnn_discovery import records
+from gnn_discovery.catalogue.known_law import KnownLaw, load_catalogue, parse_known_law
 from gnn_discovery.errors import DataError
-from gnn_discovery.expression import Expression
-from gnn_discovery.physics.catalogue import KnownLaw, catalogue, known_law
-from gnn_discovery.properties import known_properties
+from gnn_discovery.registry import plugin_records
+from gnn_discovery.registry.properties import known_properties
+from gnn_discovery.symbolic.expression import Expression
 
-LAWS = catalogue().laws
+LAWS = load_catalogue().laws
 RECORD = {
     "name": "inverse cube",
     "kind": "pair",
@@ -40,14 +40,14 @@ def entry_points(monkeypatch):
             for name, value in objects.items()
         ]
         monkeypatch.setattr(
-            records, "entry_points", lambda group: points if group == "gnn_discovery.known_laws" else []
+            plugin_records, "entry_points", lambda group: points if group == "gnn_discovery.known_laws" else []
         )
-        catalogue.cache_clear()
-        return catalogue()
+        load_catalogue.cache_clear()
+        return load_catalogue()
 
     yield install
     monkeypatch.undo()
-    catalogue.cache_clear()
+    load_catalogue.cache_clear()
 
 
 @pytest.fixture
@@ -59,12 +59,12 @@ def own_laws(tmp_path, monkeypatch):
         for name, text in files.items():
             (tmp_path / "known_laws" / f"{name}.yaml").write_text(text)
         monkeypatch.setenv("GNN_DISCOVERY_HOME", str(tmp_path))
-        catalogue.cache_clear()
-        return catalogue()
+        load_catalogue.cache_clear()
+        return load_catalogue()
 
     yield put
     monkeypatch.undo()
-    catalogue.cache_clear()
+    load_catalogue.cache_clear()
 
 
 def value(law: KnownLaw, **inputs: float) -> float:
@@ -153,7 +153,7 @@ def test_force_is_minus_the_slope_of_the_potential(name, potential):
     names = ("r", "L", "w", "k", "G", "K", "c", "e", "s", "D", "a", "A", "m_i", "m_j", "q_i", "q_j")
     symbols = {s: sympy.Symbol(s, positive=True) for s in names}
     plain = {sympy.Symbol(name): symbol for name, symbol in symbols.items()}
-    force = catalogue()[name].expression.sympy.subs(plain)
+    force = load_catalogue()[name].expression.sympy.subs(plain)
     slope = -sympy.diff(Expression.parse(potential).sympy.subs(plain), symbols["r"])
     rng = np.random.default_rng(3)
     for _ in range(5):
@@ -163,7 +163,7 @@ def test_force_is_minus_the_slope_of_the_potential(name, potential):
 
 @pytest.mark.parametrize("law", [law for law in LAWS if law.softened], ids=lambda law: law.name)
 def test_softened_law_is_finite_at_contact_and_the_bare_law_far_away(law):
-    bare = catalogue()[law.limits[0]]
+    bare = load_catalogue()[law.limits[0]]
     numbers = dict.fromkeys(law.expression.names - {"r", "c"}, 1.3)
     assert np.isfinite(value(law, r=1e-9, c=0.1, **numbers))
     far = {**numbers, "r": 3.0}
@@ -212,7 +212,7 @@ def test_a_file_of_the_users_folder_joins_and_says_where_it_is(own_laws, tmp_pat
     found = own_laws(mine=OWN)
     assert found.broken == () and len(found.laws) == len(LAWS) + 1
     assert found.origins["inverse cube"] == str(tmp_path / "known_laws" / "mine.yaml")
-    assert found.origins["Newtonian gravity"] == records.BUILT_IN
+    assert found.origins["Newtonian gravity"] == plugin_records.BUILT_IN
     assert found["inverse cube"].constants["A"].minimum == 1e-3
 
 
@@ -227,7 +227,7 @@ def test_a_broken_file_is_named_with_its_error_and_harms_nothing(own_laws, tmp_p
     assert "holds no record" in errors["empty"] and "holds no record" in errors["words"]
     assert not Path("pwned").exists() and "'inverse cube' already" in errors["twice"]
     assert len(found.laws) == len(LAWS) + 1
-    assert found.origins["Newtonian gravity"] == records.BUILT_IN
+    assert found.origins["Newtonian gravity"] == plugin_records.BUILT_IN
 
 
 @pytest.mark.parametrize(
@@ -249,4 +249,4 @@ def test_a_broken_file_is_named_with_its_error_and_harms_nothing(own_laws, tmp_p
 )
 def test_wrong_record_is_named(change, words):
     with pytest.raises(DataError, match=words):
-        known_law({**RECORD, **change}, "plug.in:law")
+        parse_known_law({**RECORD, **change}, "plug.in:law")

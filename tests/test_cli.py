@@ -15,9 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gnn_discovery import pipeline
-from gnn_discovery.cli import app, monitor
+from gnn_discovery.cli import app, progress
+from gnn_discovery.data.readers import read_trajectories
 from gnn_discovery.errors import NoResult
-from gnn_discovery.readers import read
 from gnn_discovery.runs.directory import RunDirectory
 
 FREE = ("discover", "free", "--runs", "20", "--frames", "20")
@@ -33,10 +33,10 @@ def run(*arguments: str, code: int = 0):
 
 
 def test_help_names_every_strategy():
-    from gnn_discovery.model import Strategy
+    from gnn_discovery.gnn.networks import MessageStrategy
 
     text = run("discover", "--help").stdout
-    assert all(name in text for name in get_args(Strategy))
+    assert all(name in text for name in get_args(MessageStrategy))
 
 
 def test_free_motion_is_no_interaction_and_exit_code_0(in_tmp):
@@ -83,8 +83,8 @@ def test_several_engines_are_asked_each_once(in_tmp):
 def test_the_bar_of_the_regression_says_what_is_left(monkeypatch):
     """Half a profile in two seconds, 2.5 to go; what came before the first report counts for nothing."""
     clock = iter([100.0, 102.0])
-    monkeypatch.setattr(monitor.time, "monotonic", lambda: next(clock))
-    bars = monitor.Bars()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    bars = progress.ProgressBars()
     bars.stage("regression")
     (task,) = bars.bars.tasks
     bars.regression(1.0, 4)
@@ -97,8 +97,8 @@ def test_the_bar_of_the_regression_says_what_is_left(monkeypatch):
 @pytest.mark.parametrize("name", ["motion.npz", "motion.h5"])
 def test_simulated_motion_comes_back_from_its_file(in_tmp, name):
     run("simulate", "gravity", "--out", name, "--runs", "3", "--frames", "12", "--seed", "4", "--dim", "3")
-    source = pipeline.load("gravity", pipeline.DiscoverConfig().simulation.__class__(3, 12, None, 3, 4))
-    for kept, made in zip(read(name), source.trajectories, strict=True):
+    source = pipeline.load_motion("gravity", pipeline.DiscoverConfig().simulation.__class__(3, 12, None, 3, 4))
+    for kept, made in zip(read_trajectories(name), source.trajectories, strict=True):
         np.testing.assert_array_equal(kept.positions, made.positions)
         np.testing.assert_array_equal(kept.properties["m"], made.properties["m"])
     found = json.loads(run("inspect", name, "--json").stdout)

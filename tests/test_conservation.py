@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from written_laws import DATA, FRAMES, GRAVITY, SPRING, law, snapshots, term
 
-from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.physics.conservation import check_conservation, potential_energy
-from gnn_discovery.physics.record import Check
-from gnn_discovery.physics.symmetry import check_symmetry
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.validation.conservation import check_conservation, potential_energy
+from gnn_discovery.validation.symmetry import check_symmetry
+from gnn_discovery.validation.verdict import Check
 
 
-def checks(found: ForceLaw, data: Snapshots = DATA) -> dict[str, Check]:
+def checks(found: ForceLaw, data: Dataset = DATA) -> dict[str, Check]:
     return {check.name: check for check in check_conservation(found, data)}
 
 

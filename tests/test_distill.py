@@ -10,13 +10,19 @@ import numpy as np
 import pytest
 from worlds import radial, size, spring, table, world
 
-from gnn_discovery.distill import Channel, distill, find_structures, formulas, tables_without_network
-from gnn_discovery.distill.fit import Fit
-from gnn_discovery.distill.profile import find_end, find_jump, read_profiles
-from gnn_discovery.distill.structure import search
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.evaluate import pair_force
-from gnn_discovery.symbolic import Candidate, EngineConfig, EngineResult
+from gnn_discovery.distillation import (
+    AdditiveComponent,
+    distill_tables,
+    find_structures,
+    profile_regression,
+    tables_without_network,
+)
+from gnn_discovery.distillation.additive_fit import AdditiveFit
+from gnn_discovery.distillation.additive_structure import search_structures
+from gnn_discovery.distillation.profiles import estimate_profiles, find_cutoff, find_jump
+from gnn_discovery.laws.evaluate import law_pair_force
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search import Candidate, EngineConfig, EngineResult
 
 MASSES = (("m_i", 1.0), ("m_j", 1.0))
 CHARGES = (("q_i", 1.0), ("q_j", 1.0))
@@ -75,7 +81,7 @@ def magnetic(x, v, p):
     return (p["q_i"] * 0.8)[:, None] * across(v)
 
 
-def found(formula, **options) -> set[Channel]:
+def found(formula, **options) -> set[AdditiveComponent]:
     """The channels of the fullest structure that is warranted."""
     return set(find_structures(table(formula, **options))[-1].channels)
 
@@ -86,22 +92,26 @@ def one_channel(rows):
 
 
 PAIRS = {
-    "gravity": (gravity, {}, {Channel("radial", MASSES, "r")}),
-    "gravity in space": (gravity, {"dim": 3}, {Channel("radial", MASSES, "r")}),
-    "charge": (charge, {"charges": True}, {Channel("radial", CHARGES, "r")}),
-    "both": (both, {"charges": True}, {Channel("radial", MASSES, "r"), Channel("radial", CHARGES, "r")}),
-    "spring": (spring, {"charges": True}, {Channel("radial", (), "r")}),
-    "dashpot": (dashpot, {}, {Channel("radial", (("v_r", 1.0),), "r")}),
-    "friction": (friction, {}, {Channel("velocity", (), "r")}),
-    "transverse": (swirl, {}, {Channel("transverse", (("m_j", 1.0),), "r")}),
+    "gravity": (gravity, {}, {AdditiveComponent("radial", MASSES, "r")}),
+    "gravity in space": (gravity, {"dim": 3}, {AdditiveComponent("radial", MASSES, "r")}),
+    "charge": (charge, {"charges": True}, {AdditiveComponent("radial", CHARGES, "r")}),
+    "both": (
+        both,
+        {"charges": True},
+        {AdditiveComponent("radial", MASSES, "r"), AdditiveComponent("radial", CHARGES, "r")},
+    ),
+    "spring": (spring, {"charges": True}, {AdditiveComponent("radial", (), "r")}),
+    "dashpot": (dashpot, {}, {AdditiveComponent("radial", (("v_r", 1.0),), "r")}),
+    "friction": (friction, {}, {AdditiveComponent("velocity", (), "r")}),
+    "transverse": (swirl, {}, {AdditiveComponent("transverse", (("m_j", 1.0),), "r")}),
 }
 OWN = {
-    "drag": (drag, {}, {Channel("velocity", (), "v")}),
-    "quadratic drag": (quadratic_drag, {}, {Channel("velocity", (), "v")}),
-    "uniform field": (weight, {}, {Channel("y", (("m_i", 1.0),), None)}),
-    "uniform field in space": (weight, {"dim": 3}, {Channel("y", (("m_i", 1.0),), None)}),
-    "trap": (trap, {}, {Channel("radial", (), "r")}),
-    "magnetic field": (magnetic, {"charges": True}, {Channel("transverse", (("q_i", 1.0),), "v")}),
+    "drag": (drag, {}, {AdditiveComponent("velocity", (), "v")}),
+    "quadratic drag": (quadratic_drag, {}, {AdditiveComponent("velocity", (), "v")}),
+    "uniform field": (weight, {}, {AdditiveComponent("y", (("m_i", 1.0),), None)}),
+    "uniform field in space": (weight, {"dim": 3}, {AdditiveComponent("y", (("m_i", 1.0),), None)}),
+    "trap": (trap, {}, {AdditiveComponent("radial", (), "r")}),
+    "magnetic field": (magnetic, {"charges": True}, {AdditiveComponent("transverse", (("q_i", 1.0),), "v")}),
 }
 
 
@@ -130,7 +140,7 @@ def test_powers_that_are_no_integers_are_measured(noise):
 @pytest.mark.parametrize("power", [1.0, 2.0, -1.0])
 def test_a_power_of_the_sum_over_a_pair_is_found(power):
     total = radial(lambda r, p: -((p["m_i"] + p["m_j"]) ** power) * np.exp(-r))
-    assert found(total) == {Channel("radial", (("m_i + m_j", power),), "r")}
+    assert found(total) == {AdditiveComponent("radial", (("m_i + m_j", power),), "r")}
 
 
 def test_what_is_left_is_the_noise():
@@ -140,7 +150,7 @@ def test_what_is_left_is_the_noise():
         assert structure.error == pytest.approx(2**0.5 * noise, rel=0.15)
 
 
-class Level(Fit):
+class Level(AdditiveFit):
     """A table of which a second channel explains a little, and not enough to be kept."""
 
     def error(self, channels):
@@ -148,7 +158,7 @@ class Level(Fit):
 
 
 def test_the_search_ends_where_every_further_channel_is_dropped_again():
-    (structure,) = search(Level(table(gravity, rows=50)))
+    (structure,) = search_structures(Level(table(gravity, rows=50)))
     assert len(structure.channels) == 1
 
 
@@ -157,25 +167,25 @@ def test_a_channel_gives_back_its_formula():
     rows = table(both, charges=True)
     r = size(rows.position)[:, 0]
     for channel, value in (
-        (Channel("radial", MASSES, "r"), rows.properties["m_i"] * rows.properties["m_j"]),
-        (Channel("radial", CHARGES, "r"), rows.properties["q_i"] * rows.properties["q_j"]),
-        (Channel("radial", (("v_r", 1.0),), "r"), v_r(rows.position, rows.velocity)),
-        (Channel("radial", (("m_j", -0.5), ("q_i", 2.0)), "r"), rows.properties["m_j"] ** -0.5),
+        (AdditiveComponent("radial", MASSES, "r"), rows.properties["m_i"] * rows.properties["m_j"]),
+        (AdditiveComponent("radial", CHARGES, "r"), rows.properties["q_i"] * rows.properties["q_j"]),
+        (AdditiveComponent("radial", (("v_r", 1.0),), "r"), v_r(rows.position, rows.velocity)),
+        (AdditiveComponent("radial", (("m_j", -0.5), ("q_i", 2.0)), "r"), rows.properties["m_j"] ** -0.5),
     ):
-        np.testing.assert_allclose(channel.factor(rows), value)
+        np.testing.assert_allclose(channel.monomial_values(rows), value)
         np.testing.assert_allclose(channel.values(rows), r)
         np.testing.assert_allclose(channel.vectors(rows), rows.position / r[:, None])
-    swirling = Channel("transverse", (), "r").vectors(rows)
+    swirling = AdditiveComponent("transverse", (), "r").vectors(rows)
     np.testing.assert_allclose(np.sum(swirling * rows.position, -1), 0, atol=1e-12)
     np.testing.assert_allclose(swirling[:, 0], -rows.position[:, 1] / r)
-    np.testing.assert_allclose(Channel("velocity", (), "v").vectors(rows), rows.velocity)
-    np.testing.assert_array_equal(Channel("y", (), None).vectors(rows), np.tile([0.0, 1.0], (len(rows), 1)))
-    np.testing.assert_array_equal(Channel("y", (), "y").values(rows), rows.position[:, 1])
+    np.testing.assert_allclose(AdditiveComponent("velocity", (), "v").vectors(rows), rows.velocity)
+    np.testing.assert_array_equal(AdditiveComponent("y", (), None).vectors(rows), np.tile([0.0, 1.0], (len(rows), 1)))
+    np.testing.assert_array_equal(AdditiveComponent("y", (), "y").values(rows), rows.position[:, 1])
 
 
 def profile_of(formula, **options):
     rows = table(formula, **options)
-    (profile,) = read_profiles(rows, one_channel(rows))
+    (profile,) = estimate_profiles(rows, one_channel(rows))
     return profile
 
 
@@ -216,11 +226,11 @@ def test_no_threshold_is_found_where_there_is_none(formula, noise):
 @pytest.mark.parametrize("noise", [0.0, 0.003])
 def test_a_force_that_ends_is_told_from_one_that_decays(noise):
     profile = profile_of(contact, noise=noise)
-    end = find_end(profile)
+    end = find_cutoff(profile)
     assert end is not None
     assert profile.variable[end] == pytest.approx(1.25, abs=0.05)
     for formula in (gravity, spring, dashpot, odd_power, lennard_jones):
-        assert find_end(profile_of(formula, noise=noise)) is None
+        assert find_cutoff(profile_of(formula, noise=noise)) is None
 
 
 ENGINE = EngineConfig(evaluations=20_000, seed=0)
@@ -231,14 +241,14 @@ def test_the_exact_form_is_among_the_candidates_and_a_faint_self_force_is_left_o
     """Gravity with a softened distance; beside it weights of half a thousandth of the force on each particle."""
     rows, faint = table(gravity, noise=0.002), table(weight, kind="self", rows=500)
     faint = replace(faint, total=2000.0 * size(faint.contributions)[:, 0])
-    found = distill([rows, faint], ["operon"], ENGINE, divides_by_mass=True)
+    found = distill_tables([rows, faint], ["operon"], ENGINE, divides_by_mass=True)
     assert len(found.structures) == 1
     assert all((t.kind, t.direction) == ("pair", "radial") for law in found.laws for t in law.terms)
     assert all(law.divides_by_mass and law.order == 2 for law in found.laws)
     skeletons = {same_shape(law.terms[0].expression.text) for law in found.laws if len(law.terms) == 1}
     assert same_shape("a0*m_i*m_j/(a1 + r)**2") in skeletons
     truth = gravity(rows.position, rows.velocity, rows.properties)
-    assert np.median(size(pair_force(found.laws[0], rows) - truth) / size(truth)) < 0.005
+    assert np.median(size(law_pair_force(found.laws[0], rows) - truth) / size(truth)) < 0.005
 
 
 def same_shape(text: str) -> str:
@@ -248,7 +258,7 @@ def same_shape(text: str) -> str:
 
 @pytest.mark.slow
 def test_pair_and_self_forces_are_put_together_with_constants_of_their_own_names():
-    found = distill([table(spring, noise=0.002), table(drag, kind="self", noise=0.002)], ["operon"], ENGINE)
+    found = distill_tables([table(spring, noise=0.002), table(drag, kind="self", noise=0.002)], ["operon"], ENGINE)
     first = found.laws[0]
     assert [(t.kind, t.direction) for t in first.terms] == [("pair", "radial"), ("self", "velocity")]
     names = [name for term in first.terms for name in term.constants]
@@ -279,13 +289,13 @@ def two_engines(monkeypatch):
         found = [tuple(Candidate(Expression.parse(text), 0.1, 5, engine) for text in one) for one in texts]
         return [EngineResult(candidates, f"{engine} found {len(candidates)} formulas") for candidates in found]
 
-    monkeypatch.setattr(formulas, "search", search)
+    monkeypatch.setattr(profile_regression, "search", search)
     return asked
 
 
 def test_several_engines_are_chosen_from_together_and_each_alone(two_engines):
     told = []
-    found = distill([table(spring)], ["one", "two"], ENGINE, report=lambda *done: told.append(done))
+    found = distill_tables([table(spring)], ["one", "two"], ENGINE, report=lambda *done: told.append(done))
     (count,) = {count for _, count in told}
     assert told == sorted(told) and told[-1] == (count, count) and count == 2 * len(two_engines[0])
     by_shape = {law.terms[0].expression.text: law for law in found.laws if len(law.terms) == 1}
@@ -297,7 +307,7 @@ def test_several_engines_are_chosen_from_together_and_each_alone(two_engines):
     assert not any("/r" in law.terms[0].expression.text for law in found.alone["one"])
     assert {law.engines for law in found.alone["two"]} == {("two",), ()}
     assert found.outcome == "one found 2 formulas; two found 2 formulas"
-    assert not distill([table(spring)], ["two"], ENGINE).alone
+    assert not distill_tables([table(spring)], ["two"], ENGINE).alone
 
 
 def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pair_force(two_engines):
@@ -309,7 +319,7 @@ def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pai
     own = table(flawed, kind="self")
     first, *_, last = find_structures(own)
     assert len(first.channels) == 1 and len(last.channels) == 2
-    laws = distill([table(spring), own], ["one"], ENGINE).laws
+    laws = distill_tables([table(spring), own], ["one"], ENGINE).laws
 
     def parts(law, kind):
         return [term for term in law.terms if term.kind == kind]
@@ -320,14 +330,14 @@ def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pai
 
 
 def test_of_two_forces_added_up_at_most_one_jumps(two_engines, monkeypatch):
-    monkeypatch.setattr(formulas, "find_jump", lambda profile: len(profile.variable) // 2)
-    laws = [law for law in distill([table(both, charges=True)], ["one"], ENGINE).laws if len(law.terms) == 2]
+    monkeypatch.setattr(profile_regression, "find_jump", lambda profile: len(profile.variable) // 2)
+    laws = [law for law in distill_tables([table(both, charges=True)], ["one"], ENGINE).laws if len(law.terms) == 2]
     assert {sum("Piecewise" in term.expression.text for term in law.terms) for law in laws} == {0, 1}
 
 
 @pytest.mark.parametrize("units", [False, True])
 def test_engines_are_told_dimensions_where_the_data_have_units(two_engines, units):
-    distill([table(spring), table(quadratic_drag, kind="self")], ["one"], ENGINE, units=units)
+    distill_tables([table(spring), table(quadratic_drag, kind="self")], ["one"], ENGINE, units=units)
     told = {name: p.dimensions for p in two_engines[0] for name in p.inputs}
     dimensions = {"r": {"length": 1}, "v": {"length": 1, "time": -1}}
     assert told == {name: {name: dimensions[name]} if units else {} for name in told} and {"r", "v"} <= set(told)
@@ -343,5 +353,5 @@ def test_with_no_network_the_observed_motion_gives_the_same_tables():
 
 
 def test_no_jax_is_needed():
-    code = "import sys, gnn_discovery.distill; assert not {'jax', 'jraph', 'flax'} & set(sys.modules)"
+    code = "import sys, gnn_discovery.distillation; assert not {'jax', 'jraph', 'flax'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

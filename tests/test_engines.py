@@ -8,14 +8,21 @@ import numpy as np
 import pytest
 import sympy
 
-from gnn_discovery.engines import sparse
-from gnn_discovery.engines.operon import Operon
-from gnn_discovery.engines.refine import refine
-from gnn_discovery.engines.short import short_forms
-from gnn_discovery.engines.sparse import Sparse
 from gnn_discovery.errors import EngineUnavailable
-from gnn_discovery.expression import Expression
-from gnn_discovery.symbolic import EngineConfig, Problem, SymbolicEngine, engine_entries, get_engine, search
+from gnn_discovery.symbolic.engines import sparse_regression
+from gnn_discovery.symbolic.engines.enumerated_forms import enumerated_forms
+from gnn_discovery.symbolic.engines.operon import Operon
+from gnn_discovery.symbolic.engines.pareto_refinement import refine
+from gnn_discovery.symbolic.engines.sparse_regression import SparseRegression
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search import (
+    EngineConfig,
+    RegressionProblem,
+    SymbolicEngine,
+    engine_entries,
+    get_engine,
+    search_formulas,
+)
 
 ENGINES = sorted(engine_entries())
 CONFIG = EngineConfig(seed=1)
@@ -38,7 +45,7 @@ def profile(text, low, high, noise=1e-3, rows=600):
     r = np.geomspace(low, high, rows)
     truth = Expression.parse(text).numpy(["r"])(r)
     target = truth * (1 + noise * np.random.default_rng(5).normal(size=rows))
-    return Problem({"r": r}, target, (0.1 * np.median(np.abs(truth)) + np.abs(truth)) ** -2.0), truth
+    return RegressionProblem({"r": r}, target, (0.1 * np.median(np.abs(truth)) + np.abs(truth)) ** -2.0), truth
 
 
 def usable(name):
@@ -105,7 +112,7 @@ def test_several_variables_and_no_variable_exponents(name):
     rng = np.random.default_rng(0)
     inputs = {n: rng.uniform(0.3, 3, 500) for n in ("r", "m_i", "m_j", "q_i", "q_j")}
     law = Expression.parse("-1.2*m_i*m_j/r**2")
-    candidates = solve(engine, Problem(inputs, law.numpy(list(inputs))(*inputs.values())))
+    candidates = solve(engine, RegressionProblem(inputs, law.numpy(list(inputs))(*inputs.values())))
     assert law.lift_constants()[0] in skeletons(candidates)
     for one in candidates:
         for power in one.expression.sympy.atoms(sympy.Pow):
@@ -135,8 +142,8 @@ def test_laws_in_si_units_come_back_in_si_units(name):
     for law, (low, high) in laws.items():
         r = np.geomspace(low, high, 400)
         target = Expression.parse(law).numpy(["r"])(r)
-        problems.append(Problem({"r": r}, target, (0.1 * np.median(np.abs(target)) + np.abs(target)) ** -2.0))
-    results = search(name, problems, EngineConfig(seed=2))
+        problems.append(RegressionProblem({"r": r}, target, (0.1 * np.median(np.abs(target)) + np.abs(target)) ** -2.0))
+    results = search_formulas(name, problems, EngineConfig(seed=2))
     for law, result in zip(laws, results, strict=True):
         assert result.outcome == f"{name} found {len(result.candidates)} formulas"
         wanted, numbers = Expression.parse(law).lift_constants()
@@ -158,7 +165,7 @@ def test_the_battery_takes_up_every_registered_engine(tmp_path):
     info = tmp_path / "mine-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gnn_discovery.engines]\nmine = mine:Mine\n")
+    (info / "entry_points.txt").write_text("[gnn_discovery.symbolic.engines]\nmine = mine:Mine\n")
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(Path(__file__).parent)!r}]\n"
         "import test_engines\ntest_engines.test_it_is_an_engine('mine')\nprint(test_engines.ENGINES)"
@@ -178,26 +185,26 @@ SUMS = {
 def test_sparse_regression_finds_sums(law):
     r = np.linspace(*SUMS[law], 300)
     target = Expression.parse(law).numpy(["r"])(r) * (1 + 1e-3 * np.random.default_rng(3).normal(size=300))
-    problem = Problem({"r": r}, target, (0.1 * np.median(np.abs(target)) + np.abs(target)) ** -2.0)
-    assert Expression.parse(law).lift_constants()[0] in skeletons(solve(Sparse(), problem))
+    problem = RegressionProblem({"r": r}, target, (0.1 * np.median(np.abs(target)) + np.abs(target)) ** -2.0)
+    assert Expression.parse(law).lift_constants()[0] in skeletons(solve(SparseRegression(), problem))
 
 
 def test_sparse_regression_knows_no_chance():
     problem, _ = profile("-2.1*(r - 0.99)", 0.02, 8, noise=1e-2)
-    assert solve(Sparse(), problem) == solve(Sparse(), problem, EngineConfig(seed=99))
+    assert solve(SparseRegression(), problem) == solve(SparseRegression(), problem, EngineConfig(seed=99))
 
 
 @pytest.mark.parametrize("evaluations", [100, 20_000])
 def test_sparse_regression_tries_no_more_than_its_budget(evaluations, monkeypatch):
     tried = []
 
-    def counted(columns, *rest, losses=sparse._losses):
+    def counted(columns, *rest, losses=sparse_regression._losses_with_each_column):
         tried.append(columns.shape[1])
         return losses(columns, *rest)
 
-    monkeypatch.setattr(sparse, "_losses", counted)
+    monkeypatch.setattr(sparse_regression, "_losses", counted)
     problem, _ = profile("1.1/(r + 0.01)**2", 0.02, 8)
-    assert solve(Sparse(), problem, EngineConfig(evaluations=evaluations))
+    assert solve(SparseRegression(), problem, EngineConfig(evaluations=evaluations))
     assert sum(tried) <= evaluations
 
 
@@ -205,8 +212,8 @@ def test_the_steep_repulsion_of_atoms_is_found():
     """Buckingham's force: an exponential of a twentieth of the distance, and a power."""
     r = np.geomspace(0.7, 3, 150)
     force = 2e6 * np.exp(-15 * r) - 0.6 / r**7
-    problem = Problem({"r": r}, force, 1 / (np.abs(force) + 0.05) ** 2)
-    found = short_forms(problem, EngineConfig().operators)
+    problem = RegressionProblem({"r": r}, force, 1 / (np.abs(force) + 0.05) ** 2)
+    found = enumerated_forms(problem, EngineConfig().operators)
     assert min(np.max(np.abs(f.numpy(["r"])(r) - force) / (np.abs(force) + 0.05)) for f in found) < 1e-5
 
 
@@ -215,9 +222,9 @@ def test_a_force_that_repeats_along_a_coordinate_is_found(text):
     """From less than a period in the range to some ten of them, alone and with a uniform force or a trap."""
     x = np.linspace(-3.1, 5.2, 200)
     force = Expression.parse(text).numpy(["x"])(x)
-    found = short_forms(Problem({"x": x}, force), (*EngineConfig().operators, "sin"))
+    found = enumerated_forms(RegressionProblem({"x": x}, force), (*EngineConfig().operators, "sin"))
     assert min(np.max(np.abs(f.numpy(["x"])(x) - force)) for f in found) < 1e-10
-    assert short_forms(Problem({"x": x}, force), EngineConfig().operators) == []
+    assert enumerated_forms(RegressionProblem({"x": x}, force), EngineConfig().operators) == []
 
 
 def test_refinement_moves_the_zero_of_a_variable():
@@ -240,5 +247,5 @@ def test_a_power_that_is_there_to_be_a_corner_is_not_offered():
 
 
 def test_a_constant_target_gives_no_formula_and_no_error():
-    for engine in (Operon(), Sparse()):
-        assert solve(engine, Problem({"r": np.linspace(1, 2, 50)}, np.zeros(50))) == []
+    for engine in (Operon(), SparseRegression()):
+        assert solve(engine, RegressionProblem({"r": np.linspace(1, 2, 50)}, np.zeros(50))) == []

@@ -13,18 +13,29 @@ from worlds import halves, size, spring, world
 
 from gnn_discovery import DataError, DiscoverConfig, StorageError, UsageError, explain
 from gnn_discovery.cli import app
-from gnn_discovery.distill import Channel, Distilled, Structure
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import ForceLaw, Term
-from gnn_discovery.law.evaluate import predict
-from gnn_discovery.law.record import Constant
-from gnn_discovery.messages import message_function, two_bodies
-from gnn_discovery.messages.given import ACCELERATION, FORCE, MAP, MAP_OVER_MASS
-from gnn_discovery.physics.parting import agreed, continued, parted, profile, widened
-from gnn_discovery.pipeline import steps
-from gnn_discovery.readers import write
-from gnn_discovery.report.explanation import sentences
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.data.readers import write_trajectories
+from gnn_discovery.data.trajectory import Trajectory
+from gnn_discovery.distillation import AdditiveComponent, AdditiveStructure, DistillationResult
+from gnn_discovery.laws.evaluate import predict_with_law
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.messages.external_network import (
+    ACCELERATION_GAUGE,
+    FORCE_GAUGE,
+    LINEAR_MAP_GAUGE,
+    LINEAR_MAP_OVER_MASS_GAUGE,
+    fit_gauge,
+)
+from gnn_discovery.messages.pair_dataset import pair_dataset
+from gnn_discovery.pipeline import stages
+from gnn_discovery.report.explanation import explanation_sentences
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.validation.agreement_profile import (
+    disagreement_intervals,
+    extended_bins,
+    extrapolated_profile,
+    longest_agreement_interval,
+    measure_agreement,
+)
 
 SOFT, CORE = 0.01, 0.2
 MIXING = np.random.default_rng(1).normal(size=(2, 5))
@@ -47,17 +58,17 @@ def truth(x, v, p):
 
 
 FUNCTIONS = {
-    FORCE: gravity,
-    ACCELERATION: lambda *given: gravity(*given) / given[4]["m"][:, None],
-    MAP: lambda *given: gravity(*given) @ MIXING + 0.3,
-    MAP_OVER_MASS: lambda *given: gravity(*given) / given[4]["m"][:, None] @ MIXING - 0.7,
+    FORCE_GAUGE: gravity,
+    ACCELERATION_GAUGE: lambda *given: gravity(*given) / given[4]["m"][:, None],
+    LINEAR_MAP_GAUGE: lambda *given: gravity(*given) @ MIXING + 0.3,
+    LINEAR_MAP_OVER_MASS_GAUGE: lambda *given: gravity(*given) / given[4]["m"][:, None] @ MIXING - 0.7,
 }
 
 
 @pytest.mark.parametrize("gauge", FUNCTIONS)
 def test_a_message_is_read_as_a_force_whatever_its_gauge(gauge):
     data = halves(world(truth, count=600))
-    function = message_function(FUNCTIONS[gauge], "mine", data.train)
+    function = fit_gauge(FUNCTIONS[gauge], "mine", data.train)
     assert function.gauge == gauge
     read = function.read(data.test)
     table = read.pair
@@ -70,7 +81,7 @@ def test_a_message_is_read_as_a_force_whatever_its_gauge(gauge):
 
 def test_a_force_is_read_as_it_is_beside_motion_that_is_not_its_own():
     data = halves(world(spring, count=300)).train
-    assert message_function(gravity, "mine", data).gauge == FORCE
+    assert fit_gauge(gravity, "mine", data).gauge == FORCE_GAUGE
 
 
 BROKEN = {
@@ -86,7 +97,7 @@ BROKEN = {
 def test_a_broken_function_is_told_in_words(error):
     data = world(truth, count=50)
     with pytest.raises(DataError, match=error) as raised, np.errstate(invalid="ignore"):
-        message_function(BROKEN[error], "mine.py:broken", data)
+        fit_gauge(BROKEN[error], "mine.py:broken", data)
     assert "mine.py:broken" in str(raised.value)
 
 
@@ -102,19 +113,19 @@ SPRING = law("-2*(r - l)", l=0.99)
 @pytest.mark.parametrize("box", [None, np.array([3.0, 3.0])])
 def test_two_bodies_alone_move_by_the_law_of_the_messages(box):
     data = world(truth, count=40, box=box)
-    read = message_function(gravity, "mine", data).read(data)
-    alone = two_bodies(data, read)
+    read = fit_gauge(gravity, "mine", data).read(data)
+    alone = pair_dataset(data, read)
     assert len(alone.run) == 40 * 6 and alone.positions.shape[1:] == (2, 2)
-    np.testing.assert_allclose(predict(SOFTENED, alone), alone.target, rtol=1e-9)
+    np.testing.assert_allclose(predict_with_law(SOFTENED, alone), alone.target, rtol=1e-9)
     np.testing.assert_allclose(alone.force.sum(axis=1), 0, atol=1e-9), "action and reaction"
 
 
 def test_particular_bodies_keep_their_places():
     data = world(truth, count=10)
-    read = message_function(gravity, "mine", data).read(data)
-    alone = two_bodies(data, read, particular=True)
+    read = fit_gauge(gravity, "mine", data).read(data)
+    alone = pair_dataset(data, read, particular=True)
     assert alone.present.shape == (60, 4) and (alone.present.sum(axis=1) == 2).all()
-    np.testing.assert_allclose(predict(SOFTENED, alone), alone.target, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(predict_with_law(SOFTENED, alone), alone.target, rtol=1e-9, atol=1e-12)
 
 
 def sides(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,27 +137,27 @@ def sides(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_place_where_they_part_is_found_and_told():
     r = np.exp(np.random.default_rng(0).uniform(np.log(0.03), np.log(4), 5000))
-    one = profile("r", r, *sides(r))
-    together = agreed(one, 1e-3)
+    one = measure_agreement("r", r, *sides(r))
+    together = longest_agreement_interval(one, 1e-3)
     assert together.low == pytest.approx(CORE, rel=0.15) and together.high == r.max()
     assert together.deviation < 1e-12
-    low, high = widened(one, 0.01, 12.0)
+    low, high = extended_bins(one, 0.01, 12.0)
     moved = sides(np.sqrt(low * high)[:, None] * np.ones(7))
-    wide = continued(one, low, high, *moved)
-    inner, past = parted(wide, 1e-3)
+    wide = extrapolated_profile(one, low, high, *moved)
+    inner, past = disagreement_intervals(wide, 1e-3)
     assert inner.share == pytest.approx(np.mean(r < CORE), abs=0.05) and past.share == 0
     assert (past.low, past.high) == pytest.approx((0.01, r.min()))
     assert past.network == pytest.approx([1 / (CORE + SOFT) ** 2] * 2)
 
 
-CENTRAL = Structure((Channel("radial", (("m_i", 1.0), ("m_j", 1.0)), "r"),), 0.0)
+CENTRAL = AdditiveStructure((AdditiveComponent("radial", (("m_i", 1.0), ("m_j", 1.0)), "r"),), 0.0)
 OFFERED = (law("a*m_i*m_j*r**b", a=-0.9, b=-1.9), law("a*m_i*m_j", a=-1.0), law("a*m_i*m_j/r**2", a=-0.9))
 
 
 @pytest.fixture
 def by_hand(monkeypatch):
     """No engine: three formulas that one would offer, none of them softened."""
-    monkeypatch.setattr(steps, "distill", lambda *_, **__: Distilled(OFFERED, ((CENTRAL,),), "by hand"))
+    monkeypatch.setattr(stages, "distill", lambda *_, **__: DistillationResult(OFFERED, ((CENTRAL,),), "by hand"))
 
 
 def motion(law: ForceLaw = SOFTENED, runs: int = 30, frames: int = 20) -> list[Trajectory]:
@@ -159,7 +170,7 @@ def motion(law: ForceLaw = SOFTENED, runs: int = 30, frames: int = 20) -> list[T
 
 
 def test_gravity_is_explained_as_gravity_in_any_gauge(by_hand):
-    found = explain(FUNCTIONS[MAP], motion())
+    found = explain(FUNCTIONS[LINEAR_MAP_GAUGE], motion())
     assert found.verdict.status == "known" and found.verdict.match == "Newtonian gravity, softened r + c"
     values = [c.value for c in found.law.terms[0].constants.values()]
     assert sorted(values) == pytest.approx([-1, SOFT], rel=1e-6)
@@ -173,7 +184,7 @@ def test_a_network_is_held_against_what_the_given_terms_leave(by_hand):
     found = explain(gravity, motion(both), DiscoverConfig(known="-2*(r - 0.99)"))
     assert found.verdict.match == "Newtonian gravity, softened r + c" and found.law.given.terms == ()
     assert max(found.found.fit.law_error[0], found.found.fit.network_error[0], found.additivity) < 1e-6
-    first, second, *_, last = sentences(found)
+    first, second, *_, last = explanation_sentences(found)
     assert "-2 (r - 0.99)] r_hat (given)" in first and "the observed force that the given terms leave" in second
     assert last.startswith("Held-out motion that the given terms leave: the law misses")
     assert any("-2*(r - 0.99)" in text for text in found.found.assumptions)
@@ -186,7 +197,7 @@ def test_where_it_saturates_network_and_law_part_and_the_motion_follows_the_law(
     inner, past = found.apart
     assert inner.variable == past.variable == "r" and inner.high == found.together.low and past.share == 0
     assert inner.law_error < 1e-2 < 0.2 < inner.network_error
-    told = " ".join(sentences(found))
+    told = " ".join(explanation_sentences(found))
     assert "the network's force stays near" in told
     assert "The motion follows the law" in told and told in str(found).replace("\n", " ")
     plain = json.loads((in_tmp / "out" / "explanation.json").read_text(), parse_constant=pytest.fail)
@@ -239,12 +250,12 @@ def messages(positions_i, positions_j, velocities_i, velocities_j, properties_i,
 
 def test_the_command_explains_a_function_in_a_file_once(by_hand, in_tmp):
     (in_tmp / "mine.py").write_text(FILE)
-    write(in_tmp / "data.npz", motion(SPRING))
+    write_trajectories(in_tmp / "data.npz", motion(SPRING))
     command = ["explain", "mine.py:messages", "--data", "data.npz", "--out", "told", "--engine", "sparse", "--json"]
     first = CliRunner().invoke(app, command)
     assert first.exit_code == 0, first.output
     plain = json.loads(first.stdout, parse_constant=pytest.fail)
-    assert plain["source"] == "mine.py:messages on data.npz" and plain["parting"]["gauge"] == FORCE
+    assert plain["source"] == "mine.py:messages on data.npz" and plain["parting"]["gauge"] == FORCE_GAUGE
     assert {p.name for p in (in_tmp / "told").iterdir()} == {"explanation.json", "explanation.html", "figures"}
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 6 and "not empty" in again.stderr

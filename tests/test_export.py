@@ -16,16 +16,16 @@ from exported import EXACT, lammps_forces, masses, missing, module, openmm_conte
 from random_laws import random_law, random_motion
 
 from gnn_discovery.cli import app
-from gnn_discovery.cli.work import read_law
+from gnn_discovery.cli.run_commands import read_law_file
 from gnn_discovery.errors import UsageError
-from gnn_discovery.export import export, summaries
-from gnn_discovery.export.lammps_table import KEYWORD, NODES, interpolation_error
-from gnn_discovery.export.potential import potential
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, LatentProperty, Term
-from gnn_discovery.law.roll import roll
-from gnn_discovery.law.text import to_dict
-from gnn_discovery.simulator import SimulationConfig, resolve
+from gnn_discovery.export import export_format_summaries, export_to_format
+from gnn_discovery.export.lammps_table import TABLE_KEYWORD, TABLE_NODES, interpolation_error
+from gnn_discovery.export.pair_potential import pair_potential
+from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.laws.rollout import rollout
+from gnn_discovery.laws.text import to_dict
+from gnn_discovery.simulators import SimulationConfig, resolve_simulator
+from gnn_discovery.symbolic.expression import Expression
 
 
 def term(text: str, kind: str = "pair", direction: str = "radial", **constants: float) -> Term:
@@ -77,17 +77,17 @@ def test_random_laws_are_the_same_in_every_format(name):
     ],
 )
 def test_potentials_are_those_of_the_textbook(force, energy):
-    found = potential(pair(force), "openmm", (0.1, 10.0)).energy.numpy(("r", "m_i", "m_j"))
+    found = pair_potential(pair(force), "openmm", (0.1, 10.0)).energy.numpy(("r", "m_i", "m_j"))
     expected = Expression.parse(energy).numpy(("r", "m_i", "m_j"))(R, 2.0, 3.0)
     np.testing.assert_allclose(found(R, 2.0, 3.0), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_a_potential_is_continuous_where_the_force_jumps():
-    energy = potential(JUMP, "openmm", (0.1, 10.0)).energy.numpy(("r",))
+    energy = pair_potential(JUMP, "openmm", (0.1, 10.0)).energy.numpy(("r",))
     below, above = energy(np.array([1.99 - 1e-9, 1.99 + 1e-9]))
     assert below == pytest.approx(above, abs=1e-8)
     kink = pair("3*Abs(r - 1.3)")
-    slope = potential(kink, "openmm", (0.1, 10.0)).energy.derivative("r").numpy(("r",))(R)
+    slope = pair_potential(kink, "openmm", (0.1, 10.0)).energy.derivative("r").numpy(("r",))(R)
     np.testing.assert_allclose(-slope, 3 * np.abs(R - 1.3), rtol=1e-12)
 
 
@@ -112,10 +112,10 @@ UNDETERMINED = {"m": LatentProperty(np.ones(2), np.array([0.1, np.inf]), np.arra
 @pytest.mark.parametrize("name", ["openmm", "jax-md", "lammps-lepton"])
 def test_what_a_format_cannot_express_is_refused_by_name(law, reason, name):
     with pytest.raises(UsageError, match=reason) as refused:
-        export(law, name)
+        export_to_format(law, name)
     assert f"'{name}'" in str(refused.value)
     for other in ("text", "sympy", "latex", "numpy", "jax", "c"):
-        assert export(law, other)
+        assert export_to_format(law, other)
 
 
 def test_masses_that_make_accelerations_to_forces():
@@ -124,7 +124,7 @@ def test_masses_that_make_accelerations_to_forces():
     p = {"m": np.array([2.0, 3.0])}
     assert list(masses(newton, p, 2)) == [2.0, 3.0]
     assert list(masses(spring, p, 2)) == [1.0, 1.0]
-    assert "-m1*m2/r" in export(newton, "openmm")
+    assert "-m1*m2/r" in export_to_format(newton, "openmm")
 
 
 START = np.array([[1.0, 0.0], [-1.0, 0.2], [0.1, -1.3]]), np.array([[0.0, 0.6], [0.1, -0.7], [-0.5, 0.1]])
@@ -150,7 +150,7 @@ def ends_of_jax_md(law: ForceLaw, dt: float, end: float) -> np.ndarray:
 
     with jax.enable_x64(True):
         displacement, shift = space.free()
-        energy = module(export(law, "jax-md"))["energy_fn"](displacement, jax.numpy.asarray(MASSES["m"]))
+        energy = module(export_to_format(law, "jax-md"))["energy_fn"](displacement, jax.numpy.asarray(MASSES["m"]))
         init, apply = simulate.nve(energy, shift, dt)
         m = jax.numpy.asarray(MASSES["m"])[:, None]
         state = init(jax.random.key(0), jax.numpy.asarray(START[0]), kT=0.0, mass=m)
@@ -162,16 +162,16 @@ def ends_of_jax_md(law: ForceLaw, dt: float, end: float) -> np.ndarray:
 @pytest.mark.parametrize("ends", [ends_of_openmm, ends_of_jax_md])
 def test_the_motion_runs_again_in_the_other_program(ends):
     """Their integrators are of second order: a step half as long is off by a quarter."""
-    expected = roll(GRAVITY, *START, MASSES, np.array([0.0, 1.0]), tolerance=1e-12)[-1]
+    expected = rollout(GRAVITY, *START, MASSES, np.array([0.0, 1.0]), tolerance=1e-12)[-1]
     coarse, fine = (np.abs(ends(GRAVITY, dt, 1.0) - expected).max() for dt in (2e-3, 1e-3))
     assert fine < 2e-5
     assert coarse / fine == pytest.approx(4, rel=0.1)
 
 
 def table_forces(law: ForceLaw, tmp_path: Path, x: np.ndarray) -> tuple[str, np.ndarray]:
-    text = export(law, "lammps-table", (0.3, 6.0))
+    text = export_to_format(law, "lammps-table", (0.3, 6.0))
     (tmp_path / "law.table").write_text(text)
-    style = [f"pair_style table linear {NODES}", f"pair_coeff * * {tmp_path}/law.table {KEYWORD} 6.0"]
+    style = [f"pair_style table linear {TABLE_NODES}", f"pair_coeff * * {tmp_path}/law.table {TABLE_KEYWORD} 6.0"]
     return text, lammps_forces(style, x, np.zeros(len(x)))
 
 
@@ -190,17 +190,19 @@ def test_twice_the_nodes_leave_a_quarter_of_the_error_and_the_energy_is_the_pote
     force = Expression.parse("1/r**2")
     coarse, fine = (interpolation_error(force, np.linspace(1.0, 9.0, n))[0] for n in (400, 800))
     assert coarse / fine == pytest.approx(4, rel=0.05)
-    rows = np.array([line.split() for line in export(pair("1/r**2"), "lammps-table").splitlines()[-NODES:]], float)
+    rows = np.array(
+        [line.split() for line in export_to_format(pair("1/r**2"), "lammps-table").splitlines()[-TABLE_NODES:]], float
+    )
     np.testing.assert_allclose(rows[:, 2], 1 / rows[:, 1] - 0.1, rtol=0, atol=1e-6)
     with pytest.raises(UsageError, match="depends on q"):
-        export(pair("q_i*q_j/r**2"), "lammps-table")
+        export_to_format(pair("q_i*q_j/r**2"), "lammps-table")
 
 
 def test_the_jax_function_is_differentiable_under_jit():
     """The forces of a potential have a symmetric matrix of derivatives."""
     import jax
 
-    accelerations = module(export(GRAVITY, "jax"))["accelerations"]
+    accelerations = module(export_to_format(GRAVITY, "jax"))["accelerations"]
     with jax.enable_x64(True):
         m = jax.numpy.asarray(MASSES["m"])
         force = jax.jit(lambda x: (m[:, None] * accelerations(x, x, {"m": m})).ravel())
@@ -210,8 +212,8 @@ def test_the_jax_function_is_differentiable_under_jit():
 
 
 def test_the_numpy_file_is_a_simulator(in_tmp):
-    Path("mine.py").write_text(export(GRAVITY, "numpy"))
-    for run in resolve("mine.py:accelerations").simulate(SimulationConfig(runs=3, frames=5)):
+    Path("mine.py").write_text(export_to_format(GRAVITY, "numpy"))
+    for run in resolve_simulator("mine.py:accelerations").simulate(SimulationConfig(runs=3, frames=5)):
         expected = GRAVITY.acceleration(run.positions, run.velocities, run.properties)
         np.testing.assert_allclose(run.accelerations, expected, rtol=1e-12)
 
@@ -234,11 +236,11 @@ def run(*arguments: str, code: int = 0) -> str:
 def test_the_command_writes_a_law_that_is_read_back(in_tmp):
     Path("law.json").write_text(json.dumps(to_dict(GRAVITY)))
     run("export", "law.json", "--format", "text", "--out", "law.yaml")
-    assert read_law(Path("law.yaml")) == GRAVITY
+    assert read_law_file(Path("law.yaml")) == GRAVITY
     assert "CustomNonbondedForce" in run("export", "law.yaml", "--format", "openmm")
     assert "exists already" in run("export", "law.json", "--format", "c", "--out", "law.yaml", code=6)
     assert "Choose from text, sympy" in run("export", "law.json", "--format", "fortran", code=2)
     assert "one of r alone" in run("export", "law.json", "--format", "lammps-table", code=2)
     assert "both positive" in run("export", "law.json", "--format", "c", "--distances", "1", "0.5", code=2)
     listed = json.loads(run("list", "exports", "--json"))["exports"]
-    assert listed == summaries() and all(listed.values())
+    assert listed == export_format_summaries() and all(listed.values())

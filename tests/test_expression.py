@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnn_discovery.errors import DataError
-from gnn_discovery.expression import Expression
+from gnn_discovery.symbolic.expression import Expression
 
 X = np.array([0.3, 0.9, 1.7, 2.6])
 
@@ -216,6 +216,6 @@ def test_sympy_trees_beyond_the_language_are_refused():
 
 
 def test_importing_the_module_leaves_sympy_and_jax_alone():
-    code = "import sys, gnn_discovery.expression; print({'sympy', 'jax'} & set(sys.modules))"
+    code = "import sys, gnn_discovery.symbolic.expression; print({'sympy', 'jax'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -12,18 +12,18 @@ from typer.testing import CliRunner
 
 from gnn_discovery import pipeline
 from gnn_discovery.cli import app
+from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.simulator import (
+from gnn_discovery.simulators import (
     FunctionSimulator,
     SimulationConfig,
     as_simulator,
     check_simulator,
-    resolve,
-    symmetries,
+    resolve_simulator,
+    simulator_symmetries,
 )
-from gnn_discovery.simulator.potential import differences, traced
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.simulators.potential_gradient import finite_difference_gradient, jax_gradient
 
 FEW = SimulationConfig(runs=3, frames=15, seed=5)
 
@@ -69,19 +69,19 @@ def start(seed=0):
 def test_differences_are_as_good_as_they_say(power, error):
     x = start()
     exact = slope(power, x)
-    found = differences(energy(power, np), x, {})
+    found = finite_difference_gradient(energy(power, np), x, {})
     assert (abs(found - exact).max((1, 2)) <= error * abs(exact).max((1, 2))).all()
 
 
 def test_differences_do_not_know_units():
     x = start()
-    one, other = (differences(energy(-1, np), scale * x, {}) * scale**2 for scale in (1.0, 1e11))
+    one, other = (finite_difference_gradient(energy(-1, np), scale * x, {}) * scale**2 for scale in (1.0, 1e11))
     np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
 def test_a_potential_in_jax_has_its_exact_slope_for_any_number_of_runs():
     x = start()
-    gradient = traced(energy(-1, jnp), x, {})
+    gradient = jax_gradient(energy(-1, jnp), x, {})
     for runs in (6, 5, 1):
         np.testing.assert_allclose(gradient(x[:runs], {}), slope(-1, x[:runs]), rtol=1e-12, atol=1e-12)
 
@@ -91,7 +91,7 @@ def test_a_potential_in_jax_that_cannot_be_traced_is_worked_out_in_double_precis
         return jnp.asarray(np.asarray(energy(-1, jnp)(positions, properties)))
 
     x = start()
-    assert traced(stubborn, x, {}) is None
+    assert jax_gradient(stubborn, x, {}) is None
     simulator = FunctionSimulator(stubborn)
     for run in simulator.simulate(FEW):
         exact = -slope(-1, run.positions) / run.properties["m"][:, None]
@@ -114,7 +114,7 @@ def test_a_potential_keeps_the_contract_and_shows_its_symmetry():
     for power, at_contact in ((2, True), (-1, False)):
         simulator = FunctionSimulator(energy(power, np))
         assert check_simulator(simulator, FEW) == ()
-        assert symmetries(simulator, FEW) == {
+        assert simulator_symmetries(simulator, FEW) == {
             "the same elsewhere": True,
             "the same when turned": True,
             "the same at any speed": True,
@@ -148,11 +148,11 @@ def test_two_vortices_go_around_each_other():
 
 def test_a_law_of_another_order_is_not_fitted():
     with pytest.raises(UsageError, match=r"vortices: gives velocities, a law of order 1, .*--order 1"):
-        pipeline.observe(pipeline.load(vortices, FEW), DiscoverConfig(simulation=FEW))
+        pipeline.prepare_dataset(pipeline.load_motion(vortices, FEW), DiscoverConfig(simulation=FEW))
     config = DiscoverConfig(simulation=FEW, order=1)
-    assert pipeline.observe(pipeline.load(vortices, FEW), config).train.order == 1
+    assert pipeline.prepare_dataset(pipeline.load_motion(vortices, FEW), config).train.order == 1
     with pytest.raises(UsageError, match=r"gives accelerations, a law of order 2"):
-        pipeline.observe(pipeline.load(lambda x, v, p: -x, FEW), config)
+        pipeline.prepare_dataset(pipeline.load_motion(lambda x, v, p: -x, FEW), config)
 
 
 # --- starts
@@ -203,15 +203,15 @@ runs = [straight(1), straight(2)]
 @pytest.mark.parametrize(("name", "count"), [("on_demand", 4), ("recorded", 2), ("runs", 2)])
 def test_functions_that_yield_and_lists_are_simulators(in_tmp, name, count):
     (in_tmp / "given.py").write_text(GIVEN)
-    simulator = resolve(f"given.py:{name}")
+    simulator = resolve_simulator(f"given.py:{name}")
     config = SimulationConfig(runs=4, seed=3)
     assert check_simulator(simulator, config) == ()
-    assert len(pipeline.load(f"given.py:{name}", config).trajectories) == count
+    assert len(pipeline.load_motion(f"given.py:{name}", config).trajectories) == count
 
 
 def test_runs_in_a_list_keep_their_label():
-    assert pipeline.load([straight(1)], FEW).label == "trajectories"
-    assert pipeline.load(recorded(), FEW).label == "trajectories"
+    assert pipeline.load_motion([straight(1)], FEW).label == "trajectories"
+    assert pipeline.load_motion(recorded(), FEW).label == "trajectories"
 
 
 def asked_for_nothing(config):
@@ -228,7 +228,7 @@ def asked_for_nothing(config):
 )
 def test_what_is_wrong_with_given_runs_is_said(source, says):
     with pytest.raises(DataError, match=says):
-        pipeline.load(source, SimulationConfig())
+        pipeline.load_motion(source, SimulationConfig())
 
 
 # --- the contract
@@ -297,7 +297,7 @@ def careful(x, v, p):
 
 
 def test_what_fails_at_one_place_has_no_number_there():
-    assert not symmetries(as_simulator(careful), FEW)["a number at r = 0"]
+    assert not simulator_symmetries(as_simulator(careful), FEW)["a number at r = 0"]
 
 
 def test_a_function_in_a_file_is_planned_as_asked(in_tmp):
@@ -319,7 +319,7 @@ def test_fields_and_friction_are_no_breach_but_seen():
 
     simulator = as_simulator(law)
     assert check_simulator(simulator, FEW) == ()
-    assert symmetries(simulator, FEW) == {
+    assert simulator_symmetries(simulator, FEW) == {
         "the same elsewhere": True,
         "the same when turned": False,
         "the same at any speed": False,

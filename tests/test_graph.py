@@ -11,8 +11,8 @@ import pytest
 from networks import targets, tiny
 from worlds import all_pairs, spring, world
 
-from gnn_discovery.graph import batch_graph, graph_data, pair_graph
-from gnn_discovery.model import NODES
+from gnn_discovery.gnn.graph import batch_graph, graph_data, pair_graph
+from gnn_discovery.gnn.networks import NODE_FUNCTIONS
 
 INDEX = np.array([3, 0, 7])
 
@@ -119,7 +119,7 @@ def test_graphs_of_two_have_one_edge_to_the_first():
     np.testing.assert_array_equal(graph.nodes["particle"][::2], 7)
 
 
-@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("node", NODE_FUNCTIONS)
 def test_a_network_does_not_know_the_order_of_particles_or_edges(node):
     data = world(spring, count=10)
     net = tiny(data, node=node)

@@ -10,21 +10,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from gnn_discovery_replication.energy_recovery import score_energies
 from networks import SMALL, answer, spring_world, targets, tiny, whole
 from scipy.integrate import solve_ivp
 from worlds import radial, relative_error, size, spring, world
 
-from gnn_discovery.distill import distill_energies
-from gnn_discovery.distill.energies import changing
+from gnn_discovery.data.dataset import CharacteristicScales
+from gnn_discovery.distillation import distill_energies
+from gnn_discovery.distillation.hamiltonian_energies import dependent_part
 from gnn_discovery.errors import UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.messages import measure_symmetry, read_energies, read_messages
-from gnn_discovery.model import NetworkConfig, jitted
-from gnn_discovery.replication.energies import learnt_energies
-from gnn_discovery.snapshots import Natural
-from gnn_discovery.symbolic import EngineConfig
-from gnn_discovery.table import MessageTable
-from gnn_discovery.training import Trained, train
+from gnn_discovery.gnn.networks import NetworkConfig, jit_with_network
+from gnn_discovery.gnn.training import TrainedNetwork, train_network
+from gnn_discovery.messages.gauge import read_messages
+from gnn_discovery.messages.hamiltonian_energies import read_energies
+from gnn_discovery.messages.symmetry import measure_symmetry
+from gnn_discovery.messages.table import MessageTable
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search import EngineConfig
 
 DATA = world(spring, count=12)
 RAW = {"inputs": "raw", "gate": False, "activation": "softplus"}
@@ -52,7 +54,7 @@ def test_untrained_it_conserves_its_energy_to_the_accuracy_of_the_integrator(sha
         return out["velocity"], out["target"] * m, jnp.sum(net.self_energy(nodes)) + 0.5 * jnp.sum(pairs)
 
     with jax.enable_x64(True):
-        compiled = jitted(tiny(start, node="hamiltonian", **shape), flow)
+        compiled = jit_with_network(tiny(start, node="hamiltonian", **shape), flow)
         at = lambda y: compiled(*jnp.asarray(y.reshape(2, 3, 2)))  # noqa: E731
         slope = lambda _, y: np.concatenate([np.ravel(a) for a in at(y)[:2]])  # noqa: E731
         y = np.concatenate([start.positions[0].ravel(), (m * start.velocities[0]).ravel()])
@@ -134,13 +136,13 @@ def reading():
         target=length / time**2 * here.target,
         properties={"m": mass * here.properties["m"]},
     )
-    natural = Natural.of(data).mechanical()
+    natural = CharacteristicScales.of(data).mechanical()
     seen = natural.apply(data)
     newton = length**3 / (time**2 * mass)  # of 1 in the units of the data, then in natural ones
     g = newton * natural.properties["m"] / (natural.velocity**2 * natural.length)
     pair = lambda r, product: -g * product / (r + 0.1 * length / natural.length)  # noqa: E731
     network = by_hand(seen, pair)
-    trained = Trained(network, network.config, np.zeros((0, 3)), ("m",), natural)
+    trained = TrainedNetwork(network, network.config, np.zeros((0, 3)), ("m",), natural)
     return data, (length, time, mass), trained
 
 
@@ -180,7 +182,7 @@ def test_the_force_is_read_as_the_slope_of_the_energy():
     ],
 )
 def test_what_does_not_change_is_left_out_of_an_energy(text, left):
-    found, expected = changing(Expression.parse(text), "r"), Expression.parse(left)
+    found, expected = dependent_part(Expression.parse(text), "r"), Expression.parse(left)
     names = sorted({"m_i", "m_j", "q_i", "q_j", "r"})
     given = np.random.default_rng(0).uniform(0.5, 2.0, size=(5, 20))
     np.testing.assert_allclose(found.numpy(names)(*given), expected.numpy(names)(*given), rtol=1e-9)
@@ -216,9 +218,9 @@ def test_energies_become_formulas_that_are_held_against_the_true_force(energy, f
     found = distill_energies((scalar("pair", energy), scalar("self", KINETIC)), ("operon",), EngineConfig())
     data = world(spring, count=100)
     data = replace(data, properties={**data.properties, "q": np.sign(data.positions[..., 0])})
-    said = learnt_energies(found, [{"kind": "pair", "direction": "radial", "expression": force}], data)
+    said = score_energies(found, [{"kind": "pair", "direction": "radial", "expression": force}], data)
     assert said["pair_recovered"] and said["self_recovered"], said
-    wrong = learnt_energies(found, [{"kind": "pair", "direction": "radial", "expression": f"2*{force}"}], data)
+    wrong = score_energies(found, [{"kind": "pair", "direction": "radial", "expression": f"2*{force}"}], data)
     assert not wrong["pair_recovered"]
 
 
@@ -237,12 +239,12 @@ def test_motion_that_no_hamiltonian_can_give_is_refused(change):
     split = spring_world()
     split = replace(split, train=replace(split.train, **change))
     with pytest.raises(UsageError, match="Hamiltonian network needs"):
-        train(split, NetworkConfig(node="hamiltonian", latent=not change), SMALL, seed=0)
+        train_network(split, NetworkConfig(node="hamiltonian", latent=not change), SMALL, seed=0)
 
 
 @cache
 def trained_hamiltonian():
-    return train(spring_world(), NetworkConfig(node="hamiltonian", width=16, depth=2), SMALL, seed=0)
+    return train_network(spring_world(), NetworkConfig(node="hamiltonian", width=16, depth=2), SMALL, seed=0)
 
 
 @pytest.mark.slow
@@ -268,5 +270,5 @@ def test_what_is_not_built_in_is_learnt_and_what_is_built_in_holds():
 @pytest.mark.slow
 def test_what_is_kept_as_arrays_is_the_same_network():
     trained, test = trained_hamiltonian(), spring_world().test
-    again = Trained.unpack(*trained.pack())
+    again = TrainedNetwork.unpack(*trained.pack())
     np.testing.assert_array_equal(targets(again.network, test), targets(trained.network, test))

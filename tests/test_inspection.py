@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from gnn_discovery import pipeline
 from gnn_discovery.cli import app
-from gnn_discovery.cli.picture import COLUMNS, ROWS, picture
-from gnn_discovery.readers import base
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.cli.trajectory_plot import PLOT_COLUMNS, PLOT_ROWS, plot_trajectory
+from gnn_discovery.data.readers import protocol
+from gnn_discovery.data.trajectory import Trajectory
 
 FRAMES = 60
 
@@ -55,7 +55,7 @@ def test_units_are_asked_for_and_taken(in_tmp):
 
 def test_what_was_read_of_a_large_file_is_said(in_tmp, monkeypatch):
     csv("tracks.csv", orbit())
-    monkeypatch.setattr(base, "BUDGET", 1000)
+    monkeypatch.setattr(protocol, "BUDGET", 1000)
     found = inspect("tracks.csv")
     assert found["runs"] == 1 and found["notes"] == ["Of 60 frames, 15 in the middle were read."]
 
@@ -66,43 +66,43 @@ def test_the_report_says_it_too(in_tmp, monkeypatch):
 
     t = np.arange(300.0)
     csv("lines.csv", Trajectory(np.stack([[0.0, 1.0] + 0.01 * t[:, None], [5.0, 5.0] - 0.02 * t[:, None]], 1), t))
-    monkeypatch.setattr(base, "BUDGET", 8000)
+    monkeypatch.setattr(protocol, "BUDGET", 8000)
     assert "Of 300 frames, 125 in the middle were read." in discover("lines.csv").assumptions
 
 
 def test_the_picture_of_a_circle_is_round_and_small():
-    drawn = picture(orbit(3)).splitlines()
-    assert len(drawn) <= 15 and max(map(len, drawn[:-1])) <= COLUMNS
-    bits = np.array([[ord(c) - 0x2800 for c in line.ljust(COLUMNS, "\u2800")] for line in drawn[:-1]])
+    drawn = plot_trajectory(orbit(3)).splitlines()
+    assert len(drawn) <= 15 and max(map(len, drawn[:-1])) <= PLOT_COLUMNS
+    bits = np.array([[ord(c) - 0x2800 for c in line.ljust(PLOT_COLUMNS, "\u2800")] for line in drawn[:-1]])
     weights = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
     dots = (bits[:, None, :, None] & weights[None, :, None, :]) > 0
-    up, across = np.nonzero(dots.reshape(4 * ROWS, 2 * COLUMNS))
-    radius = np.hypot(up - (4 * ROWS - 1) / 2, across - (4 * ROWS - 1) / 2)
-    assert np.ptp(radius) < 2.5 and radius.mean() == pytest.approx((4 * ROWS - 1) / 2, rel=0.03)
+    up, across = np.nonzero(dots.reshape(4 * PLOT_ROWS, 2 * PLOT_COLUMNS))
+    radius = np.hypot(up - (4 * PLOT_ROWS - 1) / 2, across - (4 * PLOT_ROWS - 1) / 2)
+    assert np.ptp(radius) < 2.5 and radius.mean() == pytest.approx((4 * PLOT_ROWS - 1) / 2, rel=0.03)
     assert "x 3" in drawn[-1] and "y 3" in drawn[-1]
 
 
 def test_motion_along_a_line_is_drawn_over_time_and_through_the_walls_of_a_box():
     t = np.arange(10.0)
     x = np.stack([t % 5, 2.5 + 0 * t], axis=1)[:, :, None]
-    drawn = picture(Trajectory(x, t, box=np.array([5.0])))
+    drawn = plot_trajectory(Trajectory(x, t, box=np.array([5.0])))
     assert "time 0 to 9" in drawn and "x 0 to 9" in drawn
 
 
 def test_a_system_is_no_file_even_where_a_file_has_its_name(in_tmp):
     Path("spring").write_text("mine")
-    assert not pipeline.is_file("spring") and pipeline.is_file("./spring")
-    assert not pipeline.is_file("mine.py:force") and not pipeline.is_file("package.module:Name")
-    assert pipeline.is_file("missing.csv") and not pipeline.is_file("gravty")
+    assert not pipeline.names_a_file("spring") and pipeline.names_a_file("./spring")
+    assert not pipeline.names_a_file("mine.py:force") and not pipeline.names_a_file("package.module:Name")
+    assert pipeline.names_a_file("missing.csv") and not pipeline.names_a_file("gravty")
 
 
 @pytest.mark.slow
 def test_springs_in_a_table_of_positions_come_to_the_law_of_hooke(in_tmp):
     from gnn_discovery import discover
-    from gnn_discovery.simulator import SimulationConfig
+    from gnn_discovery.simulators import SimulationConfig
 
     lines = ["run,time,particle,x,y,m"]
-    source = pipeline.load("spring", SimulationConfig(runs=100, frames=60, particles=4, dim=2, seed=0))
+    source = pipeline.load_motion("spring", SimulationConfig(runs=100, frames=60, particles=4, dim=2, seed=0))
     for k, run in enumerate(source.trajectories):
         for time, frame in zip(run.times.tolist(), run.positions.tolist(), strict=True):
             lines += [f"{k},{time!r},{i},{x!r},{y!r},{run.properties['m'][i]}" for i, (x, y) in enumerate(frame)]

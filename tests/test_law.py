@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.errors import DataError, UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.evaluate import all_pairs, force, predict, term_force
-from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
-from gnn_discovery.law.roll import roll
-from gnn_discovery.law.scene import Scene, blocks
-from gnn_discovery.law.simpler import joined, neighbours, signature
-from gnn_discovery.law.text import from_dict, number, to_dict
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.laws.evaluate import all_pairs, force, predict_with_law, term_force
+from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.laws.rollout import rollout
+from gnn_discovery.laws.term_evaluator import TermEvaluator, iterate_blocks
+from gnn_discovery.laws.text import format_constant, from_dict, to_dict
+from gnn_discovery.selection.simplification import merge_constants, signature, simplification_moves
+from gnn_discovery.symbolic.expression import Expression
 
 
 def term(kind: str, direction: str, text: str, centre=None, **constants: float) -> Term:
@@ -108,7 +108,7 @@ def test_nothing_acts_beyond_the_cutoff():
     np.testing.assert_allclose(near, [[1 - 1 / 2, 0], [1 / 2, 0], [-1, 0]])
 
 
-def snapshots(count: int, particles: int, absent: bool = False) -> Snapshots:
+def snapshots(count: int, particles: int, absent: bool = False) -> Dataset:
     x, v, m = cloud(particles, 2, lead=(count,))
     present = np.ones((count, particles), dtype=bool)
     if absent:
@@ -116,7 +116,7 @@ def snapshots(count: int, particles: int, absent: bool = False) -> Snapshots:
         x[::2, -1] = x[::2, 0] = 0.0  # on top of another one, where it does not count
     senders, receivers = all_pairs(particles)
     masses, run = {"m": np.tile(m, (count, 1))}, np.arange(count)
-    return Snapshots(x, v, np.zeros_like(x), masses, present, run, 1.0 * run, senders, receivers)
+    return Dataset(x, v, np.zeros_like(x), masses, present, run, 1.0 * run, senders, receivers)
 
 
 def test_absent_particles_neither_act_nor_move():
@@ -124,13 +124,13 @@ def test_absent_particles_neither_act_nor_move():
     got = force(GRAVITY, data)
     assert np.all(got[::2, -1] == 0)
     few = GRAVITY.acceleration(data.positions[0, :3], properties={"m": data.properties["m"][0, :3]})
-    np.testing.assert_allclose(predict(GRAVITY, data)[0, :3], few, rtol=1e-12)
+    np.testing.assert_allclose(predict_with_law(GRAVITY, data)[0, :3], few, rtol=1e-12)
 
 
 def test_blocks_do_not_change_the_force():
     data = snapshots(50, 4)
-    whole = Scene(data).force(GRAVITY.terms[0])
-    parts = [Scene(b).force(GRAVITY.terms[0]) for b in blocks(data, entries=100)]
+    whole = TermEvaluator(data).force(GRAVITY.terms[0])
+    parts = [TermEvaluator(b).force(GRAVITY.terms[0]) for b in iterate_blocks(data, entries=100)]
     assert len(parts) > 3
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
     np.testing.assert_array_equal(term_force(GRAVITY.terms[0], data), np.swapaxes(whole, 0, 1))
@@ -179,14 +179,14 @@ def test_kepler_orbit_closes_and_keeps_energy():
     start = np.array([[1.0, 0, 0], [0, 0, 0]])
     pace = np.array([[0, 1.0, 0], [0, 0, 0]])
     law = ForceLaw((term("pair", "radial", "-m_j/r**2"),))
-    x = roll(law, start, pace, {"m": np.array([0.0, 1.0])}, times)
+    x = rollout(law, start, pace, {"m": np.array([0.0, 1.0])}, times)
     np.testing.assert_allclose(np.linalg.norm(x[:, 0] - x[:, 1], axis=-1), 1.0, rtol=1e-6)
     np.testing.assert_allclose(x[-1], start, atol=1e-5)
 
 
 def test_first_order_law_relaxes_exponentially():
     law = ForceLaw((term("external", "radial", "c0*r", c0=-0.5),), order=1)
-    x = roll(law, np.array([[3.0, 4.0]]), None, None, np.linspace(0, 2, 9))
+    x = rollout(law, np.array([[3.0, 4.0]]), None, None, np.linspace(0, 2, 9))
     np.testing.assert_allclose(x[-1, 0], np.array([3.0, 4.0]) * np.exp(-1), rtol=1e-6)
 
 
@@ -195,14 +195,14 @@ def test_roll_stops_where_its_evaluations_are_spent():
     law = ForceLaw((term("pair", "radial", "-1.0"),))
     times = np.linspace(0, 40, 81)
     start = np.array([[0.0, 0.0], [1.0, 0.0]])
-    x = roll(law, start, np.array([[0.0, 0.3], [0.0, -0.3]]), None, times, cutoff=1.05, evaluations=600)
+    x = rollout(law, start, np.array([[0.0, 0.3], [0.0, -0.3]]), None, times, cutoff=1.05, evaluations=600)
     assert 1 < len(x) < len(times)
     np.testing.assert_allclose(x.sum(axis=1), [[1.0, 0.0]] * len(x), atol=1e-6)
 
 
 def test_roll_stops_where_it_diverges():
     law = ForceLaw((term("external", "radial", "r**3"),), order=1)  # infinite at t = 1/2
-    x = roll(law, np.array([[1.0, 0.0]]), None, None, np.linspace(0, 1, 21))
+    x = rollout(law, np.array([[1.0, 0.0]]), None, None, np.linspace(0, 1, 21))
     assert 5 < len(x) <= 11
     assert np.isfinite(x).all()
 
@@ -220,7 +220,7 @@ def test_roll_stops_where_it_diverges():
     ],
 )
 def test_numbers_show_their_error(value, std, text):
-    assert number(Constant(value, std)) == text
+    assert format_constant(Constant(value, std)) == text
 
 
 def test_law_reads_as_an_equation():
@@ -273,7 +273,7 @@ def test_signature_forgets_names_and_values_of_constants():
     ],
 )
 def test_constants_that_the_data_cannot_tell_apart_are_one(text, expected, values):
-    found = joined(term("pair", "radial", text, b0=-2.0, b1=5.0))
+    found = merge_constants(term("pair", "radial", text, b0=-2.0, b1=5.0))
     names = sorted(found.expression.names)
     at = {**values, "r": 1.3, "m_i": 0.7}
     assert {k: c.value for k, c in found.constants.items()} == pytest.approx(values)
@@ -285,7 +285,7 @@ def test_constants_that_the_data_cannot_tell_apart_are_one(text, expected, value
 
 def test_a_power_of_nothing_goes():
     term = Term("self", "velocity", Expression.parse("b0*v**b1"), {"b0": Constant(-1.0), "b1": Constant(2e-17, 3e-18)})
-    shorter = [law.terms[0].expression.text for law in neighbours(ForceLaw((term,)))]
+    shorter = [law.terms[0].expression.text for law in simplification_moves(ForceLaw((term,)))]
     assert "b0" in shorter
 
 
@@ -293,10 +293,10 @@ def test_constants_that_came_out_alike_are_tied_and_dead_branches_go():
     constants = {"a1": Constant(0.01), "a2": Constant(0.0100001), "a3": Constant(-1.0), "a4": Constant(3.0)}
     text = "Piecewise((a4/r, r < a3), (1/((r + a1)*(r + a2)), True))"
     term = Term("pair", "radial", Expression.parse(text), constants)
-    once = [law.terms[0] for law in neighbours(ForceLaw((term,)))]
+    once = [law.terms[0] for law in simplification_moves(ForceLaw((term,)))]
     live = [t for t in once if t.expression.text == Expression.parse("1/((r + a1)*(r + a2))").text]
     assert live
-    twice = [law.terms[0].expression.text for law in neighbours(ForceLaw((live[0],)))]
+    twice = [law.terms[0].expression.text for law in simplification_moves(ForceLaw((live[0],)))]
     assert "(r + a1)**(-2)" in twice or "1/(r + a1)**2" in twice
 
 
@@ -304,9 +304,9 @@ def test_of_two_factors_that_the_data_leave_open_one_is_made_one():
     """Neither of them has an error bar; a constant that has one stays."""
     constants = {"a1": Constant(7e-6), "a2": Constant(-3e5), "a3": Constant(3e5)}
     law = ForceLaw((Term("pair", "radial", Expression.parse("a1*(a2*r + a3)"), constants),))
-    assert "a2*r + a3" in {one.terms[0].expression.text for one in neighbours(law)}
+    assert "a2*r + a3" in {one.terms[0].expression.text for one in simplification_moves(law)}
     sure = {name: Constant(c.value, 1e-9) for name, c in constants.items()}
-    kept = neighbours(ForceLaw((replace(law.terms[0], constants=sure),)))
+    kept = simplification_moves(ForceLaw((replace(law.terms[0], constants=sure),)))
     assert "a2*r + a3" not in {one.terms[0].expression.text for one in kept}
 
 
@@ -314,5 +314,5 @@ def test_a_change_that_no_formula_can_hold_is_left_out():
     """r**a/r**b with exponents of hundreds: made one they are beyond what a formula holds, the rest stands."""
     constants = {"a0": Constant(-400.0, 1.0), "a1": Constant(300.0, 1.0), "a2": Constant(2.0, 1.0)}
     law = ForceLaw((Term("pair", "radial", Expression.parse("a2*r**a0/r**a1 + r"), constants),))
-    found = list(neighbours(law))
+    found = list(simplification_moves(law))
     assert ["r"] in [[t.expression.text for t in one.terms] for one in found]

@@ -11,16 +11,18 @@ import pytest
 from networks import answer, said, spring_world, tiny, trained_pruning, trained_spring, whole
 from worlds import relative_error, size, spring, world
 
-from gnn_discovery.messages import measure_symmetry, radial_profile, read_messages
+from gnn_discovery.gnn.training import TrainedNetwork
 from gnn_discovery.messages import symmetry as symmetry_module
-from gnn_discovery.training import Trained
+from gnn_discovery.messages.gauge import read_messages
+from gnn_discovery.messages.pair_query import radial_profile
+from gnn_discovery.messages.symmetry import measure_symmetry
 
 TEST = spring_world().test
 READINGS = {"linear", "odd", "two_body"}
 
 
-def untrained(network) -> Trained:
-    return Trained(network, network.config, np.zeros((0, 3)), ("m",))
+def untrained(network) -> TrainedNetwork:
+    return TrainedNetwork(network, network.config, np.zeros((0, 3)), ("m",))
 
 
 def added_up(table, data) -> np.ndarray:
@@ -97,10 +99,10 @@ def test_absent_particles_have_no_rows():
 def test_the_spectrum_counts_the_components_that_are_alive():
     for trained, most in ((trained_spring(), 2), (trained_pruning(), 3)):
         read = read_messages(trained, TEST)
-        message = np.asarray(answer(trained.network, whole(trained.natural.apply(TEST))).edges["message"], float)
+        message = np.asarray(answer(trained.network, whole(trained.natural_units.apply(TEST))).edges["message"], float)
         share = np.sort(message.var(0))[::-1] / message.var(0).sum()
         np.testing.assert_allclose(read.spectrum, share, atol=1e-6)
-        assert 2 <= read.alive <= most
+        assert 2 <= read.n_active_components <= most
 
 
 def linear_network(mixing: np.ndarray):
@@ -144,12 +146,12 @@ def test_the_three_readings_agree_where_the_node_function_is_linear():
 def test_the_linear_reading_is_the_derivative_of_the_force_along_the_message():
     """By a central difference of the node function at the real sum of messages, which here is not linear; so the
     readings differ."""
-    from gnn_discovery.messages.contributions import _readings
+    from gnn_discovery.messages.gauge import _gauge_readings
 
     data = world(spring, count=20)
     network = tiny(data, node="mlp", strategy="standard", message=3)
     graph = whole(data)
-    _, readings, _ = _readings(untrained(network), data)
+    _, readings, _ = _gauge_readings(untrained(network), data)
     message = answer(network, graph).edges["message"]
     total = jax.ops.segment_sum(message, graph.receivers, 80)[graph.receivers]
     receiver = {name: values[graph.receivers] for name, values in graph.nodes.items()}

@@ -11,7 +11,7 @@ import pytest
 from networks import answer, targets, tiny, whole
 from worlds import size, spring, world
 
-from gnn_discovery.model import NODES, NetworkConfig, measure_scales, message_size
+from gnn_discovery.gnn.networks import NODE_FUNCTIONS, NetworkConfig, measure_scales, message_size
 
 DATA = world(spring, count=12)
 RNG = np.random.default_rng(5)
@@ -80,7 +80,7 @@ def test_messages_of_absolute_inputs_need_not(absolute, field):
     assert np.median(size(there - here)) > 0.01 * np.median(size(here))
 
 
-@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("node", NODE_FUNCTIONS)
 def test_absent_particles_do_not_act(node):
     data = replace(DATA, present=DATA.present.copy())
     data.present[:, 3] = False
@@ -152,7 +152,7 @@ def test_source_strengths_multiply_the_messages_of_their_particle():
     data = world(spring, count=12, mass=False)
     network = tiny(data, latent=True, depth=0)
     before = np.asarray(answer(network, whole(data)).edges["message"])
-    np.testing.assert_array_equal(network.strengths(), np.ones(4))
+    np.testing.assert_array_equal(network.source_strengths(), np.ones(4))
     stronger = tiny(data, latent=True, depth=0)
     stronger.strength[...] = jnp.log(jnp.array([1.0, 2.0, 0.5, 1.0])) / 10
     factor = np.array([1.0, 2.0, 0.5, 1.0])[np.asarray(whole(data).senders) % 4]

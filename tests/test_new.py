@@ -8,9 +8,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from gnn_discovery.catalogue.known_law import load_catalogue
 from gnn_discovery.cli import app
-from gnn_discovery.physics.catalogue import catalogue
-from gnn_discovery.simulator import SimulationConfig, resolve
+from gnn_discovery.simulators import SimulationConfig, resolve_simulator
 
 
 def new(*arguments: str):
@@ -20,10 +20,10 @@ def new(*arguments: str):
 @pytest.fixture
 def own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("GNN_DISCOVERY_HOME", str(tmp_path / "own"))
-    catalogue.cache_clear()
+    load_catalogue.cache_clear()
     yield tmp_path / "own"
     monkeypatch.undo()
-    catalogue.cache_clear()
+    load_catalogue.cache_clear()
 
 
 def test_a_new_simulator_passes_its_test_and_is_one(in_tmp):
@@ -33,7 +33,9 @@ def test_a_new_simulator_passes_its_test_and_is_one(in_tmp):
         [sys.executable, "-m", "pytest", "-q", "test_my_springs.py"], capture_output=True, text=True, check=False
     )
     assert child.returncode == 0 and "2 passed" in child.stdout, child.stdout
-    (run,) = resolve("my_springs.py:simulator").simulate(SimulationConfig(runs=1, frames=5, particles=2, dim=3))
+    (run,) = resolve_simulator("my_springs.py:simulator").simulate(
+        SimulationConfig(runs=1, frames=5, particles=2, dim=3)
+    )
     d = run.positions[:, 0] - run.positions[:, 1]
     pull = -2 * (1 - 1 / abs((d**2).sum(-1, keepdims=True)) ** 0.5) * d
     assert run.accelerations[:, 0] * run.properties["m"][0] == pytest.approx(pull, rel=1e-12)
@@ -57,10 +59,10 @@ def test_nothing_is_overwritten(in_tmp, there):
 def test_a_new_law_is_a_known_law(own_folder):
     said = new("law", "inverse cube: ours")
     assert said.exit_code == 0, said.stderr
-    catalogue.cache_clear()
+    load_catalogue.cache_clear()
     path = own_folder / "known_laws" / "inverse_cube_ours.yaml"
-    assert catalogue().origins["inverse cube: ours"] == str(path)
-    assert catalogue()["inverse cube: ours"].expression.text == "-A*m_i*m_j/r**3"
+    assert load_catalogue().origins["inverse cube: ours"] == str(path)
+    assert load_catalogue()["inverse cube: ours"].expression.text == "-A*m_i*m_j/r**3"
     again = CliRunner().invoke(app, ["list", "known-laws"])
     assert str(path) in again.stdout and "broken" not in again.stdout
 

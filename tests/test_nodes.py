@@ -8,26 +8,34 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
-from gnn_discovery_simulations.haloes import BOX, CONSTANTS, RADIUS, Haloes
+from gnn_discovery_replication.form_comparison import FormComparison
+from gnn_discovery_replication.node_law_comparison import compare_node_laws
+from gnn_discovery_simulations.haloes import BOX_SIZE, NEIGHBOUR_RADIUS, TRUE_CONSTANTS, Haloes
 from typer.testing import CliRunner
 
 from gnn_discovery.cli import app
 from gnn_discovery.errors import DataError, UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant
-from gnn_discovery.nodes import NodeLaw, NodeTraining, RelateConfig, StaticGraph, apart, near, open_graph
-from gnn_discovery.nodes.choose import choose
-from gnn_discovery.nodes.distill import distill
-from gnn_discovery.nodes.fit import fit
-from gnn_discovery.nodes.law import compose, multiplied
-from gnn_discovery.nodes.network import TrainedNodes
-from gnn_discovery.nodes.network import train as train_nodes
-from gnn_discovery.nodes.read import read_catalogue
-from gnn_discovery.nodes.readable import readable
-from gnn_discovery.replication.criterion import Score
-from gnn_discovery.replication.static import score_nodes
-from gnn_discovery.report import read_json
-from gnn_discovery.symbolic import EngineConfig
+from gnn_discovery.laws.law import Constant
+from gnn_discovery.report import read_discovery_json
+from gnn_discovery.static_graphs import (
+    NodeDiscoveryConfig,
+    NodeLaw,
+    NodeTrainingConfig,
+    StaticGraph,
+    open_graph,
+    radius_graph,
+    split_nodes,
+)
+from gnn_discovery.static_graphs.distillation import distill_node_laws
+from gnn_discovery.static_graphs.estimation import fit_node_law
+from gnn_discovery.static_graphs.node_law import compose_node_law, restore_units
+from gnn_discovery.static_graphs.node_network import NodeNetworkOutputs
+from gnn_discovery.static_graphs.node_network import train_node_network as train_nodes
+from gnn_discovery.static_graphs.node_table import read_node_table
+from gnn_discovery.static_graphs.reparametrisation import reparametrise
+from gnn_discovery.static_graphs.selection import select_node_law
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search import EngineConfig
 
 PUBLISHED = NodeLaw(
     Expression.parse("(a0 + M_j)/(a1 + r**a2)"),
@@ -43,14 +51,16 @@ def small(seed: int = 0, scatter: float = 0.0, count: int = 600) -> StaticGraph:
     """Nodes at random in a periodic cube of side 1, with a target of the published form."""
     rng = np.random.default_rng(seed)
     mass = np.exp(rng.normal(size=count))
-    graph = near(rng.uniform(size=(count, 3)), np.zeros(count), {"M": mass}, 0.25, box=np.ones(3), label="delta")
+    graph = radius_graph(
+        rng.uniform(size=(count, 3)), np.zeros(count), {"M": mass}, 0.25, box=np.ones(3), label="delta"
+    )
     graph.target[:] = formula(graph)
     return replace(graph, target=graph.target + scatter * np.std(graph.target) * rng.normal(size=count))
 
 
 def formula(graph: StaticGraph) -> np.ndarray:
     mass, total = graph.properties["M"], np.zeros(len(graph.target))
-    np.add.at(total, graph.receivers, (0.5 + mass[graph.senders]) / (2 + (10 * graph.between["r"]) ** 3.5))
+    np.add.at(total, graph.receivers, (0.5 + mass[graph.senders]) / (2 + (10 * graph.edge_features["r"]) ** 3.5))
     return 0.3 + total / (1 + 0.5 * mass)
 
 
@@ -64,22 +74,22 @@ def published(law: NodeLaw, scale: float) -> list[float]:
 def test_those_closer_than_the_radius_are_linked():
     rng = np.random.default_rng(1)
     x = rng.uniform(size=(150, 3))
-    graph = near(x, x[:, 0], {}, 0.2, box=np.ones(3))
+    graph = radius_graph(x, x[:, 0], {}, 0.2, box=np.ones(3))
     gap = x[:, None] - x[None]
     r = np.linalg.norm(gap - np.round(gap), axis=-1)
     linked = np.full((150, 150), np.nan)
-    linked[graph.receivers, graph.senders] = graph.between["r"]
+    linked[graph.receivers, graph.senders] = graph.edge_features["r"]
     np.testing.assert_array_equal(np.isfinite(linked), (r < 0.2) & ~np.eye(150, dtype=bool))
     np.testing.assert_allclose(linked[np.isfinite(linked)], r[np.isfinite(linked)])
-    np.testing.assert_array_equal(graph.links, np.isfinite(linked).sum(1))
+    np.testing.assert_array_equal(graph.in_degree, np.isfinite(linked).sum(1))
 
 
 def test_whole_blocks_and_the_dense_nodes_are_held_out():
     graph = small()
-    parts = apart(graph)
+    parts = split_nodes(graph)
     every = np.concatenate([parts.train, parts.valid, parts.test, parts.dense])
     np.testing.assert_array_equal(np.sort(every), np.arange(600))
-    assert graph.links[parts.dense].min() > graph.links[parts.train].max()
+    assert graph.in_degree[parts.dense].min() > graph.in_degree[parts.train].max()
     blocks = [set(graph.block[some]) for some in (parts.train, parts.valid, parts.test)]
     assert not blocks[0] & blocks[1] and not blocks[0] & blocks[2] and not blocks[1] & blocks[2]
 
@@ -87,16 +97,18 @@ def test_whole_blocks_and_the_dense_nodes_are_held_out():
 def test_what_cannot_be_a_graph_is_refused():
     x = np.random.default_rng(0).uniform(size=(200, 3))
     with pytest.raises(DataError, match="M of node 7 is not finite"):
-        near(x, x[:, 0], {"M": np.where(np.arange(200) == 7, np.nan, 1.0)}, 0.3)
+        radius_graph(x, x[:, 0], {"M": np.where(np.arange(200) == 7, np.nan, 1.0)}, 0.3)
     with pytest.raises(DataError, match="pairs closer than"):
-        near(x, x[:, 0], {}, 0.001)
+        radius_graph(x, x[:, 0], {}, 0.001)
     with pytest.raises(UsageError, match="radius"):
-        near(x, x[:, 0], {}, 0.6, box=np.ones(3))
+        radius_graph(x, x[:, 0], {}, 0.6, box=np.ones(3))
 
 
 def test_a_law_is_the_sum_over_neighbours_that_it_says():
     graph = small()
-    law = compose(Expression.parse("(0.5 + M_j)/(2 + (10*r)**3.5)"), Expression.parse("0.3 + e/(1 + 0.5*M_i)"), "delta")
+    law = compose_node_law(
+        Expression.parse("(0.5 + M_j)/(2 + (10*r)**3.5)"), Expression.parse("0.3 + e/(1 + 0.5*M_i)"), "delta"
+    )
     np.testing.assert_allclose(law.predict(graph), formula(graph), rtol=1e-12)
     one = graph.to(np.array([17]))
     np.testing.assert_allclose(law.predict(one)[17], formula(graph)[17], rtol=1e-12)
@@ -104,26 +116,26 @@ def test_a_law_is_the_sum_over_neighbours_that_it_says():
 
 def test_a_factor_of_the_message_goes_to_the_node():
     graph = small()
-    law = compose(Expression.parse("-3.7*exp(-5.1*r)*M_j"), Expression.parse("1.1 - 0.2*e"), "delta")
+    law = compose_node_law(Expression.parse("-3.7*exp(-5.1*r)*M_j"), Expression.parse("1.1 - 0.2*e"), "delta")
     assert law.message.text in ("M_j*exp(a0*r)", "M_j*exp(a1*r)")
-    sums = graph.gather(-3.7 * np.exp(-5.1 * graph.between["r"]) * graph.properties["M"][graph.senders])
+    sums = graph.gather(-3.7 * np.exp(-5.1 * graph.edge_features["r"]) * graph.properties["M"][graph.senders])
     np.testing.assert_allclose(law.predict(graph), 1.1 - 0.2 * sums, rtol=1e-12)
 
 
 def test_units_of_the_columns_are_put_back():
     graph = small()
-    graph = replace(graph, target=1e4 * graph.target, between={"r": 30 * graph.between["r"]})
+    graph = replace(graph, target=1e4 * graph.target, edge_features={"r": 30 * graph.edge_features["r"]})
     law = replace(PUBLISHED, label="delta")
     units = graph.units
     assert units["r"] > 2 and units["delta"] > 100
-    scaled = law.predict(graph.divided(units)) * units["delta"]
-    np.testing.assert_allclose(multiplied(law, units).predict(graph), scaled, rtol=1e-12)
+    scaled = law.predict(graph.rescaled(units)) * units["delta"]
+    np.testing.assert_allclose(restore_units(law, units).predict(graph), scaled, rtol=1e-12)
 
 
 def test_exact_targets_give_the_constants_back():
     graph = small()
-    scaled = replace(graph, between={"r": 8 * graph.between["r"]})
-    found = fit(PUBLISHED, scaled, np.arange(600))
+    scaled = replace(graph, edge_features={"r": 8 * graph.edge_features["r"]})
+    found = fit_node_law(PUBLISHED, scaled, np.arange(600))
     np.testing.assert_allclose(published(found.law, 1 / 8), [0.3, 0.5, 0.5, 2.0, 10.0, 3.5], rtol=1e-6)
 
 
@@ -132,7 +144,9 @@ def test_the_errors_of_constants_cover():
     away = []
     for seed in range(12):
         graph = small(seed, scatter=0.2)
-        law = fit(PUBLISHED, replace(graph, between={"r": 8 * graph.between["r"]}), np.arange(600)).law
+        law = fit_node_law(
+            PUBLISHED, replace(graph, edge_features={"r": 8 * graph.edge_features["r"]}), np.arange(600)
+        ).law
         away += [(law.constants[n].value - true) / law.constants[n].std for n, true in (("c0", 0.3), ("c2", 0.5))]  # type: ignore[operator]
     assert 0.7 < np.std(away) < 1.5
 
@@ -140,9 +154,11 @@ def test_the_errors_of_constants_cover():
 def test_of_candidates_the_one_that_made_the_targets_is_chosen():
     graph = small(scatter=0.02)
     rivals = ["M_j", "(M_j + 0.5)*exp(-3*r)", "(M_j**1.1 + 0.4)/(r**3 + 0.9)"]
-    laws = [compose(Expression.parse(m), Expression.parse("0.2 + 0.1*e/(1 + 0.3*M_i)"), "delta") for m in rivals]
-    law, scored = choose(laws, graph, np.arange(600))
-    found = score_nodes(law, TRUTH, graph)
+    laws = [
+        compose_node_law(Expression.parse(m), Expression.parse("0.2 + 0.1*e/(1 + 0.3*M_i)"), "delta") for m in rivals
+    ]
+    law, scored = select_node_law(laws, graph, np.arange(600))
+    found = compare_node_laws(law, TRUTH, graph)
     assert found.exact, found.why
     away = [(c.value - found.true[n]) / c.std for n, c in law.constants.items()]  # type: ignore[operator]
     assert max(map(abs, away)) < 4 and found.error < 0.05
@@ -152,18 +168,20 @@ def test_of_candidates_the_one_that_made_the_targets_is_chosen():
 def test_a_form_that_no_candidate_has_is_found_by_what_they_lead_to():
     graph = small(scatter=0.02)
     node = Expression.parse("0.1*e/(3 + M_i)")
-    laws = [compose(Expression.parse(m), node, "delta") for m in ("M_j**0.6/(r**4 + 0.5)", "M_j*exp(-3*r)")]
-    law, _ = choose(laws, graph, np.arange(600))
-    assert score_nodes(law, TRUTH, graph).exact
+    laws = [compose_node_law(Expression.parse(m), node, "delta") for m in ("M_j**0.6/(r**4 + 0.5)", "M_j*exp(-3*r)")]
+    law, _ = select_node_law(laws, graph, np.arange(600))
+    assert compare_node_laws(law, TRUTH, graph).exact
 
 
 def test_constants_are_such_as_the_data_fix():
     graph = small(scatter=0.02)
-    first = compose(Expression.parse("(0.5 + M_j)/(6e-4 + r**3.5)"), Expression.parse("6.3e-4*(e/(2 + M_i) + 480)"), "")
-    law = readable(first)
+    first = compose_node_law(
+        Expression.parse("(0.5 + M_j)/(6e-4 + r**3.5)"), Expression.parse("6.3e-4*(e/(2 + M_i) + 480)"), ""
+    )
+    law = reparametrise(first)
     assert law.message.text == "(M_j + a0)/((r/a2)**a1 + 1)" and law.node.text == "c0*e/(M_i + c1) + c2"
     np.testing.assert_allclose(law.predict(graph), first.predict(graph), rtol=1e-12)
-    loose, tight = (fit(one, graph, np.arange(600)).law.constants.values() for one in (first, law))
+    loose, tight = (fit_node_law(one, graph, np.arange(600)).law.constants.values() for one in (first, law))
     errors = [max(c.std / abs(c.value) for c in some) for some in (loose, tight)]  # type: ignore[operator]
     assert errors[1] < errors[0] and law.constants["a2"].value == pytest.approx(6e-4 ** (1 / 3.5))
 
@@ -171,8 +189,10 @@ def test_constants_are_such_as_the_data_fix():
 def test_a_form_is_told_from_one_with_a_term_more_or_less():
     graph = small()
 
-    def said(message: str, node: str) -> Score:
-        return score_nodes(compose(Expression.parse(message), Expression.parse(node), "delta"), TRUTH, graph)
+    def said(message: str, node: str) -> FormComparison:
+        return compare_node_laws(
+            compose_node_law(Expression.parse(message), Expression.parse(node), "delta"), TRUTH, graph
+        )
 
     right = said("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*(e/(2.1 + M_i) + 480)")
     assert right.exact and right.error == pytest.approx(0.2)
@@ -186,11 +206,11 @@ def test_a_form_is_told_from_one_with_a_term_more_or_less():
 def test_messages_written_from_a_formula_are_read():
     """As a network would say them: a factor, here negative, is free."""
     graph = small()
-    r, mass = graph.between["r"], graph.properties["M"]
+    r, mass = graph.edge_features["r"], graph.properties["M"]
     messages = -0.02 * (0.5 + mass[graph.senders]) / (2 + (10 * r) ** 3.5)
-    said = TrainedNodes(messages, graph.gather(messages), graph.target)
-    laws, _ = distill(said, graph, np.arange(600), ["operon"], EngineConfig())
-    law, _ = choose(laws, graph, np.arange(600))
+    said = NodeNetworkOutputs(messages, graph.gather(messages), graph.target)
+    laws, _ = distill_node_laws(said, graph, np.arange(600), ["operon"], EngineConfig())
+    law, _ = select_node_law(laws, graph, np.arange(600))
     np.testing.assert_allclose(law.predict(graph), graph.target, rtol=1e-3, atol=1e-3)
 
 
@@ -200,26 +220,29 @@ def test_a_network_cannot_tell_the_order_of_neighbours():
     graph = small()
     order = np.random.default_rng(0).permutation(len(graph.senders))
     shuffled = replace(
-        graph, senders=graph.senders[order], receivers=graph.receivers[order], between={"r": graph.between["r"][order]}
+        graph,
+        senders=graph.senders[order],
+        receivers=graph.receivers[order],
+        edge_features={"r": graph.edge_features["r"][order]},
     )
-    config = NodeTraining(steps=20, batch=8, width=8, depth=1)
-    one, other = (train_nodes(g, apart(graph), config, 0).predicted for g in (graph, shuffled))
+    config = NodeTrainingConfig(steps=20, batch=8, width=8, depth=1)
+    one, other = (train_nodes(g, split_nodes(graph), config, 0).predicted for g in (graph, shuffled))
     np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
 def test_haloes_are_as_they_say():
     graph, again = Haloes().graph(3), Haloes().graph(3)
     assert graph.fingerprint() == again.fingerprint() != Haloes().graph(4).fingerprint()
-    exact, c, i = Haloes().exact(graph), CONSTANTS, 5
+    exact, c, i = Haloes().exact(graph), TRUE_CONSTANTS, 5
     mine = graph.receivers == i
-    mass, r = graph.properties["M"], graph.between["r"][mine]
+    mass, r = graph.properties["M"], graph.edge_features["r"][mine]
     near_me = sum(
         (c["C4"] + m) / (c["C5"] + (c["C6"] * d) ** c["C7"]) for m, d in zip(mass[graph.senders[mine]], r, strict=True)
     )
     assert exact[i] == pytest.approx(c["C1"] + near_me / (1 + c["C3"] * mass[i]))
     constant = np.mean(np.abs(graph.target - np.median(graph.target)))
     assert np.mean(np.abs(graph.target - exact)) / constant == pytest.approx(0.2, abs=0.015)
-    assert graph.links.mean() > 1.08 * len(mass) * 4 / 3 * np.pi * (RADIUS / BOX) ** 3  # clustered
+    assert graph.in_degree.mean() > 1.08 * len(mass) * 4 / 3 * np.pi * (NEIGHBOUR_RADIUS / BOX_SIZE) ** 3  # clustered
 
 
 @pytest.fixture
@@ -234,20 +257,20 @@ def catalogue(tmp_path):
     np.savetxt(tmp_path / "b.list", rows, fmt="%.17g", header="ID X Y Z M delta")
     with h5py.File(tmp_path / "c.h5", "w") as file:
         file.update({"Position": x, "M": mass, "delta": delta, "HaloID": np.arange(200)})
-    return tmp_path, near(x, delta, {"M": mass}, 3.0, box=np.full(3, 10.0), label="delta")
+    return tmp_path, radius_graph(x, delta, {"M": mass}, 3.0, box=np.full(3, 10.0), label="delta")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "b.list", "c.h5"])
 def test_a_catalogue_is_read(catalogue, name):
     folder, graph = catalogue
-    found = read_catalogue(folder / name, "delta", 3.0, box=10.0)
+    found = read_node_table(folder / name, "delta", 3.0, box=10.0)
     assert found.fingerprint() == graph.fingerprint()
     assert any("id" in note.lower() for note in found.notes)
 
 
 def test_the_box_and_the_units_are_as_the_file_says(catalogue):
     folder, graph = catalogue
-    (said,) = (n for n in read_catalogue(folder / "a.csv", "delta", 3.0, box=10.0).notes if "Units" in n)
+    (said,) = (n for n in read_node_table(folder / "a.csv", "delta", 3.0, box=10.0).notes if "Units" in n)
     assert said == "Units as the file states them: distances in Mpc, M in Msun."
     with h5py.File(folder / "c.h5") as old, h5py.File(folder / "d.h5", "w") as file:
         group = file.create_group("Haloes")
@@ -256,7 +279,7 @@ def test_the_box_and_the_units_are_as_the_file_says(catalogue):
         group["Position"].attrs["units"] = "Mpc/h"
         group["Velocity"] = np.zeros((200, 3))
         file.create_group("Header").attrs["BoxSize"] = 10.0
-    found = read_catalogue(folder / "d.h5", "delta", 3.0)
+    found = read_node_table(folder / "d.h5", "delta", 3.0)
     assert found.fingerprint() == graph.fingerprint()
     assert "distances in Mpc/h" in " ".join(found.notes) and "Velocity" in found.notes[0]
 
@@ -264,15 +287,17 @@ def test_the_box_and_the_units_are_as_the_file_says(catalogue):
 def test_places_that_are_not_in_the_box_are_refused(catalogue):
     folder, _ = catalogue
     with pytest.raises(DataError, match=r"a\.csv: places reach over 9\.\d+ along axis \d, the box over 0\.01"):
-        read_catalogue(folder / "a.csv", "delta", 0.003, box=0.01)
+        read_node_table(folder / "a.csv", "delta", 0.003, box=0.01)
     text = (folder / "a.csv").read_text()
     (folder / "mixed.csv").write_text(text.replace(",y,", ",y (kpc),"))
     with pytest.raises(DataError, match="several units: x in Mpc, y in kpc"):
-        read_catalogue(folder / "mixed.csv", "delta", 3.0)
-    centred = read_catalogue(folder / "a.csv", "delta", 3.0, box=10.0)
+        read_node_table(folder / "mixed.csv", "delta", 3.0)
+    centred = read_node_table(folder / "a.csv", "delta", 3.0, box=10.0)
     rows = np.loadtxt(folder / "a.csv", delimiter=",", skiprows=1)
     np.savetxt(folder / "e.csv", rows - [0, 5, 5, 5, 0, 0], delimiter=",", header="id,x,y,z,M,delta", comments="")
-    np.testing.assert_array_equal(read_catalogue(folder / "e.csv", "delta", 3.0, box=10.0).links, centred.links)
+    np.testing.assert_array_equal(
+        read_node_table(folder / "e.csv", "delta", 3.0, box=10.0).in_degree, centred.in_degree
+    )
 
 
 def test_a_catalogue_that_cannot_be_meant_is_refused(catalogue):
@@ -289,16 +314,16 @@ def test_a_catalogue_that_cannot_be_meant_is_refused(catalogue):
     for k, (why, changed) in enumerate(wrong.items()):
         (folder / f"w{k}.csv").write_text(changed)
         with pytest.raises(DataError, match=rf"w{k}\.csv: .*{why}"):
-            read_catalogue(folder / f"w{k}.csv", "delta", 3.0)
+            read_node_table(folder / f"w{k}.csv", "delta", 3.0)
 
 
 def test_a_catalogue_without_the_column_says_which_there_are(catalogue):
     folder, _ = catalogue
     with pytest.raises(DataError, match=r"a\.csv: no column 'rho', only id, x, y, z, M, delta"):
-        read_catalogue(folder / "a.csv", "rho", 3.0)
+        read_node_table(folder / "a.csv", "rho", 3.0)
     (folder / "bad.csv").write_text((folder / "a.csv").read_text() + "1,2\n")
     with pytest.raises(DataError, match=r"bad\.csv"):
-        read_catalogue(folder / "bad.csv", "delta", 3.0)
+        read_node_table(folder / "bad.csv", "delta", 3.0)
 
 
 def test_what_is_asked_for_wrongly_is_told(in_tmp, catalogue):
@@ -314,8 +339,10 @@ def test_what_is_asked_for_wrongly_is_told(in_tmp, catalogue):
 
 
 def test_the_config_survives_json():
-    config = RelateConfig(seed=3, target="delta", radius=50.0, properties=("M",), training=NodeTraining(steps=7))
-    assert RelateConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    config = NodeDiscoveryConfig(
+        seed=3, target="delta", radius=50.0, properties=("M",), training=NodeTrainingConfig(steps=7)
+    )
+    assert NodeDiscoveryConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 @pytest.mark.slow
@@ -323,7 +350,7 @@ def test_the_formula_of_the_haloes_is_found(in_tmp):
     """From the command to the file: the published form, its error that of the true formula, dense haloes included."""
     done = CliRunner().invoke(app, ["relate", "haloes", "--seed", "0", "--out", "run", "--quiet"])
     assert done.exit_code == 0, done.output
-    found = read_json("run/discovery.json")
+    found = read_discovery_json("run/discovery.json")
     (term,) = found["law"]["terms"]
     assert term["kind"] == "node" and found["verdict"]["status"] == "candidate"
     law = NodeLaw(
@@ -332,11 +359,11 @@ def test_the_formula_of_the_haloes_is_found(in_tmp):
         {n: Constant(c["value"], c["std"]) for n, c in term["constants"].items()},
     )
     graph = open_graph("haloes", 0)
-    exact, dense = Haloes().exact(graph), apart(graph, 0).dense
+    exact, dense = Haloes().exact(graph), split_nodes(graph, 0).dense
     missed = {
         who: np.abs(v - graph.target)[dense].mean() for who, v in {"law": law.predict(graph), "true": exact}.items()
     }
-    form = score_nodes(law, Haloes().true_law(), graph)
+    form = compare_node_laws(law, Haloes().true_law(), graph)
     assert form.exact and form.error < 0.2, form.why
     assert all(abs(c.value - form.true[n]) < 4 * c.std for n, c in law.constants.items())  # type: ignore[operator]
     assert missed["law"] < 1.02 * missed["true"]

@@ -7,10 +7,10 @@ from math import pi
 import numpy as np
 import pytest
 
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import Constant, ForceLaw, Term
-from gnn_discovery.law.text import from_dict, to_dict
-from gnn_discovery.physics.notable import notable, with_notable
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.laws.text import from_dict, to_dict
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.validation.constant_identification import identify_constant, identify_constants
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from gnn_discovery.physics.notable import notable, with_notable
     ],
 )
 def test_what_is_notable_is_named_with_its_distance(value, std, name, distance):
-    found = notable(Constant(value, std))
+    found = identify_constant(Constant(value, std))
     assert found is not None and found.name == name
     assert found.distance == pytest.approx(distance, abs=0.02)
 
@@ -52,7 +52,7 @@ def test_what_is_notable_is_named_with_its_distance(value, std, name, distance):
     ],
 )
 def test_constants_of_nature_are_known_in_every_unit(value, std, unit, name):
-    found = notable(Constant(value, std, unit))
+    found = identify_constant(Constant(value, std, unit))
     assert (found and found.name) == name
     assert found is None or (found.distance < 3 and found.value == pytest.approx(value, rel=1e-3))
 
@@ -71,19 +71,19 @@ def test_constants_of_nature_are_known_in_every_unit(value, std, unit, name):
     ],
 )
 def test_what_may_be_luck_has_no_name(value, std):
-    assert notable(Constant(value, std)) is None
+    assert identify_constant(Constant(value, std)) is None
 
 
 @pytest.mark.parametrize("std", [1e-2, 1.6e-3, 8e-4, 2e-4, 1e-6])
 def test_fewer_than_one_in_a_hundred_is_named_by_luck(std):
     values = np.random.default_rng(0).uniform(0.1, 30, 5000)
-    named = [v for v in values if notable(Constant(float(v), std))]
+    named = [v for v in values if identify_constant(Constant(float(v), std))]
     assert len(named) <= 0.01 * len(values)
 
 
 def test_a_law_says_which_number_is_pi_and_keeps_it_as_plain_data():
     constants = {"c0": Constant(-2 * pi, 1e-6), "n": Constant(2.0, 1e-6)}
-    law = with_notable(ForceLaw((Term("pair", "radial", Expression.parse("c0*r**n"), constants),)))
+    law = identify_constants(ForceLaw((Term("pair", "radial", Expression.parse("c0*r**n"), constants),)))
     assert str(law) == "a_i = sum_j [-6.283185(1) r^2.000000(1)] r_hat; -6.283185(1) is -2π to 0.0 standard errors"
     assert to_dict(law)["terms"][0]["constants"]["n"]["notable"] == {"name": "2", "value": 2.0, "distance": 0.0}
     assert from_dict(to_dict(law)) == law

@@ -13,8 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import peer
 import peer_ours
-
-from gnn_discovery.replication.recipes import PAPER_BATCH
+from gnn_discovery_replication.recipes import PAPER_BATCH_GRAPHS
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def mlp(x, weights):
 
 
 def test_ours_is_the_network_and_the_loss_of_the_paper(given):
-    x, y = given["x"][:PAPER_BATCH].astype(float), given["y"][:PAPER_BATCH]
+    x, y = given["x"][:PAPER_BATCH_GRAPHS].astype(float), given["y"][:PAPER_BATCH_GRAPHS]
     weights = [given[f"weights_{k}"].astype(float) for k in range(16)]
     receivers, senders = np.argwhere(~np.eye(4, dtype=bool)).T
     messages = mlp(np.concatenate([x[:, receivers], x[:, senders]], -1), weights[:8])

@@ -11,19 +11,19 @@ from gnn_discovery_simulations.spring import Spring
 from worlds import halves, radial, world
 
 from gnn_discovery import pipeline
+from gnn_discovery.data.readers import write_trajectories
+from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term
-from gnn_discovery.law.evaluate import predict
-from gnn_discovery.law.text import from_dict
-from gnn_discovery.model import NetworkConfig
-from gnn_discovery.pipeline import DiscoverConfig, discover, load, observe
-from gnn_discovery.pipeline.steps import second_opinion
-from gnn_discovery.readers import write
-from gnn_discovery.simulator import SimulationConfig, resolve
-from gnn_discovery.symbolic import EngineConfig
-from gnn_discovery.training import TrainingConfig
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.gnn.networks import NetworkConfig
+from gnn_discovery.gnn.training import TrainingConfig
+from gnn_discovery.laws.evaluate import predict_with_law
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.laws.text import from_dict
+from gnn_discovery.pipeline import DiscoverConfig, discover, load_motion, prepare_dataset
+from gnn_discovery.pipeline.stages import compare_with_independent_search
+from gnn_discovery.simulators import SimulationConfig, resolve_simulator
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search import EngineConfig
 
 CONFIG = DiscoverConfig(
     seeds=1,
@@ -163,8 +163,8 @@ def test_what_a_run_holds_is_not_trained_again(spring, monkeypatch):
     def read(trained, data, config):
         raise Reached(trained)
 
-    monkeypatch.setattr(pipeline.steps, "train_network", lambda *a, **k: calls.append(a))
-    monkeypatch.setattr(pipeline.steps, "read", read)
+    monkeypatch.setattr(pipeline.stages, "train_network", lambda *a, **k: calls.append(a))
+    monkeypatch.setattr(pipeline.stages, "read", read)
     with pytest.raises(Reached) as reached:
         discover(Guarded(Watch()), BOTH, directory=directory)
     (trained,) = reached.value.args
@@ -175,7 +175,7 @@ def test_what_a_run_holds_is_not_trained_again(spring, monkeypatch):
 def test_positions_in_a_file_are_enough(tmp_path):
     """No velocities, no accelerations: they come from the positions."""
     runs = Spring().simulate(SimulationConfig(runs=30, frames=30))
-    write(tmp_path / "seen.npz", [replace(run, velocities=None, accelerations=None) for run in runs])
+    write_trajectories(tmp_path / "seen.npz", [replace(run, velocities=None, accelerations=None) for run in runs])
     found = discover(tmp_path / "seen.npz", CONFIG)
     assert found.verdict.match == "Hooke spring with rest length"
     assert constants(found.law) == pytest.approx([-2.0, -0.99], rel=1e-4)
@@ -236,13 +236,13 @@ def test_first_order_motion():
 def test_another_search_is_asked_what_it_prefers(candidates, opinion):
     data = halves(world(radial(lambda r, p: 2.0 * p["m_i"] * p["m_j"] * np.tanh(r))))
     offered = [from_text(text) for text in candidates]
-    assert second_opinion(from_text("2.0*m_i*m_j*tanh(r)"), offered, data, CONFIG) == opinion
+    assert compare_with_independent_search(from_text("2.0*m_i*m_j*tanh(r)"), offered, data, CONFIG) == opinion
 
 
 def test_another_search_that_finds_better_is_against_a_law():
     data = halves(world(radial(lambda r, p: 2.0 * p["m_i"] * p["m_j"] * np.tanh(r))))
     missed = from_text("1.5*m_i*m_j*r/(r + 0.5)")
-    assert second_opinion(missed, [from_text("k*m_i*m_j*tanh(r)")], data, CONFIG) == (False, False)
+    assert compare_with_independent_search(missed, [from_text("k*m_i*m_j*tanh(r)")], data, CONFIG) == (False, False)
 
 
 def from_text(text: str) -> ForceLaw:
@@ -254,7 +254,7 @@ def from_text(text: str) -> ForceLaw:
 
 
 def test_free_motion_has_no_law_and_needs_no_network(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline.steps, "train_network", lambda *a, **k: pytest.fail("nothing to be trained on"))
+    monkeypatch.setattr(pipeline.stages, "train_network", lambda *a, **k: pytest.fail("nothing to be trained on"))
     config = replace(CONFIG, simulation=SimulationConfig(runs=20, frames=10))
     found = discover("free", config, directory=tmp_path / "run")
     assert found.law.terms == ()
@@ -266,13 +266,13 @@ def test_free_motion_has_no_law_and_needs_no_network(tmp_path, monkeypatch):
 def test_the_edges_of_a_string_are_its_only_pairs():
     """With its neighbours alone the true law gives the observed motion, with all pairs it does not."""
     config = replace(CONFIG, simulation=SimulationConfig(runs=8, frames=6, particles=6))
-    data = observe(load("string", config.simulation), config).train
+    data = prepare_dataset(load_motion("string", config.simulation), config).train
     assert set(zip(data.senders.tolist(), data.receivers.tolist(), strict=True)) == {
         pair for k in range(5) for pair in ((k, k + 1), (k + 1, k))
     }
-    terms = resolve("string").true_law(config.simulation)
+    terms = resolve_simulator("string").true_law(config.simulation)
     law = from_dict({"order": 2, "divides_by_mass": True, "terms": list(terms)})
-    np.testing.assert_allclose(predict(law, data), data.target, atol=1e-9)
+    np.testing.assert_allclose(predict_with_law(law, data), data.target, atol=1e-9)
     receivers, senders = np.nonzero(~np.eye(6, dtype=bool))
     everyone = replace(data, senders=senders, receivers=receivers)
-    assert np.median(np.abs(predict(law, everyone) - data.target)) > 0.1
+    assert np.median(np.abs(predict_with_law(law, everyone) - data.target)) > 0.1

@@ -11,12 +11,12 @@ import jax
 import numpy as np
 import pytest
 from gnn_discovery_simulations.programs import ase, jax_md, openmm, rebound
-from gnn_discovery_simulations.programs.program import scattered, thermal
+from gnn_discovery_simulations.programs.program import random_positions, thermal_velocities
 
 from gnn_discovery.errors import UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import ForceLaw, Term
-from gnn_discovery.simulator import SimulationConfig, check_simulator, resolve
+from gnn_discovery.laws.law import ForceLaw, Term
+from gnn_discovery.simulators import SimulationConfig, check_simulator, resolve_simulator
+from gnn_discovery.symbolic.expression import Expression
 
 CONFIG = SimulationConfig(runs=2, frames=15, seed=4)
 Documented = namedtuple("Documented", "system potential force")
@@ -46,11 +46,11 @@ PROGRAMS = {
     "rebound-planets": Documented(rebound.Planets(), gravity, pull),
     "rebound-drag": Documented(rebound.DraggedPlanets(), gravity, pull),
     "openmm-pair": Documented(
-        openmm.Pair(),
+        openmm.OpenMMBuckingham(),
         lambda r, m, n: 1.0177e6 * np.exp(-r / 0.0273) - 0.006143 / r**6,
         lambda r, m, n: 1.0177e6 / 0.0273 * np.exp(-r / 0.0273) - 6 * 0.006143 / r**7,
     ),
-    "openmm-lennard-jones": Documented(openmm.LennardJones(), *lennard_jones(0.997, 0.34)),
+    "openmm-lennard-jones": Documented(openmm.OpenMMLennardJones(), *lennard_jones(0.997, 0.34)),
     "jaxmd-soft-spheres": Documented(
         jax_md.SoftSpheres(),
         lambda r, m, n: 5.0 * np.maximum(1 - r / 1.25, 0) ** 2,
@@ -61,13 +61,13 @@ PROGRAMS = {
         lambda r, m, n: 5.0 * (1 - decay(r)) ** 2 - 5.0,
         lambda r, m, n: -2 * 5.0 * 3.0 * (1 - decay(r)) * decay(r),
     ),
-    "ase-lennard-jones": Documented(ase.LennardJones(), *lennard_jones(0.0104, 3.4)),
+    "ase-lennard-jones": Documented(ase.AseLennardJones(), *lennard_jones(0.0104, 3.4)),
 }
 
 
 @cache
 def made(name):
-    return resolve(name).simulate(CONFIG)
+    return resolve_simulator(name).simulate(CONFIG)
 
 
 def pairs(run):
@@ -108,7 +108,7 @@ def test_energy_is_kept(name):
 
 @pytest.mark.parametrize("name", [*PROGRAMS, "ase-emt"])
 def test_the_contract_is_kept_and_the_precision_of_jax_left_alone(name):
-    assert check_simulator(resolve(name), SimulationConfig(runs=2, frames=8, seed=1)) == ()
+    assert check_simulator(resolve_simulator(name), SimulationConfig(runs=2, frames=8, seed=1)) == ()
     assert not jax.config.jax_enable_x64
 
 
@@ -122,14 +122,14 @@ def test_the_law_for_the_report_gives_the_accelerations(name):
 
 
 def test_what_is_asked_for_is_made():
-    runs = resolve("rebound-planets").simulate(SimulationConfig(runs=3, frames=4, particles=3, dim=2))
+    runs = resolve_simulator("rebound-planets").simulate(SimulationConfig(runs=3, frames=4, particles=3, dim=2))
     assert [run.positions.shape for run in runs] == [(4, 3, 2)] * 3
-    alone = resolve("rebound-planets").simulate(SimulationConfig(runs=1, frames=4, particles=3, dim=2))
+    alone = resolve_simulator("rebound-planets").simulate(SimulationConfig(runs=1, frames=4, particles=3, dim=2))
     np.testing.assert_array_equal(alone[0].positions, runs[0].positions)
     with pytest.raises(UsageError, match=r"dim is 2.*moves in 3"):
-        resolve("openmm-pair").simulate(SimulationConfig(dim=2))
+        resolve_simulator("openmm-pair").simulate(SimulationConfig(dim=2))
     with pytest.raises(UsageError, match="particles is 1"):
-        resolve("jaxmd-morse").simulate(SimulationConfig(particles=1))
+        resolve_simulator("jaxmd-morse").simulate(SimulationConfig(particles=1))
 
 
 def test_copper_is_no_sum_over_pairs():
@@ -147,7 +147,7 @@ def test_copper_is_no_sum_over_pairs():
         return np.linalg.norm(force(0, 1, 2) - force(0, 1) - force(0, 2)) / np.linalg.norm(force(0, 1))
 
     assert change(ase.EMT(), 2.6) > 0.1
-    assert change(ase.LennardJones(), 3.6) < 1e-12
+    assert change(ase.AseLennardJones(), 3.6) < 1e-12
 
 
 def test_no_program_is_imported_before_it_is_asked_for():
@@ -170,19 +170,19 @@ def test_no_program_is_imported_before_it_is_asked_for():
 def test_a_program_that_is_not_there_is_named_with_what_installs_it(monkeypatch, name, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UsageError, match=rf"{module}.*pip install 'gnn-discovery\[{extra}\]'"):
-        resolve(name).simulate(SimulationConfig(runs=1, frames=2))
+        resolve_simulator(name).simulate(SimulationConfig(runs=1, frames=2))
 
 
 @pytest.mark.parametrize("periodic", [False, True])
 def test_starts_are_apart_and_at_rest_as_a_whole(periodic):
     rng = np.random.default_rng(0)
-    x = scattered(rng, 20, 3, 4.0, 1.0, periodic)
+    x = random_positions(rng, 20, 3, 4.0, 1.0, periodic)
     d = x[:, None] - x
     d -= 4.0 * np.round(d / 4.0) * periodic
     assert (np.linalg.norm(d, axis=-1) + 9 * np.eye(20)).min() > 1.0
     m = rng.uniform(1, 5, 4000)
-    v = thermal(rng, m, 0.7, 3)
+    v = thermal_velocities(rng, m, 0.7, 3)
     np.testing.assert_allclose(m @ v, 0, atol=1e-9)
     assert np.mean(m[:, None] * v**2) == pytest.approx(0.7, rel=0.03)
     with pytest.raises(UsageError, match="40 particles that are 1 apart do not fit"):
-        scattered(rng, 40, 2, 4.0, 1.0)
+        random_positions(rng, 40, 2, 4.0, 1.0)

@@ -10,30 +10,32 @@ import pytest
 import sympy
 from worlds import spring, world
 
-from gnn_discovery import records
+from gnn_discovery.catalogue.known_law import load_catalogue
+from gnn_discovery.data.dataset import split_by_run
+from gnn_discovery.data.trajectory import Trajectory, validate_trajectory
 from gnn_discovery.errors import DataError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
-from gnn_discovery.physics.catalogue import catalogue
-from gnn_discovery.physics.dimensions import check_dimensions, with_units
-from gnn_discovery.pipeline import DiscoverConfig, steps
-from gnn_discovery.properties import known_properties
-from gnn_discovery.properties.record import property_of
-from gnn_discovery.snapshots import split
-from gnn_discovery.trajectory import Trajectory, validate
+from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.pipeline import DiscoverConfig, stages
+from gnn_discovery.registry import plugin_records
+from gnn_discovery.registry.properties import known_properties
+from gnn_discovery.registry.properties.particle_property import parse_property
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.validation.dimensions import check_dimensions, with_units
 
 RECORD = {"name": "radius", "meaning": "radius of a sphere", "dimension": {"length": 1}, "positive": True}
 SI = {"length": "m", "time": "s", "m": "kg", "q": "C"}
 BASES = {"force": "mass*length/time**2", "energy": "mass*length**2/time**2"}
 DATA = world(spring, count=40, runs=20)
-BARE = [law for law in catalogue().laws if law.softened is None]
+BARE = [law for law in load_catalogue().laws if law.softened is None]
 
 
 @pytest.fixture
 def radius(monkeypatch):
     """A plug-in that knows of radii."""
     point = SimpleNamespace(name="spheres", value="plug.in:spheres", dist=None, load=lambda: RECORD)
-    monkeypatch.setattr(records, "entry_points", lambda group: [point] if group == "gnn_discovery.properties" else [])
+    monkeypatch.setattr(
+        plugin_records, "entry_points", lambda group: [point] if group == "gnn_discovery.registry.properties" else []
+    )
     known_properties.cache_clear()
     yield
     monkeypatch.undo()
@@ -124,12 +126,12 @@ def test_without_the_plug_in_a_radius_is_no_length():
 
 def test_what_is_positive_is_held_to_it(radius):
     run = Trajectory(np.arange(8.0).reshape(1, 4, 2), np.zeros(1))
-    validate(replace(run, properties={"radius": np.ones(4), "q": -np.ones(4)}))
+    validate_trajectory(replace(run, properties={"radius": np.ones(4), "q": -np.ones(4)}))
     for name, meaning in (("radius", "radius of a sphere"), ("m", "mass")):
         with pytest.raises(
             DataError, match=rf"{name} of particle 0 is 0.*stands for the {meaning}, positive and finite"
         ):
-            validate(replace(run, properties={name: np.zeros(4)}))
+            validate_trajectory(replace(run, properties={name: np.zeros(4)}))
 
 
 def test_a_file_of_the_users_folder_is_a_property(tmp_path, monkeypatch):
@@ -142,7 +144,7 @@ def test_a_file_of_the_users_folder_is_a_property(tmp_path, monkeypatch):
     monkeypatch.undo()
     known_properties.cache_clear()
     assert str(known.entries["spin"]) == "spin  (mass time^-1/2)"
-    assert known.entries["m"].meaning == "mass" and known.origins["m"] == records.BUILT_IN
+    assert known.entries["m"].meaning == "mass" and known.origins["m"] == plugin_records.BUILT_IN
     ((file, error),) = known.broken
     assert file.endswith("mass.yaml") and "there is a 'm' already" in error
 
@@ -160,12 +162,12 @@ def test_a_file_of_the_users_folder_is_a_property(tmp_path, monkeypatch):
 )
 def test_a_wrong_record_is_named(change):
     with pytest.raises(DataError, match=r"plug\.in:property"):
-        property_of({**RECORD, **change}, "plug.in:property")
+        parse_property({**RECORD, **change}, "plug.in:property")
 
 
 def test_the_law_of_a_discovery_has_units():
-    data = split(replace(DATA, units=SI))
-    found = steps.settle(law("-2.1*(r - 0.9)"), data, DiscoverConfig())
+    data = split_by_run(replace(DATA, units=SI))
+    found = stages.estimate_constants(law("-2.1*(r - 0.9)"), data, DiscoverConfig())
     (term,) = found.terms
     values = {constant.unit: abs(constant.value) for constant in term.constants.values()}
     assert values == pytest.approx({"kg s^-2": 2.0, "m": 0.99})

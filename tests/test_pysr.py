@@ -19,10 +19,16 @@ import numpy as np
 import pytest
 from beartype.door import is_bearable
 
-from gnn_discovery.engines.pysr import REMEDY, PySR, arguments, columns, read_equations
 from gnn_discovery.errors import EngineUnavailable
-from gnn_discovery.expression import Expression
-from gnn_discovery.symbolic import EngineConfig, Problem, search
+from gnn_discovery.symbolic.engines.pysr import (
+    INSTALL_REMEDY,
+    PySR,
+    fit_arguments,
+    read_equations,
+    regressor_arguments,
+)
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search import EngineConfig, RegressionProblem, search_formulas
 
 EVERYTHING = EngineConfig(operators=("+", "-", "*", "/", "pow", "sqrt", "exp", "log", "sin", "Abs"))
 
@@ -48,8 +54,8 @@ def notes(tmp_path, monkeypatch):
 def test_without_julia_the_message_says_what_to_do(notes):
     with pytest.raises(EngineUnavailable, match="Julia is not installed") as caught:
         PySR().available()
-    assert caught.value.exit_code == 4 and REMEDY in str(caught.value)
-    assert "doctor --install-julia" in REMEDY
+    assert caught.value.exit_code == 4 and INSTALL_REMEDY in str(caught.value)
+    assert "doctor --install-julia" in INSTALL_REMEDY
 
 
 def test_what_is_missing_is_named(notes):
@@ -86,7 +92,7 @@ def test_what_is_missing_is_named(notes):
 
 def test_asking_starts_neither_pysr_nor_julia():
     code = (
-        "import sys\nfrom gnn_discovery.engines.pysr import PySR\n"
+        "import sys\nfrom gnn_discovery.symbolic.engines.pysr import PySR\n"
         "try:\n    PySR().available()\nexcept Exception: pass\n"
         "print({'pysr', 'juliacall', 'sklearn', 'jax'} & set(sys.modules))"
     )
@@ -130,19 +136,19 @@ def assert_allowed(method, given):
 X = np.linspace(1.0, 2.0, 5)
 DIMENSIONS = {"r": {"length": 1}, "v": {"length": 1, "time": -1}, "n": {}}
 PROBLEMS = {
-    "plain": Problem({"r": X}, X),
-    "weighted": Problem({"r": X}, X, X),
-    "large": Problem({"r": np.tile(X, 500)}, np.tile(X, 500)),
-    "with units": Problem({"r": X, "v": X, "n": X}, X, dimensions=DIMENSIONS),
+    "plain": RegressionProblem({"r": X}, X),
+    "weighted": RegressionProblem({"r": X}, X, X),
+    "large": RegressionProblem({"r": np.tile(X, 500)}, np.tile(X, 500)),
+    "with units": RegressionProblem({"r": X, "v": X, "n": X}, X, dimensions=DIMENSIONS),
 }
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 @pytest.mark.parametrize("config", [EVERYTHING, EngineConfig(operators=("+", "*"), max_complexity=3)])
 def test_every_argument_is_one_of_the_installed_package(problem, config):
-    told = arguments(problem, config)
+    told = regressor_arguments(problem, config)
     assert_allowed("__init__", {**told, "random_state": 1, "max_evals": 20_000})
-    assert_allowed("fit", columns(problem))
+    assert_allowed("fit", fit_arguments(problem))
 
 
 def test_a_wrong_argument_would_be_seen():
@@ -152,14 +158,16 @@ def test_a_wrong_argument_would_be_seen():
 
 
 def test_units_are_powers_of_julias_base_units():
-    assert columns(PROBLEMS["with units"])["X_units"] == ["m^1", "m^1*s^-1", "1"]
-    assert "X_units" not in columns(PROBLEMS["plain"])
+    assert fit_arguments(PROBLEMS["with units"])["X_units"] == ["m^1", "m^1*s^-1", "1"]
+    assert "X_units" not in fit_arguments(PROBLEMS["plain"])
     bases = {f"x{k}": {f"base{k}": 1} for k in range(8)}
-    assert "X_units" not in columns(Problem(dict.fromkeys(bases, X), X, dimensions=bases)), "there are but seven"
+    assert "X_units" not in fit_arguments(RegressionProblem(dict.fromkeys(bases, X), X, dimensions=bases)), (
+        "there are but seven"
+    )
 
 
 def test_many_rows_are_batched():
-    batched = {name: arguments(problem, EVERYTHING)["batching"] for name, problem in PROBLEMS.items()}
+    batched = {name: regressor_arguments(problem, EVERYTHING)["batching"] for name, problem in PROBLEMS.items()}
     assert batched == {"plain": False, "weighted": False, "large": True, "with units": False}
 
 
@@ -187,22 +195,22 @@ def test_the_budget_is_spent_in_slices_that_go_on_from_each_other(monkeypatch):
     monkeypatch.setenv("PYTHON_JULIAPKG_OFFLINE", "no")
     monkeypatch.setattr(StandIn, "asked", [])
     spent = []
-    found = PySR().fit(Problem({"r": X}, 2 * X - 1), EngineConfig(evaluations=50_000, seed=3), spent.append)
+    found = PySR().fit(RegressionProblem({"r": X}, 2 * X - 1), EngineConfig(evaluations=50_000, seed=3), spent.append)
     np.testing.assert_allclose(found[-1].expression.numpy(["r"])(X), 2 * X - 1, rtol=1e-12)
     assert os.environ["PYTHON_JULIAPKG_OFFLINE"] == "yes"
     assert spent == [20_000, 40_000, 50_000]
     short, StandIn.asked = StandIn.asked, []
-    PySR().fit(Problem({"r": X}, 2 * X - 1), EngineConfig(evaluations=70_000, seed=3), spent.append)
+    PySR().fit(RegressionProblem({"r": X}, 2 * X - 1), EngineConfig(evaluations=70_000, seed=3), spent.append)
     assert [n for _, n in short] == [20_000, 20_000, 10_000]
     assert StandIn.asked[:2] == short[:2] and len({seed for seed, _ in StandIn.asked}) == 4
 
 
 def test_the_search_is_told_to_repeat_and_to_keep_variables_out_of_exponents():
-    told = arguments(PROBLEMS["plain"], EngineConfig(operators=("+", "*", "pow", "exp", "log", "Abs")))
+    told = regressor_arguments(PROBLEMS["plain"], EngineConfig(operators=("+", "*", "pow", "exp", "log", "Abs")))
     assert (told["parallelism"], told["deterministic"]) == ("serial", True)
     assert told["binary_operators"] == ["+", "*", "^"] and told["unary_operators"] == ["exp", "log", "abs"]
     assert told["constraints"]["^"][1] < told["complexity_of_variables"]
-    plain = arguments(PROBLEMS["plain"], EngineConfig(operators=("+", "*")))
+    plain = regressor_arguments(PROBLEMS["plain"], EngineConfig(operators=("+", "*")))
     assert plain["constraints"] is None and plain["nested_constraints"] is None
 
 
@@ -217,9 +225,11 @@ def test_julia_text_is_read_through_our_own_parser():
 @pytest.mark.parametrize("dimensions", [{}, {"r": {"length": 1}}])
 def test_a_spring_is_found_twice_alike(dimensions):
     r, seen = np.linspace(0.1, 4, 200), []
-    problem = Problem({"r": r}, -2 * (r - 0.99), dimensions=dimensions)
+    problem = RegressionProblem({"r": r}, -2 * (r - 0.99), dimensions=dimensions)
     config = EngineConfig(evaluations=30_000, operators=("+", "-", "*"), time_limit=600)
-    (first,), (second,) = (search("pysr", [problem], config, lambda *done: seen.append(done)) for _ in range(2))
+    (first,), (second,) = (
+        search_formulas("pysr", [problem], config, lambda *done: seen.append(done)) for _ in range(2)
+    )
     assert first == second
     assert (20_000 / 30_000, 1) in seen, "its progress comes between the slices"
     best = min(first.candidates, key=lambda candidate: candidate.loss)

@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
+from gnn_discovery.data.readers import protocol, read_trajectories, reader_plugins, write_trajectories
+from gnn_discovery.data.readers.hdf5 import Hdf5Reader
+from gnn_discovery.data.readers.npz import NpzReader
+from gnn_discovery.data.trajectory import Trajectory, trajectory_fingerprint, validate_trajectory
 from gnn_discovery.errors import DataError, StorageError
-from gnn_discovery.readers import base, plugins, read, write
-from gnn_discovery.readers.hdf5 import Hdf5Reader
-from gnn_discovery.readers.npz import NpzReader
-from gnn_discovery.trajectory import Trajectory, fingerprint, validate
 
 
 class Careless:
@@ -36,18 +36,18 @@ class Broken:
 def registered(monkeypatch):
     """The readers as the package registers them, and a broken plug-in beside them."""
     points = [
-        EntryPoint("npz", "gnn_discovery.readers.npz:NpzReader", base.GROUP),
-        EntryPoint("hdf5", "gnn_discovery.readers.hdf5:Hdf5Reader", base.GROUP),
-        EntryPoint("careless", f"{__name__}:Careless", base.GROUP),
-        EntryPoint("broken", f"{__name__}:Broken", base.GROUP),
+        EntryPoint("npz", "gnn_discovery.data.readers.npz:NpzReader", protocol.READER_GROUP),
+        EntryPoint("hdf5", "gnn_discovery.data.readers.hdf5:Hdf5Reader", protocol.READER_GROUP),
+        EntryPoint("careless", f"{__name__}:Careless", protocol.READER_GROUP),
+        EntryPoint("broken", f"{__name__}:Broken", protocol.READER_GROUP),
     ]
-    monkeypatch.setattr(base, "entry_points", lambda group: points)
+    monkeypatch.setattr(protocol, "entry_points", lambda group: points)
 
 
 def runs(count=3, frames=7, particles=3, dim=2, seed=0, **more) -> list[Trajectory]:
     rng = np.random.default_rng(seed)
     return [
-        validate(
+        validate_trajectory(
             Trajectory(
                 positions=rng.normal(size=(frames, particles, dim)),
                 times=np.cumsum(rng.uniform(0.1, 1, frames)),
@@ -73,9 +73,9 @@ FULL = {
 @pytest.mark.parametrize("more", [{}, FULL, {"edges": np.zeros((0, 2), int)}], ids=["bare", "full", "no pairs"])
 def test_round_trip_keeps_every_bit(tmp_path, suffix, more):
     before = runs(**more)
-    write(tmp_path / f"a.{suffix}", before)
-    after = read(tmp_path / f"a.{suffix}")
-    assert fingerprint(after) == fingerprint(before)
+    write_trajectories(tmp_path / f"a.{suffix}", before)
+    after = read_trajectories(tmp_path / f"a.{suffix}")
+    assert trajectory_fingerprint(after) == trajectory_fingerprint(before)
     assert [run.names for run in after] == [run.names for run in before]
     assert after[0].accelerations is None
     assert np.array_equal(after[1].positions, before[1].positions)
@@ -84,16 +84,16 @@ def test_round_trip_keeps_every_bit(tmp_path, suffix, more):
 
 def test_runs_of_unequal_length_and_number_keep_their_order_in_groups(tmp_path):
     before = [runs(1, frames=4 + i, particles=2 + i % 3, seed=i)[0] for i in range(12)]
-    write(tmp_path / "a.h5", before)
-    assert fingerprint(read(tmp_path / "a.h5")) == fingerprint(before)
+    write_trajectories(tmp_path / "a.h5", before)
+    assert trajectory_fingerprint(read_trajectories(tmp_path / "a.h5")) == trajectory_fingerprint(before)
     with pytest.raises(DataError, match=r"\.h5"):
-        write(tmp_path / "a.npz", before)
+        write_trajectories(tmp_path / "a.npz", before)
 
 
 @pytest.mark.parametrize("suffix", ["npz", "h5"])
 def test_same_data_same_file(tmp_path, suffix):
     for name in "ab":
-        write(tmp_path / f"{name}.{suffix}", runs())
+        write_trajectories(tmp_path / f"{name}.{suffix}", runs())
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
@@ -104,15 +104,15 @@ def test_a_flipped_byte_is_never_read_as_data(tmp_path, suffix, equal):
         pytest.skip("unequal runs go to .h5")
     before = runs() if equal else [*runs(1, frames=5), *runs(1, frames=6)]
     path = tmp_path / f"a.{suffix}"
-    write(path, before)
-    good, expected = path.read_bytes(), fingerprint(before)
+    write_trajectories(path, before)
+    good, expected = path.read_bytes(), trajectory_fingerprint(before)
     detected = 0
     for place in np.random.default_rng(0).choice(len(good), 100, replace=False):
         bad = bytearray(good)
         bad[place] ^= 0xFF
         path.write_bytes(bytes(bad))
         try:
-            assert fingerprint(read(path)) == expected  # a byte that holds nothing
+            assert trajectory_fingerprint(read_trajectories(path)) == expected  # a byte that holds nothing
         except DataError as error:
             assert str(path) in str(error)
             detected += 1
@@ -122,12 +122,12 @@ def test_a_flipped_byte_is_never_read_as_data(tmp_path, suffix, equal):
 @pytest.mark.parametrize("suffix", ["npz", "h5"])
 def test_every_truncation_is_an_error(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
-    write(path, runs())
+    write_trajectories(path, runs())
     good = path.read_bytes()
     for length in np.linspace(1, len(good) - 1, 40).astype(int):
         path.write_bytes(good[:length])
         with pytest.raises(DataError) as caught:
-            read(path)
+            read_trajectories(path)
         assert str(path) in str(caught.value)
 
 
@@ -139,7 +139,7 @@ def test_one_run_needs_no_leading_axis_and_other_types_become_float64(tmp_path):
         times=np.arange(7),
         type=np.array([1, 2, 1], dtype=np.int8),
     )
-    (run,) = read(tmp_path / "a.npz")
+    (run,) = read_trajectories(tmp_path / "a.npz")
     assert run.positions.dtype == np.float64 and run.positions.dtype.isnative
     assert np.array_equal(run.positions, one.positions.astype(np.float32))
     assert np.array_equal(run.properties["type"], [1.0, 2.0, 1.0])
@@ -148,7 +148,7 @@ def test_one_run_needs_no_leading_axis_and_other_types_become_float64(tmp_path):
 def test_properties_and_times_may_be_shared_by_all_runs_or_given_for_each(tmp_path):
     x = np.random.default_rng(0).normal(size=(2, 4, 3, 2))
     np.savez(tmp_path / "a.npz", positions=x, times=np.arange(4.0), m=[1, 2, 3], q=np.arange(6.0).reshape(2, 3))
-    first, second = read(tmp_path / "a.npz")
+    first, second = read_trajectories(tmp_path / "a.npz")
     assert np.array_equal(first.properties["m"], second.properties["m"])
     assert second.properties["q"].tolist() == [3.0, 4.0, 5.0]
     assert np.array_equal(first.times, second.times)
@@ -311,7 +311,7 @@ def test_bad_files_are_named_with_what_to_do(tmp_path, case):
     path = tmp_path / name
     make(path)
     with pytest.raises(DataError) as caught:
-        read(path)
+        read_trajectories(path)
     assert caught.value.exit_code == 3
     assert caught.value.remedy
     for word in [str(path), *words]:
@@ -320,10 +320,10 @@ def test_bad_files_are_named_with_what_to_do(tmp_path, case):
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
-    write(path, runs())
+    write_trajectories(path, runs())
     old = path.read_bytes()
     with pytest.raises(StorageError, match="no/such") as caught:
-        write(tmp_path / "no" / "such" / "a.npz", runs())
+        write_trajectories(tmp_path / "no" / "such" / "a.npz", runs())
     assert caught.value.exit_code == 6
 
     def full(*args, **kwargs):
@@ -331,12 +331,12 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 
     monkeypatch.setattr(h5py.Group, "create_dataset", full)
     with pytest.raises(StorageError, match="No space left"):
-        write(path, runs(seed=1))
+        write_trajectories(path, runs(seed=1))
     assert path.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
 
 def test_a_broken_plug_in_is_listed_and_harms_no_other():
-    found = {plugin.name: plugin for plugin in plugins()}
+    found = {plugin.name: plugin for plugin in reader_plugins()}
     assert found["broken"].reader is None and "no such library" in found["broken"].error
     assert isinstance(found["npz"].reader, NpzReader) and isinstance(found["hdf5"].reader, Hdf5Reader)

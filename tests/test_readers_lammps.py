@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gnn_discovery.motion import complete_all, unwrap
-from gnn_discovery.readers import read
+from gnn_discovery.data.differentiation import complete_trajectories, unwrap
+from gnn_discovery.data.readers import read_trajectories
 
 DUMP = """
 units {units}
@@ -60,7 +60,7 @@ def test_a_dump_is_read_as_mdanalysis_and_ase_read_it(tmp_path):
     import MDAnalysis as mda
 
     path = dump(tmp_path / "motion", modify="sort off")
-    (run,) = read(path)
+    (run,) = read_trajectories(path)
     assert np.ptp(np.diff(run.times)) < 1e-12
     universe = mda.Universe(str(path), format="LAMMPSDUMP", topology_format="LAMMPSDUMP")
     np.testing.assert_array_equal(run.positions.astype(np.float32), [ts.positions.copy() for ts in universe.trajectory])
@@ -74,16 +74,16 @@ def test_a_dump_is_read_as_mdanalysis_and_ase_read_it(tmp_path):
 
 @pytest.mark.parametrize("columns", ["xs ys zs", "xu yu zu", "xsu ysu zsu"])
 def test_scaled_and_unwrapped_positions_are_the_same_motion(tmp_path, columns):
-    runs = [read(dump(tmp_path / name, columns=c))[0] for name, c in {"a": "x y z", "b": columns}.items()]
+    runs = [read_trajectories(dump(tmp_path / name, columns=c))[0] for name, c in {"a": "x y z", "b": columns}.items()]
     one, other = (unwrap(run.positions, run.box) for run in runs)
     np.testing.assert_allclose(one - one[0], other - other[0], atol=1e-9)
 
 
 def test_units_of_lammps_make_forces_accelerations(tmp_path):
     path = dump(tmp_path / "a.dump", temperature=300.0, **METAL)
-    (run,) = read(path)
+    (run,) = read_trajectories(path)
     assert run.units == {"length": "Å", "time": "ps", "m": "g/mol"}
-    (own,) = complete_all([replace(run, accelerations=None)])
+    (own,) = complete_trajectories([replace(run, accelerations=None)])
     given = run.accelerations[own.frames]
     assert np.linalg.norm(own.trajectory.accelerations - given) < 3e-3 * np.linalg.norm(given)
     assert set(run.properties) == {"m", "q", "type"}

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
+from gnn_discovery.data.readers import read_trajectories
 from gnn_discovery.errors import DataError
-from gnn_discovery.readers import read
 
 FRAMES, PARTICLES = 12, 5
 
@@ -52,7 +52,7 @@ def test_what_ase_writes_is_read_as_ase_reads_it(tmp_path, name):
 
     path = tmp_path / name
     ase.io.write(path, atoms(momenta=False), format="traj" if name == "a.traj" else "extxyz")
-    found = read(path)
+    found = read_trajectories(path)
     (run,) = found
     theirs = ase.io.read(path, index=":", format="traj" if name == "a.traj" else "extxyz")
     equal(run.positions, [a.positions for a in theirs])
@@ -74,7 +74,7 @@ def test_a_frame_of_ase_lasts_as_long_as_the_velocities_tell(tmp_path):
         one.set_velocities([[-np.sin(now), np.cos(now), 0], [np.sin(now), -np.cos(now), 0]])
         moving.append(one)
     ase.io.write(path, moving)
-    (run,) = read(path)
+    (run,) = read_trajectories(path)
     assert run.positions.shape == (60, 2, 2)  # a plane
     np.testing.assert_allclose(np.diff(run.times), step, rtol=1e-6)
     equal(run.velocities, [a.get_velocities()[:, :2] for a in ase.io.read(path, index=":")])
@@ -92,7 +92,7 @@ def test_a_box_that_is_no_box_of_ours_is_refused(tmp_path, cell, pbc, says):
         one.set_pbc(pbc)
     ase.io.write(path, frames)
     with pytest.raises(DataError, match=says):
-        read(path)
+        read_trajectories(path)
 
 
 # GROMACS, AMBER, CHARMM by MDAnalysis
@@ -145,7 +145,7 @@ def test_what_mdanalysis_writes_is_read_as_it_reads_it(tmp_path, suffix):
 
     path, moves = tmp_path / f"a.{suffix}", suffix == "trr"
     trajectory(path)
-    found = read(path)
+    found = read_trajectories(path)
     (run,) = found
     theirs = mda.Universe(str(path if suffix == "pdb" else tmp_path / "a.psf"), str(path), to_guess=())
     equal(run.positions, [ts.positions.copy() for ts in theirs.trajectory])
@@ -171,12 +171,12 @@ def test_a_trajectory_needs_its_topology_and_nothing_is_left_beside_it(tmp_path)
     trajectory(path)
     (tmp_path / "a.psf").unlink()
     with pytest.raises(DataError, match=r"a\.tpr, a\.prmtop"):
-        read(path)
+        read_trajectories(path)
     universe().atoms.write(tmp_path / "a.gro")
-    read(path)
+    read_trajectories(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.gro", "a.xtc"]
     with pytest.raises(DataError, match=r"one frame.*a\.xtc"):
-        read(tmp_path / "a.gro")
+        read_trajectories(tmp_path / "a.gro")
 
 
 # H5MD
@@ -196,7 +196,7 @@ def test_what_mdanalysis_writes_as_h5md_comes_back(tmp_path):
             ts = made.trajectory.ts
             ts.positions, ts.velocities, ts.time, ts.frame, ts.data["step"] = x, np.cos(x), 0.1 * k, k, k
             writer.write(made.atoms)
-    (run,) = read(path)
+    (run,) = read_trajectories(path)
     theirs = mda.coordinates.H5MD.H5MDReader(str(path), convert_units=False)
     equal(run.positions, [ts.positions.copy() for ts in theirs])
     equal(run.velocities, [ts.velocities.copy() for ts in theirs])
@@ -230,7 +230,7 @@ def h5md(path: Path, link: bool = False, order: np.ndarray | None = None) -> np.
 def test_h5md_by_its_specification_sorted_by_id(tmp_path):
     order = np.array([np.random.default_rng(k).permutation(PARTICLES) for k in range(FRAMES)])
     x = h5md(tmp_path / "a.h5", order=order)
-    (run,) = read(tmp_path / "a.h5")
+    (run,) = read_trajectories(tmp_path / "a.h5")
     equal(run.positions, x)
     equal(run.times, 0.25 * np.arange(FRAMES))
     assert run.units == {"length": "nm", "time": "ps"} and run.box.tolist() == [10, 11, 12]
@@ -240,7 +240,7 @@ def test_h5md_by_its_specification_sorted_by_id(tmp_path):
 def test_links_in_h5md_are_refused(tmp_path):
     h5md(tmp_path / "a.h5", link=True)
     with pytest.raises(DataError, match=r"a\.h5.*link"):
-        read(tmp_path / "a.h5")
+        read_trajectories(tmp_path / "a.h5")
 
 
 # REBOUND and ephemerides
@@ -266,7 +266,7 @@ def test_an_archive_is_read_as_rebound_reads_it(tmp_path):
 
     path = tmp_path / "a.bin"
     archive(path)
-    (run,) = read(path)
+    (run,) = read_trajectories(path)
     own = list(rebound.Simulationarchive(str(path)))
     order = [2, 1, 0]  # a, b, sun
     equal(run.positions, [[s.particles[k].xyz for k in order] for s in own])
@@ -278,7 +278,7 @@ def test_an_archive_is_read_as_rebound_reads_it(tmp_path):
 
 def test_a_massless_body_makes_the_mass_a_property(tmp_path):
     archive(tmp_path / "a.bin", massless=True)
-    found = read(tmp_path / "a.bin")
+    found = read_trajectories(tmp_path / "a.bin")
     assert found[0].properties["mass"].tolist() == [0.0, 1e-3, 1.0] and "m" not in found[0].properties
     assert "masses are zero" in found.notes[0]
 
@@ -311,7 +311,7 @@ def test_an_ephemeris_is_read_as_jplephem_reads_it(tmp_path):
 
     path = tmp_path / "a.bsp"
     kernel(path)
-    (run,) = read(path)
+    (run,) = read_trajectories(path)
     assert run.names == ("Mars Barycenter", "Jupiter Barycenter", "Sun", "Moon", "Earth")
     assert run.positions.shape == (41, 5, 3) and run.units == {"length": "km", "time": "day"}
     equal(run.times, 2451545.0 + np.arange(41))
@@ -340,11 +340,11 @@ def test_half_a_file_is_named(tmp_path, name):
     path = tmp_path / name
     MADE[name](path)
     whole = path.read_bytes()
-    read(path)
+    read_trajectories(path)
     for share in (0.31, 0.53, 0.97):
         path.write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(DataError) as caught:
-            read(path)
+            read_trajectories(path)
         assert str(path) in str(caught.value) and caught.value.remedy
 
 
@@ -353,7 +353,7 @@ def test_half_a_file_is_named(tmp_path, name):
 def test_a_small_budget_gives_a_window_of_the_same_motion(tmp_path, name):
     path = tmp_path / name
     MADE[name](path)
-    (whole,), found = read(path), read(path, 1000 if name == "a.h5" else 2600)
+    (whole,), found = read_trajectories(path), read_trajectories(path, 1000 if name == "a.h5" else 2600)
     (part,) = found
     frames = slice((start := whole.times.tolist().index(part.times[0])), start + len(part.times))
     assert 5 <= len(part.times) < len(whole.times) and "in the middle" in found.notes[0]
@@ -367,4 +367,4 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     kernel(path)
     monkeypatch.setitem(sys.modules, "jplephem.spk", None)
     with pytest.raises(DataError, match=r"gnn-discovery\[ephemeris\]"):
-        read(path)
+        read_trajectories(path)

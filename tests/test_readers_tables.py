@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gnn_discovery.data.readers import read_trajectories, write_trajectories
+from gnn_discovery.data.readers.frame_windows import FrameWindow, choose_windows
+from gnn_discovery.data.trajectory import Trajectory, trajectory_fingerprint, validate_trajectory
 from gnn_discovery.errors import DataError
-from gnn_discovery.readers import read, write
-from gnn_discovery.readers.windows import Window, windows
-from gnn_discovery.trajectory import Trajectory, fingerprint, validate
 
 FRAMES, PARTICLES = 40, 3
 
@@ -20,7 +20,9 @@ def motion(frames: int = FRAMES, seed: int = 0) -> Trajectory:
     t = 0.25 * np.arange(frames)
     start, speed = rng.normal(size=(2, PARTICLES, 2))
     x = 5 * np.arange(PARTICLES)[:, None] + start + np.sin(speed * t[:, None, None])
-    return validate(Trajectory(x, t, velocities=speed * np.cos(speed * t[:, None, None]), properties={"m": [1, 2, 3]}))
+    return validate_trajectory(
+        Trajectory(x, t, velocities=speed * np.cos(speed * t[:, None, None]), properties={"m": [1, 2, 3]})
+    )
 
 
 def table(run: Trajectory, header: str = "t,id,x,y,vx,vy,m", delimiter: str = ",", order: int | None = None) -> str:
@@ -47,16 +49,16 @@ HEADERS = {
 @pytest.mark.parametrize("order", [None, 1], ids=["sorted", "shuffled"])
 def test_a_table_comes_back_to_the_bit(tmp_path, case, order):
     (tmp_path / "a.dat").write_text(table(motion(), *HEADERS[case], order))
-    (run,) = read(tmp_path / "a.dat")
+    (run,) = read_trajectories(tmp_path / "a.dat")
     if case == "units":
         assert run.units == {"time": "s", "length": "mm", "m": "g"}
-    assert fingerprint([Trajectory(**{**vars(run), "units": {}})]) == fingerprint([motion()])
+    assert trajectory_fingerprint([Trajectory(**{**vars(run), "units": {}})]) == trajectory_fingerprint([motion()])
 
 
 def test_numpy_reads_the_same_numbers(tmp_path):
     (tmp_path / "a.csv").write_text(table(motion()))
     own = np.genfromtxt(tmp_path / "a.csv", delimiter=",", names=True)
-    (run,) = read(tmp_path / "a.csv")
+    (run,) = read_trajectories(tmp_path / "a.csv")
     np.testing.assert_array_equal(run.positions[..., 1].ravel(), own["y"])
 
 
@@ -74,7 +76,7 @@ def test_an_export_of_trackmate(tmp_path):
         for k in range(8)
     ]
     (tmp_path / "spots.csv").write_text(TRACKMATE + "\n".join([*rows, "ID7,7,,1.0,0,0,0,0,0"]) + "\n")
-    (run,) = read(tmp_path / "spots.csv")
+    (run,) = read_trajectories(tmp_path / "spots.csv")
     assert run.positions.shape == (8, 3, 2) and run.positions[2, 1].tolist() == [5.2, 4.0]
     assert run.times.tolist() == [0.5 * k for k in range(8)]
     assert run.units["length"] == "micron" and run.units["time"] == "sec"
@@ -86,7 +88,7 @@ def test_names_and_runs(tmp_path):
         for k in range(6):
             lines += [f"{r},{k},{name},{k + j},{r},{k * j},{2 * j}" for j, name in enumerate(("Sun", "Earth"))]
     (tmp_path / "a.csv").write_text("\n".join(lines))
-    first, second = read(tmp_path / "a.csv")
+    first, second = read_trajectories(tmp_path / "a.csv")
     assert first.names == ("Earth", "Sun") and first.properties["q"].tolist() == [2, 0]
     assert second.positions[3].tolist() == [[4, 1, 3], [3, 1, 0]] and first.units["time"] == "frame"
 
@@ -98,7 +100,7 @@ def without(rows: set[tuple[int, int]]) -> str:
 
 def test_missing_particles_cut_the_motion_into_runs(tmp_path):
     (tmp_path / "a.csv").write_text(without({(10, 1), (11, 1), (30, 2)}))
-    found = read(tmp_path / "a.csv")
+    found = read_trajectories(tmp_path / "a.csv")
     whole = motion()
     assert [(len(run.times), run.positions.shape[1]) for run in found] == [(10, 3), (18, 3), (9, 3)]
     np.testing.assert_array_equal(found[1].positions, whole.positions[12:30])
@@ -108,7 +110,7 @@ def test_missing_particles_cut_the_motion_into_runs(tmp_path):
 
 def test_missing_frames_cut_the_motion_into_runs(tmp_path):
     (tmp_path / "a.csv").write_text(without({(k, i) for k in (20, 21) for i in range(3)}))
-    found = read(tmp_path / "a.csv")
+    found = read_trajectories(tmp_path / "a.csv")
     assert [len(run.times) for run in found] == [20, 18]
     assert "4.75 to 5.5" in " ".join(found.notes)
 
@@ -116,7 +118,7 @@ def test_missing_frames_cut_the_motion_into_runs(tmp_path):
 def test_a_column_that_changes_is_no_property(tmp_path):
     lines = table(motion()).splitlines()
     (tmp_path / "a.csv").write_text("\n".join(f"{s},{'radius' if n == 0 else n}" for n, s in enumerate(lines)))
-    found = read(tmp_path / "a.csv")
+    found = read_trajectories(tmp_path / "a.csv")
     assert set(found[0].properties) == {"m"} and "left out: radius" in found.notes[0]
 
 
@@ -136,7 +138,7 @@ def test_a_bad_table_is_named_with_its_line(tmp_path, case):
     path = tmp_path / "a.csv"
     path.write_text(text)
     with pytest.raises(DataError) as caught:
-        read(path)
+        read_trajectories(path)
     for word in [str(path), *words]:
         assert word in str(caught.value)
 
@@ -145,17 +147,17 @@ def test_a_bad_table_is_named_with_its_line(tmp_path, case):
 
 
 def test_windows_are_whole_runs_where_all_fits():
-    assert windows([5, 7], 8, 8 * 12) == ([Window(0, 0, 5), Window(1, 0, 7)], None)
+    assert choose_windows([5, 7], 8, 8 * 12) == ([FrameWindow(0, 0, 5), FrameWindow(1, 0, 7)], None)
 
 
 def test_windows_are_spread_evenly_and_keep_to_the_budget():
-    chosen, note = windows([1_000_000], 100, 100 * 2400)
+    chosen, note = choose_windows([1_000_000], 100, 100 * 2400)
     assert [w.stop - w.start for w in chosen] == [200] * 12 and "12 windows of 200" in note and "1,000,000" in note
     starts = np.array([w.start for w in chosen])
     assert np.ptp(np.diff(starts)) <= 200 and starts[0] < 50_000 and starts[-1] > 900_000
-    chosen, _ = windows([50] * 1000, 1, 5000)
+    chosen, _ = choose_windows([50] * 1000, 1, 5000)
     assert len(chosen) == 100 and len({w.run for w in chosen}) == 100
-    assert len(windows([300], 10, 1)[0]) == 1
+    assert len(choose_windows([300], 10, 1)[0]) == 1
 
 
 def long_table(path: Path) -> None:
@@ -175,12 +177,12 @@ def long_dump(path: Path) -> None:
 
 
 def long_group(path: Path) -> None:
-    write(path, [motion(2000), motion(1999, seed=1)])
+    write_trajectories(path, [motion(2000), motion(1999, seed=1)])
 
 
 MAKE = {
-    "a.npz": lambda path: write(path, [motion(2000)]),
-    "a.h5": lambda path: write(path, [motion(2000)]),
+    "a.npz": lambda path: write_trajectories(path, [motion(2000)]),
+    "a.h5": lambda path: write_trajectories(path, [motion(2000)]),
     "groups.h5": long_group,
     "a.csv": long_table,
     "a.dump": long_dump,
@@ -191,7 +193,7 @@ MAKE = {
 def test_what_exceeds_the_budget_is_read_in_windows(tmp_path, name):
     path, budget = tmp_path / name, 80_000
     MAKE[name](path)
-    found, whole = read(path, budget), {run.times.tobytes(): run for run in read(path)}
+    found, whole = read_trajectories(path, budget), {run.times.tobytes(): run for run in read_trajectories(path)}
     runs = list(whole.values())
     assert 2 <= len(found) <= 20 and sum(2 * 8 * run.positions.size for run in found) <= budget
     assert "windows of" in found.notes[0]
@@ -203,7 +205,7 @@ def test_what_exceeds_the_budget_is_read_in_windows(tmp_path, name):
         np.testing.assert_array_equal(window.positions, owner.positions[part])
         np.testing.assert_array_equal(window.velocities, owner.velocities[part])
         np.testing.assert_array_equal(window.properties["m"], owner.properties["m"])
-    assert fingerprint(read(path, budget)) == fingerprint(found)
+    assert trajectory_fingerprint(read_trajectories(path, budget)) == trajectory_fingerprint(found)
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.h5"])
@@ -213,4 +215,4 @@ def test_half_a_file_is_named_in_windows_too(tmp_path, name):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=name):
-        read(path, 80_000)
+        read_trajectories(path, 80_000)

@@ -7,10 +7,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from gnn_discovery.catalogue.recognition import recognise
 from gnn_discovery.cli.app import app
 from gnn_discovery.errors import UsageError
-from gnn_discovery.law.written import read
-from gnn_discovery.physics import recognise
+from gnn_discovery.laws.parser import parse_law
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_a_softening_as_long_as_the_range_is_known_where_it_shows():
 
 
 def test_a_text_becomes_terms():
-    law = read("pair velocity: -g; external y: -9.81*m_i; -k*(r - 2)", 2, True)
+    law = parse_law("pair velocity: -g; external y: -9.81*m_i; -k*(r - 2)", 2, True)
     assert [(t.kind, t.direction) for t in law.terms] == [("pair", "velocity"), ("external", "y"), ("pair", "radial")]
     assert [sorted(t.constants) for t in law.terms] == [["g"], [], ["k"]]
     with pytest.raises(UsageError, match="no kind and direction"):
-        read("self radial: -v")
+        parse_law("self radial: -v")
 
 
 def test_the_command_says_it_too(in_tmp):

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from worlds import radial, world
 
+from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.errors import NoResult
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.choose import choose
-from gnn_discovery.law.evaluate import all_pairs
-from gnn_discovery.law.latent import missing_properties
-from gnn_discovery.law.record import Constant, ForceLaw, Term
-from gnn_discovery.law.refit import refit
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.estimation.latent_properties import missing_properties
+from gnn_discovery.estimation.refit import refit
+from gnn_discovery.laws.evaluate import all_pairs
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.selection.select import select_law
+from gnn_discovery.symbolic.expression import Expression
 
 
 def term(kind: str, direction: str, text: str, **constants: float) -> Term:
@@ -42,7 +42,7 @@ SCALARS = {
 
 def motion(
     kind: str, runs: int = 40, frames: int = 30, n: int = 4, dim: int = 2, drag: float = 0.0, seed: int = 0
-) -> Snapshots:
+) -> Dataset:
     """Snapshots with the exact accelerations of the paper's systems; places are random, not along paths."""
     rng = np.random.default_rng(seed)
     count = runs * frames
@@ -57,10 +57,10 @@ def motion(
     senders, receivers = all_pairs(n)
     times = np.tile(np.arange(frames) * 0.1, runs)
     present = np.ones((count, n), dtype=bool)
-    return Snapshots(x, v, total / m[..., None], {"m": m, "q": q}, present, run, times, senders, receivers)
+    return Dataset(x, v, total / m[..., None], {"m": m, "q": q}, present, run, times, senders, receivers)
 
 
-def noisy(data: Snapshots, part: float, seed: int = 1) -> Snapshots:
+def noisy(data: Dataset, part: float, seed: int = 1) -> Dataset:
     factor = 1 + part * np.random.default_rng(seed).normal(size=data.target.shape)
     return replace(data, target=data.target * factor, noise=part)
 
@@ -133,16 +133,16 @@ def test_particles_that_rarely_meet_have_a_law_too():
     meets = [np.any(valid.target[valid.run == run]) for run in range(12)]
     assert 3 <= sum(meets) < 12
     start = pair("Piecewise((c0*(c1 - r), r < c1), (0, True))", c0=1.0, c1=0.3)
-    assert values(choose([law(start)], train, valid).law) == pytest.approx([3.0, 0.21], rel=1e-9)
+    assert values(select_law([law(start)], train, valid).law) == pytest.approx([3.0, 0.21], rel=1e-9)
 
 
 def test_a_new_law_has_to_be_better_than_a_preferred_one():
     """With noise in which both are as good the preferred one is taken; on exact motion the one that is right."""
     true, near = pair("c0*m_i*m_j/(r + c1)**2", c0=-1.0, c1=0.01), pair("c0*m_i*m_j/r**2", c0=-1.0)
     exact, blurred = (tuple(noisy(motion("gravity", seed=s), part, s) for s in (0, 1)) for part in (0.0, 0.5))
-    assert len(values(choose([law(true)], *exact, preferred=[law(near)]).law)) == 2
+    assert len(values(select_law([law(true)], *exact, preferred=[law(near)]).law)) == 2
     same = pair("c0*m_i*m_j/(r + c1)**2.001", c0=-1.0, c1=0.01)
-    assert "2.001" in choose([law(true)], *blurred, preferred=[law(same)]).law.terms[0].expression.text
+    assert "2.001" in select_law([law(true)], *blurred, preferred=[law(same)]).law.terms[0].expression.text
 
 
 def test_error_bars_cover_the_truth():
@@ -209,7 +209,7 @@ def candidates(p: str) -> list[ForceLaw]:
 def test_the_right_form_is_chosen(kind, product, drag, text, noise):
     """The softened laws are not among the candidates: the softening is found."""
     data = noisy(motion(kind, drag=drag), noise)
-    choice = choose(candidates(product), data.select(data.run < 30), data.select(data.run >= 30))
+    choice = select_law(candidates(product), data.select(data.run < 30), data.select(data.run >= 30))
     renamed = [t.expression.text.replace("c2", "c1") for t in choice.law.terms]
     assert renamed == text, str(choice.law)
     if text and not noise:
@@ -221,13 +221,13 @@ def test_a_choice_that_hangs_on_few_runs_is_seen_in_resamples_of_them():
     """A cubic term that exact motion shows is chosen by every resample; one at the level of the noise is not."""
     weak = law(pair("-k*(r - L) - e*r**3", k=2.0, L=1.0, e=0.1), term("self", "velocity", "-g", g=0.1))
     train, valid = motion("spring", drag=0.5), motion("spring", runs=8, seed=1, drag=0.5)
-    assert choose([weak], train, valid).agreement == 1.0
+    assert select_law([weak], train, valid).agreement == 1.0
     rng, strength = np.random.default_rng(3), 0.02
 
-    def faint(data: Snapshots) -> Snapshots:
+    def faint(data: Dataset) -> Dataset:
         return replace(data, target=data.target + strength * data.velocities + rng.normal(size=data.target.shape))
 
-    choice = choose([weak], faint(motion("spring")), faint(motion("spring", runs=8, seed=1)))
+    choice = select_law([weak], faint(motion("spring")), faint(motion("spring", runs=8, seed=1)))
     assert choice.agreement < 1.0
 
 
@@ -235,26 +235,26 @@ def test_noise_alone_is_no_interaction():
     data = motion("free")
     rng = np.random.default_rng(0)
     data = replace(data, target=1e-3 * rng.normal(size=data.target.shape), noise=1.0)
-    choice = choose(candidates("1"), data.select(data.run < 30), data.select(data.run >= 30))
+    choice = select_law(candidates("1"), data.select(data.run < 30), data.select(data.run >= 30))
     assert choice.law.terms == ()
 
 
 def test_idle_constants_and_terms_are_dropped():
     data = noisy(motion("spring"), 0.01)
     clumsy = law(pair("c0*(r + c1) + c2/r", c0=-1.0, c1=-1.0, c2=0.1), term("self", "velocity", "c0", c0=0.1))
-    choice = choose([clumsy], data.select(data.run < 30), data.select(data.run >= 30))
+    choice = select_law([clumsy], data.select(data.run < 30), data.select(data.run >= 30))
     assert [t.expression.text for t in choice.law.terms] == ["c0*(r + c1)"]
 
 
 def test_nothing_finite_is_no_result():
     data = motion("spring")
     with pytest.raises(NoResult, match="finite"):
-        choose([law(pair("c0*log(-r)", c0=1.0))], data, data)
+        select_law([law(pair("c0*log(-r)", c0=1.0))], data, data)
     with pytest.raises(NoResult, match="no candidate"):
-        choose([], data, data)
+        select_law([], data, data)
 
 
-def system(noise: float = 0.0, seed: int = 0, frames: int = 400) -> tuple[Snapshots, np.ndarray]:
+def system(noise: float = 0.0, seed: int = 0, frames: int = 400) -> tuple[Dataset, np.ndarray]:
     """One system of five bodies whose masses the data do not give, in ten blocks of time."""
     data = motion("gravity", runs=1, frames=frames, n=5, dim=3, seed=seed)
     d = data.positions[:, :, None] - data.positions[:, None]

@@ -59,7 +59,7 @@ def test_an_interrupted_replication_goes_on_with_the_same_command(tasks):
         textwrap.dedent(f"""
         import signal
         from gnn_discovery.cli import app
-        from gnn_discovery.replication import Matrix
+        from gnn_discovery_replication import Matrix
         from gnn_discovery.runs import Cell
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would ignore it
         given = lambda name: {{"folder": {str(tasks)!r}, "name": name, "value": 0}}
@@ -113,7 +113,7 @@ def test_a_cluster_of_processes_does_what_one_machine_does(tasks):
 
 def test_a_scheduler_that_is_not_there_is_said(tasks, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("gnn_discovery.runs.cluster.CONNECT", 0.5)
+    monkeypatch.setattr("gnn_discovery.runs.cluster.CONNECT_TIMEOUT", 0.5)
     with pytest.raises(UsageError, match="no scheduler answers"):
         run_on_cluster([cell(tasks, "s")], tasks / "out", "tcp://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "distributed", None)

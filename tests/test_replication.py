@@ -8,19 +8,24 @@ import re
 import numpy as np
 import pytest
 import worlds
+from gnn_discovery_replication import Matrix, make_page, make_tables, published_values, read_results
+from gnn_discovery_replication.distribution_shift import MORE, WIDER, normalised_mean_error, shifted_test_sets
+from gnn_discovery_replication.raw_messages import (
+    choose_steepest_drop,
+    form_mismatch,
+    highest_variance_components,
+    linear_fit_r2,
+)
+from gnn_discovery_replication.recipes import recipe_config
+from gnn_discovery_replication.recovery import addends, assess_recovery
 
 from gnn_discovery.errors import UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term
-from gnn_discovery.law.evaluate import predict
+from gnn_discovery.laws.evaluate import predict_with_law
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.replication import Matrix, make_page, make_tables, paper, read_results
-from gnn_discovery.replication.raw import choose, fitted_r2, strongest, wrong_form
-from gnn_discovery.replication.recipes import configure
-from gnn_discovery.replication.recovery import addends, recover
-from gnn_discovery.replication.shifted import MORE, WIDER, error, shifted
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.symbolic import Candidate
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search import Candidate
 
 ANCHORS = {
     ("TABLE_1", "l1", "gravity"): (0.990, 0.977),
@@ -70,36 +75,42 @@ def test_what_is_of_no_table_is_said(asked, said):
 
 def test_the_published_values():
     for (table, strategy, system), pair in ANCHORS.items():
-        assert getattr(paper, table)[strategy][system] == pair
-    counts = {s: sum(bool(paper.recovered(s, name)) for name in paper.TABLE_1["l1"]) * 2 for s in paper.TABLE_5}
+        assert getattr(published_values, table)[strategy][system] == pair
+    counts = {
+        s: sum(bool(published_values.published_recovery(s, name)) for name in published_values.TABLE_1["l1"]) * 2
+        for s in published_values.TABLE_5
+    }
     assert counts == {"standard": 0, "bottleneck": 8, "l1": 6, "kl": 4}
-    assert paper.recovered("pruning", "spring") is None and paper.recovered("l1", "damped") is None
+    assert (
+        published_values.published_recovery("pruning", "spring") is None
+        and published_values.published_recovery("l1", "damped") is None
+    )
 
 
 def test_a_law_is_recovered_by_form_and_to_a_percent():
-    assert recover(law("a*(r + b)", a=-2.01, b=-0.99), TRUTH, WORLD).recovered
-    off = recover(law("a*(r + b)", a=-2.1, b=-0.99), TRUTH, WORLD)
+    assert assess_recovery(law("a*(r + b)", a=-2.01, b=-0.99), TRUTH, WORLD).recovered
+    off = assess_recovery(law("a*(r + b)", a=-2.1, b=-0.99), TRUTH, WORLD)
     assert not off.recovered and off.error == pytest.approx(0.05, rel=1e-6) and "off by" in off.why
-    assert not recover(law("a*r**b", a=-2.0, b=0.8), TRUTH, WORLD).recovered
+    assert not assess_recovery(law("a*r**b", a=-2.0, b=0.8), TRUTH, WORLD).recovered
 
 
 def test_a_term_counts_as_spurious_above_a_percent_of_the_force():
     faint = law("a*r + b + c*exp(r)", a=-2.0, b=1.98, c=1e-6)
     assert [part.expression.text for part in addends(faint.terms[0])] != [faint.terms[0].expression.text]
-    found = recover(faint, TRUTH, WORLD)
+    found = assess_recovery(faint, TRUTH, WORLD)
     assert found.recovered and 0 < found.spurious < 0.01
-    assert not recover(law("a*r + b + c*exp(r)", a=-2.0, b=1.98, c=0.1), TRUTH, WORLD).recovered
+    assert not assess_recovery(law("a*r + b + c*exp(r)", a=-2.0, b=1.98, c=0.1), TRUTH, WORLD).recovered
 
 
 def test_the_fit_leaves_out_the_worst_tenth_and_finds_the_linear_map():
     rng = np.random.default_rng(0)
     force = rng.normal(size=(2000, 2))
     raw = np.column_stack([1e-3 * rng.normal(size=2000), 5 * force @ [0.6, 0.8] + 1, 3 * force @ [0.8, -0.6]])
-    assert strongest(raw, 2)[:, 0] == pytest.approx(raw[:, 1])
-    assert fitted_r2(raw, force) == pytest.approx(1, abs=1e-12)
+    assert highest_variance_components(raw, 2)[:, 0] == pytest.approx(raw[:, 1])
+    assert linear_fit_r2(raw, force) == pytest.approx(1, abs=1e-12)
     raw[:150, 1:] += 100 * rng.normal(size=(150, 2))
-    assert fitted_r2(raw, force) == pytest.approx(1, abs=1e-9)
-    assert fitted_r2(rng.normal(size=(2000, 3)), force) < 0.05
+    assert linear_fit_r2(raw, force) == pytest.approx(1, abs=1e-9)
+    assert linear_fit_r2(rng.normal(size=(2000, 3)), force) < 0.05
 
 
 GRAVITY = law("-m_i*m_j/(r + 0.01)**2")
@@ -119,7 +130,7 @@ PAIRS = worlds.table(worlds.radial(lambda r, p: -p["m_i"] * p["m_j"] / (r + 0.01
     ],
 )
 def test_a_raw_component_is_scored_on_its_form(formula, right):
-    assert (not wrong_form(Expression.parse(formula), PAIRS, GRAVITY)) is right
+    assert (not form_mismatch(Expression.parse(formula), PAIRS, GRAVITY)) is right
 
 
 @pytest.mark.parametrize(("formula", "right"), [("(0.6*dx + 0.2*dy)*JUMP", True), ("0.6*dx + 0.2*dy", False)])
@@ -127,13 +138,13 @@ def test_a_force_that_is_mostly_nothing_has_a_form_too(formula, right):
     jump = "Piecewise((0, r < 1.99), (1 - 0.99/r, True))"
     truth = law("Piecewise((0, r < 1.99), (-2*(r - 0.99), True))")
     pairs = worlds.table(worlds.radial(lambda r, p: np.where(r < 1.99, 0.0, -2 * (r - 0.99))), rows=500)
-    assert (not wrong_form(Expression.parse(formula.replace("JUMP", jump)), pairs, truth)) is right
+    assert (not form_mismatch(Expression.parse(formula.replace("JUMP", jump)), pairs, truth)) is right
 
 
 def test_the_papers_choice_is_the_steepest_drop():
     losses = [(1, 1.0), (3, 0.9), (5, 1e-4), (9, 0.9e-4), (10, 0.8e-4)]
     front = [Candidate(Expression.parse(f"x + {c}"), loss, c, "none") for c, loss in losses]
-    assert choose(front).complexity == 5
+    assert choose_steepest_drop(front).complexity == 5
 
 
 def record(strategy: str, seed: int, *, recipe: str = "fast", recovered: bool = True, **figures: float) -> dict:
@@ -159,7 +170,7 @@ def record(strategy: str, seed: int, *, recipe: str = "fast", recovered: bool = 
         "steps": 100,
         "seconds": {"training": 10.0},
     }
-    task = "gnn_discovery.replication.cell:network"
+    task = "gnn_discovery_replication.cell:network_cell"
     asked |= {"strategy": strategy, "recipe": recipe, "budget": 1.0}
     kept = {"task": task, "arguments": asked, "outcome": "done", "value": value, "seconds": 36.0}
     return {**kept, "date": "2026-01-02T00:00:00", "machine": "two cores"}
@@ -176,7 +187,7 @@ def kept(tmp_path):
     cells["failed"] = record("kl", 0) | {"outcome": "training diverged", "value": None}
     alone = record("l1", 0)
     alone["arguments"] = {k: alone["arguments"][k] for k in ("system", "dim", "particles", "seed", "runs")}
-    cells["alone"] = alone | {"task": "gnn_discovery.replication.cell:accelerations", "value": alone["value"]["law"]}
+    cells["alone"] = alone | {"task": "gnn_discovery_replication.cell:accelerations", "value": alone["value"]["law"]}
     for name, cell in cells.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(cell))
     (tmp_path / "stray.json").write_text("[]")
@@ -249,7 +260,7 @@ def test_a_hamiltonian_network_is_of_table_3_alone_with_its_energies(tmp_path):
 
 @pytest.mark.parametrize(("particles", "steps", "snapshots"), [(4, 20_000, 64), (8, 80_000, 16)])
 def test_the_papers_recipe_is_that_of_the_paper(particles, steps, snapshots):
-    config = configure("paper", "l1", budget=0.02, simulation=SimulationConfig(particles=particles), seed=0)
+    config = recipe_config("paper", "l1", budget=0.02, simulation=SimulationConfig(particles=particles), seed=0)
     assert config.training.steps == steps
     assert config.training.edges == snapshots * particles * (particles - 1)
     assert (config.network.width, config.network.message, config.network.activation) == (300, 100, "relu")
@@ -259,14 +270,14 @@ def test_the_papers_recipe_is_that_of_the_paper(particles, steps, snapshots):
         1,
         3,
     )
-    assert configure("paper", "bottleneck", budget=1, simulation=SimulationConfig(), seed=0).network.message is None
-    energy = configure("paper", "hamiltonian", budget=1, simulation=SimulationConfig(), seed=0).network
+    assert recipe_config("paper", "bottleneck", budget=1, simulation=SimulationConfig(), seed=0).network.message is None
+    energy = recipe_config("paper", "hamiltonian", budget=1, simulation=SimulationConfig(), seed=0).network
     assert (energy.node, energy.width, energy.activation, energy.gate) == ("hamiltonian", 300, "softplus", False)
 
 
 def test_the_fast_recipe_is_a_discovery_with_the_papers_node_function():
     simulation = SimulationConfig(particles=4)
-    config = configure("fast", "pruning", budget=1.0, simulation=simulation, seed=3)
+    config = recipe_config("fast", "pruning", budget=1.0, simulation=simulation, seed=3)
     assert (config.network.node, config.network.strategy, config.training.steps) == ("mlp", "pruning", 10_000)
     assert config.regression == DiscoverConfig().regression
 
@@ -274,11 +285,11 @@ def test_the_fast_recipe_is_a_discovery_with_the_papers_node_function():
 def test_out_of_distribution_the_true_law_is_right_and_another_is_not():
     truth, wrong = law("-2*(r - 0.99)"), law("-2*(r - 0.98)")
     config = DiscoverConfig(simulation=SimulationConfig(dim=2, particles=4, frames=5))
-    parts = shifted("spring", config, WORLD, truth)
+    parts = shifted_test_sets("spring", config, WORLD, truth)
     assert parts["more particles"].present.shape[1] == MORE * 4
     spread = [np.std(part.separation()) for part in (parts["wider separations"], WORLD)]
     assert spread[0] / spread[1] == pytest.approx(WIDER, rel=1e-9)
     assert np.median(parts["heavier masses"].properties["m"]) > 5 * np.median(WORLD.properties["m"])
     for name, part in parts.items():
-        assert error(predict(truth, part), part) < 1e-9, name
-        assert 1e-4 < error(predict(wrong, part), part) < 0.1, name
+        assert normalised_mean_error(predict_with_law(truth, part), part) < 1e-9, name
+        assert 1e-4 < normalised_mean_error(predict_with_law(wrong, part), part) < 0.1, name

@@ -13,12 +13,12 @@ import pytest
 from report_samples import GRAVITY, TRUTH, discovery, evidence, law, solar
 
 from gnn_discovery.errors import DataError, StorageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import Constant, ForceLaw, LatentProperty, Term
-from gnn_discovery.physics.record import Check, Verdict
-from gnn_discovery.report import read_json, reveal, summary, to_json, write_report
-from gnn_discovery.report.digits import share
-from gnn_discovery.report.record import Fit
+from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.report import discovery_to_json, read_discovery_json, summary, with_ground_truth, write_report
+from gnn_discovery.report.discovery import GoodnessOfFit
+from gnn_discovery.report.number_format import format_relative_error
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.validation.verdict import Check, Verdict
 
 
 class Page(HTMLParser):
@@ -53,7 +53,7 @@ def strict(path: Path) -> dict:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gravity")
-    write_report(reveal(discovery(), TRUTH), folder)
+    write_report(with_ground_truth(discovery(), TRUTH), folder)
     return folder
 
 
@@ -100,7 +100,9 @@ def test_the_document_has_the_schema_of_the_design(written: Path) -> None:
 
 
 def test_the_document_reads_back_as_it_was_made(written: Path) -> None:
-    assert read_json(written / "discovery.json") == json.loads(json.dumps(to_json(reveal(discovery(), TRUTH))))
+    assert read_discovery_json(written / "discovery.json") == json.loads(
+        json.dumps(discovery_to_json(with_ground_truth(discovery(), TRUTH)))
+    )
 
 
 def test_what_is_not_finite_becomes_none(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_what_is_not_finite_becomes_none(tmp_path: Path) -> None:
     term = Term("pair", "radial", Expression.parse("c0*m_j/r"), {"c0": Constant(1.0, float("nan"))})
     made = discovery(
         law=ForceLaw((term,), 2, False, latent),
-        fit=Fit((float("nan"), None), (1.0, None), (float("inf"), None), (0.1, None)),
+        fit=GoodnessOfFit((float("nan"), None), (1.0, None), (float("inf"), None), (0.1, None)),
         messages={"agreement": float("nan")},
         particles=("a", "b"),
         evidence=None,
@@ -140,7 +142,7 @@ def test_a_wrong_document_is_named(tmp_path: Path, text: str | None, said: str) 
     if text is not None:
         path.write_text(text)
     with pytest.raises(DataError, match=re.escape(said)) as caught:
-        read_json(path)
+        read_discovery_json(path)
     assert str(path) in str(caught.value)
 
 
@@ -156,7 +158,10 @@ def test_the_page_says_what_the_properties_are(written: Path) -> None:
 
 def test_known_laws_stand_beside_law_and_network(written: Path) -> None:
     text = Page((written / "report.html").read_text()).text
-    assert f"Relative error of Plummer-softened gravity, refitted {share(0.03)} {share(0.31)}" in text
+    assert (
+        f"Relative error of Plummer-softened gravity, refitted {format_relative_error(0.03)} {format_relative_error(0.31)}"
+        in text
+    )
 
 
 def test_the_page_needs_nothing_from_outside(written: Path) -> None:
@@ -195,7 +200,7 @@ def test_names_from_outside_are_escaped(tmp_path: Path) -> None:
         versions={nasty: nasty},
         command=nasty,
         messages={nasty: nasty},
-        evidence=replace(evidence(), observed=np.ones((9, 3, 2)).cumsum(0), rolled=np.ones((9, 3, 2)).cumsum(0)),
+        evidence=replace(evidence(), observed=np.ones((9, 3, 2)).cumsum(0), rollout=np.ones((9, 3, 2)).cumsum(0)),
         verdict=Verdict("candidate", nasty, (nasty,), nasty, (Check(nasty, True, 1.0, nasty),)),
     )
     page = Page(write_report(made, tmp_path).read_text())
@@ -205,18 +210,18 @@ def test_names_from_outside_are_escaped(tmp_path: Path) -> None:
 
 
 def test_the_same_discovery_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
-    write_report(reveal(discovery(), TRUTH), tmp_path)
+    write_report(with_ground_truth(discovery(), TRUTH), tmp_path)
     for path in written.rglob("*.*"):
         assert path.read_bytes() == (tmp_path / path.relative_to(written)).read_bytes()
 
 
 def test_accepted_values_stand_beside_what_was_inferred(tmp_path: Path) -> None:
-    made = reveal(solar(), [], {"m": [2.9591e-4, 4.91e-11, 2.8e-7]})
+    made = with_ground_truth(solar(), [], {"m": [2.9591e-4, 4.91e-11, 2.8e-7]})
     text = Page(write_report(made, tmp_path).read_text()).text
     assert "not determined" in text
-    assert f"+{share(2.8253 / 2.8 - 1)}" in text
+    assert f"+{format_relative_error(2.8253 / 2.8 - 1)}" in text
     with pytest.raises(DataError, match="'m'"):
-        reveal(solar(), [], {"m": [1.0]})
+        with_ground_truth(solar(), [], {"m": [1.0]})
 
 
 def test_summary_says_law_errors_verdict_and_place() -> None:
@@ -240,6 +245,6 @@ def test_a_failed_check_is_not_kept_from_the_summary() -> None:
 def test_no_interaction_has_a_page(tmp_path: Path) -> None:
     none = (None, None)
     verdict = Verdict("inconclusive", "no interaction", (), "no force above 3e-9", ())
-    made = discovery(law=ForceLaw(()), verdict=verdict, evidence=None, fit=Fit(none, none, none, none))
+    made = discovery(law=ForceLaw(()), verdict=verdict, evidence=None, fit=GoodnessOfFit(none, none, none, none))
     text = Page(write_report(made, tmp_path).read_text()).text
     assert "Inconclusive: no interaction" in text and "No force above 3e-9." in text

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from gnn_discovery.errors import DataError, StorageError
-from gnn_discovery.pipeline import Keep
+from gnn_discovery.pipeline import RunCache
 from gnn_discovery.runs import Cell, RunDirectory, next_directory, run_cells
 from gnn_discovery.runs import files as run_files
-from gnn_discovery.runs.files import dumps, write_bytes
+from gnn_discovery.runs.files import to_json_text, write_bytes
 
 
 @pytest.fixture
@@ -50,16 +50,16 @@ def test_only_one_process_works_in_a_directory(run):
 
 def test_a_run_is_entered_again_with_the_same_config_alone(tmp_path):
     """From Python: a directory holds one run, whose networks belong to what was asked and to the motion it saw."""
-    with RunDirectory.enter(tmp_path / "run", {"config": {"seed": 3, "box": (1, 2)}}) as run:
-        Keep(run).data("abc")
-    with RunDirectory.enter(tmp_path / "run", {"config": {"seed": 3, "box": (1, 2)}}) as run:
-        Keep(run).data("abc")
+    with RunDirectory.create_or_open(tmp_path / "run", {"config": {"seed": 3, "box": (1, 2)}}) as run:
+        RunCache(run).data("abc")
+    with RunDirectory.create_or_open(tmp_path / "run", {"config": {"seed": 3, "box": (1, 2)}}) as run:
+        RunCache(run).data("abc")
         with pytest.raises(DataError, match="not the one"):
-            Keep(run).data("abd")
+            RunCache(run).data("abd")
         with pytest.raises(StorageError, match=f"process {os.getpid()}"):
-            RunDirectory.enter(run.path, {"config": {"seed": 3, "box": (1, 2)}})
+            RunDirectory.create_or_open(run.path, {"config": {"seed": 3, "box": (1, 2)}})
     with pytest.raises(StorageError, match="other settings"):
-        RunDirectory.enter(tmp_path / "run", {"config": {"seed": 4, "box": (1, 2)}})
+        RunDirectory.create_or_open(tmp_path / "run", {"config": {"seed": 4, "box": (1, 2)}})
     RunDirectory.open(tmp_path / "run").close()
 
 
@@ -127,7 +127,7 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path, monkeypatch):
 
 def test_json_has_no_nan():
     record = {"a": np.float64("nan"), "b": np.array([1.0, np.inf]), "c": np.int64(3), "d": (True, None)}
-    assert json.loads(dumps(record)) == {"a": None, "b": [1.0, None], "c": 3, "d": [True, None]}
+    assert json.loads(to_json_text(record)) == {"a": None, "b": [1.0, None], "c": 3, "d": [True, None]}
 
 
 def test_metrics_survive_a_line_cut_short(run):

@@ -18,9 +18,9 @@ from gnn_discovery_simulations.superposition import Superposition
 from scipy.integrate import solve_ivp
 
 from gnn_discovery.errors import UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import ForceLaw, Term
-from gnn_discovery.simulator import SimulationConfig, check_simulator
+from gnn_discovery.laws.law import ForceLaw, Term
+from gnn_discovery.simulators import SimulationConfig, check_simulator
+from gnn_discovery.symbolic.expression import Expression
 
 SYSTEMS = {
     "spring": Spring(),

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from gnn_discovery import pipeline
+from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import DataError, UsageError
-from gnn_discovery.simulator import (
+from gnn_discovery.simulators import (
     SimulationConfig,
     as_simulator,
     check_simulator,
-    integrate,
-    names,
-    plugins,
+    integrator,
     registry,
-    resolve,
+    resolve_simulator,
+    simulator_names,
+    simulator_plugins,
 )
-from gnn_discovery.simulator.function import FunctionSimulator
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.simulators.user_function import FunctionSimulator
 
 SYSTEMS = {
     "charge",
@@ -59,7 +59,7 @@ class Drifting:
 MODULE = """
 import numpy as np
 from dataclasses import dataclass
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.data.trajectory import Trajectory
 
 def accelerations(positions, velocities, properties):
     return -positions
@@ -101,8 +101,8 @@ def registered(monkeypatch):
     """Puts entry points (name, value) beside the real ones."""
 
     def put(*points):
-        real = list(registry.entry_points(group=registry.GROUP))
-        added = [EntryPoint(name, value, registry.GROUP) for name, value in points]
+        real = list(registry.entry_points(group=registry.SIMULATOR_GROUP))
+        added = [EntryPoint(name, value, registry.SIMULATOR_GROUP) for name, value in points]
         monkeypatch.setattr(registry, "entry_points", lambda group: real + added)
 
     return put
@@ -112,46 +112,46 @@ def registered(monkeypatch):
 
 
 def test_the_built_in_systems_come_through_the_door_for_plug_ins():
-    assert set(names()) >= SYSTEMS
-    listed = {plugin.name: plugin for plugin in plugins()}
+    assert set(simulator_names()) >= SYSTEMS
+    listed = {plugin.name: plugin for plugin in simulator_plugins()}
     for name in SYSTEMS:
         assert listed[name].error is None
         assert listed[name].summary
-        assert type(resolve(name)) is type(listed[name].simulator)
+        assert type(resolve_simulator(name)) is type(listed[name].simulator)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(UsageError, match=r"'gravty'.*Did you mean gravity") as caught:
-        resolve("gravty")
+        resolve_simulator("gravty")
     assert caught.value.exit_code == 2
     with pytest.raises(UsageError, match=r"Known: .*solar-system"):
-        resolve("xyzzy")
+        resolve_simulator("xyzzy")
 
 
 def test_a_broken_plugin_is_listed_with_its_error_and_harms_nothing(registered):
     registered(("broken", "a_package_that_is_not_there:System"), ("empty", "gnn_discovery.errors:nothing"))
-    listed = {plugin.name: plugin for plugin in plugins()}
+    listed = {plugin.name: plugin for plugin in simulator_plugins()}
     assert "a_package_that_is_not_there" in listed["broken"].error
     assert "nothing" in listed["empty"].error
     assert listed["gravity"].error is None
-    assert {"broken", "gravity"} <= set(names())
-    assert hasattr(resolve("gravity"), "simulate")
+    assert {"broken", "gravity"} <= set(simulator_names())
+    assert hasattr(resolve_simulator("gravity"), "simulate")
     with pytest.raises(UsageError, match=r"'broken'.*does not load"):
-        resolve("broken")
+        resolve_simulator("broken")
 
 
 def test_a_plugin_that_leaves_the_program_does_not(own_code, registered):
     registered(("leaving", "leaving_system:System"))
     sys.path.insert(0, str(own_code))
-    listed = {plugin.name: plugin for plugin in plugins()}
+    listed = {plugin.name: plugin for plugin in simulator_plugins()}
     assert "SystemExit" in listed["leaving"].error
 
 
 def test_one_name_for_two_systems_is_an_error_for_that_name_only(registered):
     registered(("gravity", "somebody.elses:Gravity"), ("spring", "gnn_discovery_simulations.spring:Spring"))
     with pytest.raises(UsageError, match=r"ambiguous: .*gravity:Gravity .* and somebody.elses:Gravity"):
-        resolve("gravity")
-    listed = {plugin.name: plugin for plugin in plugins()}
+        resolve_simulator("gravity")
+    listed = {plugin.name: plugin for plugin in simulator_plugins()}
     assert "ambiguous" in listed["gravity"].error
     assert listed["spring"].error is None  # the same object twice is one system
 
@@ -161,16 +161,16 @@ def test_one_name_for_two_systems_is_an_error_for_that_name_only(registered):
 
 @pytest.mark.parametrize("place", ["my_own_system", "my_own_system.py", "./my_own_system.py"])
 def test_own_code_in_the_working_directory_is_a_simulator(own_code, place):
-    (made,) = resolve(f"{place}:Rest").simulate(FEW)
+    (made,) = resolve_simulator(f"{place}:Rest").simulate(FEW)
     assert made.positions[0, 0, 0] == 1.0
-    (ready,) = resolve(f"{place}:ready").simulate(FEW)
+    (ready,) = resolve_simulator(f"{place}:ready").simulate(FEW)
     assert ready.positions[0, 0, 0] == 3.0
-    assert len(resolve(f"{place}:accelerations").simulate(FEW)) == 3
+    assert len(resolve_simulator(f"{place}:accelerations").simulate(FEW)) == 3
 
 
 def test_a_file_elsewhere_is_a_simulator(own_code, monkeypatch):
     monkeypatch.chdir("/")
-    assert isinstance(resolve(f"{own_code}/my_own_system.py:accelerations"), FunctionSimulator)
+    assert isinstance(resolve_simulator(f"{own_code}/my_own_system.py:accelerations"), FunctionSimulator)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_file_elsewhere_is_a_simulator(own_code, monkeypatch):
 )
 def test_what_is_wrong_with_own_code_is_said(own_code, spec, error, says):
     with pytest.raises(error, match=says):
-        resolve(spec)
+        resolve_simulator(spec)
 
 
 # --- bare functions
@@ -246,14 +246,14 @@ def test_a_run_ends_where_it_falls_into_a_centre_without_a_bound():
         there = (run.positions[:-1] ** 2).sum(-1)
         exact = squared - run.times[:-1, None] ** 2 / squared
         np.testing.assert_allclose(there, np.broadcast_to(exact, there.shape), atol=1e-5)
-    assert pipeline.load(FunctionSimulator(falling, initial=start), SimulationConfig(runs=5)).notes == (
+    assert pipeline.load_motion(FunctionSimulator(falling, initial=start), SimulationConfig(runs=5)).notes == (
         "2 of 5 runs end before the others do.",
     )
 
 
 def test_a_run_that_falls_at_once_is_left_out_and_counted():
     system = FunctionSimulator(falling, initial=at_rest(np.sqrt([0.505, 0.005, 4.0, 9.0])))
-    found = pipeline.load(system, SimulationConfig(runs=4))
+    found = pipeline.load_motion(system, SimulationConfig(runs=4))
     assert [len(run.times) for run in found.trajectories] == [51, 100, 100]
     assert found.notes == ("2 of 4 runs end before the others do, 1 of them so soon that they are left out.",)
 
@@ -309,7 +309,7 @@ def test_what_is_wrong_with_a_bare_function_is_said(function, says):
 
 
 def test_a_bare_function_that_needs_endless_steps_is_given_up(monkeypatch):
-    monkeypatch.setattr(integrate, "MOST_STEPS", 20)
+    monkeypatch.setattr(integrator, "MOST_STEPS", 20)
     with pytest.raises(DataError, match=r"in 3 of 3 runs .* too short to go on: run 0, .*frame \d+"):
         as_simulator(lambda x, v, p: -1e8 * x).simulate(FEW)
 

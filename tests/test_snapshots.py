@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gnn_discovery.data.dataset import Dataset, Split, assemble_dataset, robust_scale, split_by_run, subsample_dataset
+from gnn_discovery.data.trajectory import Trajectory, validate_trajectory
 from gnn_discovery.errors import DataError
-from gnn_discovery.snapshots import Snapshots, Split, assemble, split, subsample, typical
-from gnn_discovery.trajectory import Trajectory, validate
 
 
 def springs(count=40, frames=12, particles=4, dim=2, seed=0, **more) -> list[Trajectory]:
@@ -19,21 +19,21 @@ def springs(count=40, frames=12, particles=4, dim=2, seed=0, **more) -> list[Tra
         x, v = rng.normal(size=(2, 1, particles, dim))
         x, v = x * np.cos(t) + v * np.sin(t), -x * np.sin(t) + v * np.cos(t)
         properties = {"m": rng.lognormal(size=particles), "q": rng.choice([-1.0, 1.0], particles)}
-        runs.append(validate(Trajectory(x, t.ravel(), v, -x, properties, **more)))
+        runs.append(validate_trajectory(Trajectory(x, t.ravel(), v, -x, properties, **more)))
     return runs
 
 
-def distances(data: Snapshots) -> np.ndarray:
+def distances(data: Dataset) -> np.ndarray:
     return np.linalg.norm(data.separation(), axis=-1)[data.pair_present()]
 
 
-def parts(cut: Split) -> list[Snapshots]:
+def parts(cut: Split) -> list[Dataset]:
     return [part for part in (cut.train, cut.valid, cut.test, cut.extreme) if part is not None]
 
 
 def test_every_frame_of_every_run_is_there_with_all_pairs_both_ways():
     runs = springs(5)
-    data = assemble(runs)
+    data = assemble_dataset(runs)
     assert data.positions.shape == (60, 4, 2) and data.present.all() and data.noise == 0
     assert np.array_equal(data.positions[12:24], runs[1].positions)
     assert np.array_equal(data.target, -data.positions)
@@ -41,12 +41,12 @@ def test_every_frame_of_every_run_is_there_with_all_pairs_both_ways():
     assert data.run.tolist() == np.repeat(np.arange(5), 12).tolist()
     pairs = set(zip(data.senders.tolist(), data.receivers.tolist(), strict=True))
     assert len(data.senders) == 12 and pairs == {(i, j) for i in range(4) for j in range(4) if i != j}
-    assert np.array_equal(assemble(runs, order=1).target, data.velocities)
+    assert np.array_equal(assemble_dataset(runs, order=1).target, data.velocities)
 
 
 def test_runs_of_unequal_length_and_number_are_padded_without_a_singular_place():
     runs = [springs(1, frames=5 + i, particles=2 + i % 4, seed=i)[0] for i in range(8)]
-    data = assemble(runs)
+    data = assemble_dataset(runs)
     assert data.present.sum(axis=1).tolist() == [2 + i % 4 for i in range(8) for _ in range(5 + i)]
     assert np.linalg.norm(data.separation(), axis=-1).min() > 1e-3
     assert np.array_equal(data.target[data.present], -data.positions[data.present])
@@ -58,13 +58,13 @@ def test_runs_of_unequal_length_and_number_are_padded_without_a_singular_place()
 
 def test_given_edges_are_the_only_pairs():
     chain = np.array([[0, 1], [1, 2], [2, 3]])
-    data = assemble([*springs(3, edges=chain), *springs(3, particles=3, seed=1, edges=chain[:2])])
+    data = assemble_dataset([*springs(3, edges=chain), *springs(3, particles=3, seed=1, edges=chain[:2])])
     assert set(zip(data.senders.tolist(), data.receivers.tolist(), strict=True)) == {
         (0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2),
     }  # fmt: skip
     other = [*springs(3, edges=chain), *springs(1, edges=chain[:2])]
     with pytest.raises(DataError, match=r"run 3: other edges"):
-        assemble(other)
+        assemble_dataset(other)
 
 
 def test_accelerations_come_from_positions_with_the_noise_that_they_have():
@@ -75,15 +75,15 @@ def test_accelerations_come_from_positions_with_the_noise_that_they_have():
         phase = rng.uniform(0, 6, 3)
         x = np.stack([np.cos(t[:, None] + phase), np.sin(t[:, None] + phase)], axis=-1)
         runs.append(Trajectory(x + 1e-3 * rng.normal(size=x.shape), t))
-    data = assemble(runs)
+    data = assemble_dataset(runs)
     error = np.sqrt(np.mean((data.target + data.positions) ** 2) * 2)
     assert 0.5 < np.sqrt(2) * data.noise / error < 2
     assert np.array_equal(np.unique(data.run), np.arange(6))
 
 
 def test_whole_runs_never_straddle_a_split():
-    data = assemble(springs(40))
-    cut = split(data, seed=3)
+    data = assemble_dataset(springs(40))
+    cut = split_by_run(data, seed=3)
     runs = [set(part.run.tolist()) for part in parts(cut)]
     assert sum(len(r) for r in runs) == len(set().union(*runs)) == 40
     assert sum(len(part.run) for part in parts(cut)) == len(data.run)
@@ -91,8 +91,8 @@ def test_whole_runs_never_straddle_a_split():
 
 
 def test_extremes_reach_beyond_what_is_trained_on():
-    data = assemble(springs(200))
-    cut = split(data)
+    data = assemble_dataset(springs(200))
+    cut = split_by_run(data)
     assert cut.extreme is not None and len(np.unique(cut.extreme.run)) == 10
     seen = [cut.train, cut.valid, cut.test]
     assert distances(cut.extreme).min() < min(distances(part).min() for part in seen)
@@ -103,8 +103,8 @@ def test_extremes_reach_beyond_what_is_trained_on():
 
 
 def test_the_same_seed_gives_the_same_split_and_the_extremes_do_not_depend_on_it():
-    data = assemble(springs(40))
-    one, again, other = split(data, 1), split(data, 1), split(data, 2)
+    data = assemble_dataset(springs(40))
+    one, again, other = split_by_run(data, 1), split_by_run(data, 1), split_by_run(data, 2)
     assert np.array_equal(one.train.run, again.train.run)
     assert not np.array_equal(one.valid.run, other.valid.run)
     assert one.extreme is not None and other.extreme is not None
@@ -112,25 +112,25 @@ def test_the_same_seed_gives_the_same_split_and_the_extremes_do_not_depend_on_it
 
 
 def test_runs_set_apart_anew_are_the_same_runs_and_the_same_extremes():
-    data = split(assemble(springs(40)))
-    other = data.again(1)
+    data = split_by_run(assemble_dataset(springs(40)))
+    other = data.resplit(1)
     assert data.extreme is not None and other.extreme is not None
     assert np.array_equal(other.extreme.run, data.extreme.run)
     assert set(other.test.run) != set(data.test.run)
     np.testing.assert_array_equal(other.whole().positions, data.whole().positions)
-    np.testing.assert_array_equal(data.again(0).train.target, data.train.target)
+    np.testing.assert_array_equal(data.resplit(0).train.target, data.train.target)
 
 
 def test_few_runs_keep_no_extremes_and_a_single_one_is_cut_into_contiguous_blocks():
-    assert split(assemble(springs(8))).extreme is None
-    data = assemble(springs(1, frames=203))
+    assert split_by_run(assemble_dataset(springs(8))).extreme is None
+    data = assemble_dataset(springs(1, frames=203))
     blocks, starts, sizes = np.unique(data.run, return_index=True, return_counts=True)
     assert len(blocks) == 20 and sizes.max() - sizes.min() <= 1
     assert np.array_equal(np.flatnonzero(np.diff(data.run)), starts[1:] - 1)
-    cut = split(data)
+    cut = split_by_run(data)
     held = set(cut.valid.run.tolist()) | set(cut.test.run.tolist())
     assert len(held) == 4 and not held & set(cut.train.run.tolist())
-    two = assemble(springs(2, frames=100))
+    two = assemble_dataset(springs(2, frames=100))
     assert len(np.unique(two.run)) == 20 and not set(two.run[:100].tolist()) & set(two.run[100:].tolist())
 
 
@@ -139,11 +139,11 @@ def test_ends_that_many_runs_share_are_not_extreme():
     still = np.tile([[0.0, 0.0], [1.0, 0.0]], (12, 1, 1))
     zero = np.zeros_like(still)
     run = Trajectory(still, np.arange(12.0), zero, zero, {"q": np.array([1.0, -1.0])})
-    data = assemble([run] * 30)
-    cut = split(data)
+    data = assemble_dataset([run] * 30)
+    cut = split_by_run(data)
     assert cut.extreme is None
     assert not data.target.any() and np.isfinite(data.noise)
-    assert np.isfinite(assemble([replace(run, velocities=None, accelerations=None)] * 30).target).all()
+    assert np.isfinite(assemble_dataset([replace(run, velocities=None, accelerations=None)] * 30).target).all()
 
 
 def test_a_run_that_cannot_be_differentiated_is_left_out():
@@ -151,19 +151,19 @@ def test_a_run_that_cannot_be_differentiated_is_left_out():
     bounce = np.abs((t[:, None] - 4 * np.arange(6)) % 24 - 12)
     bad = Trajectory(np.stack([bounce, np.tile(100.0 * np.arange(6), (120, 1))], axis=-1), t)
     good = [replace(r, velocities=None, accelerations=None, properties={}) for r in springs(6, particles=6)]
-    data = assemble([*good[:3], bad, *good[3:]])
+    data = assemble_dataset([*good[:3], bad, *good[3:]])
     assert len(np.unique(data.run)) == 6
     with pytest.raises(DataError, match=r"bounce\.h5: 0 usable frames.*more often"):
-        assemble([bad], where="bounce.h5")
+        assemble_dataset([bad], where="bounce.h5")
 
 
 def test_subsample_keeps_instants_whole_and_in_order():
-    data = assemble(springs(10))
-    some = subsample(data, 30, seed=1)
+    data = assemble_dataset(springs(10))
+    some = subsample_dataset(data, 30, seed=1)
     assert len(some.run) == 30 and (np.diff(some.run) >= 0).all()
     assert np.array_equal(some.target, -some.positions)
-    assert np.array_equal(some.positions, subsample(data, 30, seed=1).positions)
-    assert subsample(data, 1000) is data
+    assert np.array_equal(some.positions, subsample_dataset(data, 30, seed=1).positions)
+    assert subsample_dataset(data, 1000) is data
 
 
 FOREIGN = {
@@ -181,34 +181,34 @@ def test_runs_that_do_not_belong_together_are_named(case):
     shape, change, words = FOREIGN[case]
     other = replace(springs(1, **shape)[0], **change)
     with pytest.raises(DataError, match=rf"a\.h5, run 2: {words}") as caught:
-        assemble([*springs(2), other], where="a.h5")
+        assemble_dataset([*springs(2), other], where="a.h5")
     assert caught.value.exit_code == 3 and caught.value.remedy
 
 
 def test_too_little_to_split_is_an_error():
     with pytest.raises(DataError, match="no run"):
-        assemble([])
+        assemble_dataset([])
     with pytest.raises(DataError, match="2 usable frames"):
-        assemble(springs(1, frames=2))
+        assemble_dataset(springs(1, frames=2))
     with pytest.raises(DataError, match="2 runs or blocks"):
-        data = assemble(springs(10))
-        split(data.select(data.run < 2))
+        data = assemble_dataset(springs(10))
+        split_by_run(data.select(data.run < 2))
 
 
 def test_a_typical_size_is_the_median_and_no_encounter_moves_it():
     force = np.abs(np.random.default_rng(0).normal(size=10_000))
-    assert typical(force) == pytest.approx(np.median(force))
+    assert robust_scale(force) == pytest.approx(np.median(force))
     rare = force.copy()
     rare[:50] *= 1e5
-    assert typical(rare) == pytest.approx(typical(force), rel=0.02)
+    assert robust_scale(rare) == pytest.approx(robust_scale(force), rel=0.02)
 
 
 def test_the_scale_of_motion_that_has_come_to_rest_is_that_of_the_motion():
     """Damped springs: most of the run is at rest, and the median says nothing. Contacts: most of it nothing is felt."""
     force = np.exp(-np.linspace(0, 15, 3000))
     assert np.median(force) < 6e-4
-    assert 0.005 < typical(force) < 1
-    assert typical(np.zeros(5)) == typical(np.array([])) == 0.0
+    assert 0.005 < robust_scale(force) < 1
+    assert robust_scale(np.zeros(5)) == robust_scale(np.array([])) == 0.0
     mostly_rest = np.zeros(100)
     mostly_rest[:5] = 2.0
-    assert typical(mostly_rest) == pytest.approx(0.25 * 2.0)
+    assert robust_scale(mostly_rest) == pytest.approx(0.25 * 2.0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.choose import choose
-from gnn_discovery.law.evaluate import all_pairs
-from gnn_discovery.law.record import Constant, ForceLaw, Term
-from gnn_discovery.law.refit import refit
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.estimation.refit import refit
+from gnn_discovery.laws.evaluate import all_pairs
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.selection.select import select_law
+from gnn_discovery.symbolic.expression import Expression
 
 BODIES = (
     "sun",
@@ -32,7 +32,7 @@ SECOND = np.array([-1 / 560, 8 / 315, -1 / 5, 8 / 5, -205 / 72, 8 / 5, -1 / 5, 8
 
 
 @pytest.fixture(scope="module")
-def planets() -> Snapshots:
+def planets() -> Dataset:
     """1950 to 1998, every four days, barycentric; accelerations by differences of eighth order."""
     from astropy.coordinates import get_body_barycentric
     from astropy.time import Time
@@ -42,7 +42,7 @@ def planets() -> Snapshots:
     a = sum(c * x[k : len(x) - 8 + k] for k, c in enumerate(SECOND)) / STEP**2
     x, count = x[4:-4], len(x) - 8
     senders, receivers = all_pairs(9)
-    return Snapshots(
+    return Dataset(
         positions=x,
         velocities=np.gradient(x, STEP, axis=0),
         target=a,
@@ -81,7 +81,7 @@ def test_newton_is_chosen(planets):
         pair("-m_j*r"),
     ]
     held = np.isin(planets.run, (2, 7))
-    choice = choose(forms, planets.select(~held), planets.select(held), latent=("m",))
+    choice = select_law(forms, planets.select(~held), planets.select(held), latent=("m",))
     assert choice.law.terms[0].expression.text == "-m_j/r**2"
     assert choice.law.latent["m"].determined.sum() >= 7
 

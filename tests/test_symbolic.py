@@ -10,16 +10,22 @@ import numpy as np
 import pytest
 
 from gnn_discovery.errors import DataError, EngineUnavailable, UsageError
-from gnn_discovery.symbolic import EngineConfig, Problem, engine_entries, get_engine, search
-from gnn_discovery.symbolic.process import read_problems, write_problems
+from gnn_discovery.symbolic.search import (
+    EngineConfig,
+    RegressionProblem,
+    engine_entries,
+    get_engine,
+    search_formulas,
+)
+from gnn_discovery.symbolic.search.child_process import read_problems, write_problems
 
 STAND_INS = '''
 """Engines that misbehave."""
 import os, subprocess, sys, time
 from pathlib import Path
 from gnn_discovery.errors import EngineUnavailable
-from gnn_discovery.expression import Expression
-from gnn_discovery.symbolic import Candidate
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search import Candidate
 
 class Base:
     def available(self): pass
@@ -73,7 +79,7 @@ def stand_ins(tmp_path, monkeypatch):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stand-ins\nVersion: 1.0\n")
     entries = [f"{name} = stand_ins:{name.capitalize()}" for name in names] + ["broken = stand_ins:Missing"]
-    (info / "entry_points.txt").write_text("[gnn_discovery.engines]\n" + "\n".join(entries) + "\n")
+    (info / "entry_points.txt").write_text("[gnn_discovery.symbolic.engines]\n" + "\n".join(entries) + "\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("SLEEPING_PIDS", str(tmp_path / "pids"))
@@ -82,7 +88,7 @@ def stand_ins(tmp_path, monkeypatch):
 
 def problem(rows=5):
     x = np.linspace(1.0, 2.0, rows)
-    return Problem({"x": x}, 3 * x)
+    return RegressionProblem({"x": x}, 3 * x)
 
 
 def gone(pid):
@@ -103,7 +109,7 @@ def wait_for(condition, seconds=20.0):
 
 def test_scaling_costs_no_digit(stand_ins):
     x = 1e9 * np.linspace(0.7, 1.4, 9)
-    (result,) = search("linear", [Problem({"x": x}, 4e-30 * x)], EngineConfig())
+    (result,) = search_formulas("linear", [RegressionProblem({"x": x}, 4e-30 * x)], EngineConfig())
     # the engine answers 1.5 x + 2 in units of the problem's own powers of two
     ux, uy = 2.0**30, 2.0 ** np.round(np.log2(np.median(4e-30 * x)))
     np.testing.assert_allclose(result.candidates[0].expression.numpy(["x"])(x), uy * (1.5 * x / ux + 2), rtol=1e-15)
@@ -112,7 +118,7 @@ def test_scaling_costs_no_digit(stand_ins):
 def test_what_a_problem_says_reaches_the_child(tmp_path):
     x, y = np.linspace(1, 2, 5), np.linspace(-1, 1, 5)
     dimensions = {"r": {"length": 1}, "v": {"length": 1, "time": -1}}
-    for given in (Problem({"r": x, "v": y}, x - y, x, dimensions), Problem({"r": x}, y)):
+    for given in (RegressionProblem({"r": x, "v": y}, x - y, x, dimensions), RegressionProblem({"r": x}, y)):
         write_problems(tmp_path, "operon", [given], EngineConfig(seed=5))
         name, (read,), config = read_problems(tmp_path)
         assert (name, config) == ("operon", EngineConfig(seed=5))
@@ -122,7 +128,9 @@ def test_what_a_problem_says_reaches_the_child(tmp_path):
 
 def test_a_failure_is_told_and_harms_no_other_problem(stand_ins):
     seen = []
-    results = search("failing", [problem(3), problem(4)], EngineConfig(), progress=lambda *done: seen.append(done))
+    results = search_formulas(
+        "failing", [problem(3), problem(4)], EngineConfig(), progress=lambda *done: seen.append(done)
+    )
     assert results[0].outcome == "failing failed: ArithmeticError: three rows"
     assert results[1].outcome == "failing found no formula"
     assert seen == sorted(seen) and seen[-1] == (2, 2)
@@ -130,13 +138,13 @@ def test_a_failure_is_told_and_harms_no_other_problem(stand_ins):
 
 
 def test_a_crash_is_an_outcome(stand_ins):
-    (result,) = search("crashing", [problem()], EngineConfig())
+    (result,) = search_formulas("crashing", [problem()], EngineConfig())
     assert result.candidates == () and result.outcome == "crashing was ended by SIGABRT"
 
 
 def test_the_time_limit_ends_the_child_and_its_children(stand_ins):
     pids = stand_ins / "pids"
-    (result,) = search("sleeping", [problem()], EngineConfig(time_limit=6.0))
+    (result,) = search_formulas("sleeping", [problem()], EngineConfig(time_limit=6.0))
     assert result.outcome == "sleeping was stopped at the time limit of 6 s"
     wait_for(lambda: all(gone(pid) for pid in pids.read_text().split()))
 
@@ -145,7 +153,7 @@ def test_the_time_limit_ends_the_child_and_its_children(stand_ins):
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_the_child_ends_with_its_parent(stand_ins, end):
     code = (
-        "import numpy as np\nfrom gnn_discovery.symbolic import *\nx = np.arange(1.0, 6.0)\n"
+        "import numpy as np\nfrom gnn_discovery.symbolic.search import *\nx = np.arange(1.0, 6.0)\n"
         "search('sleeping', [Problem({'x': x}, x)], EngineConfig())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
@@ -165,7 +173,7 @@ def test_the_child_ends_with_its_parent(stand_ins, end):
 
 def test_a_formula_whose_constants_are_no_numbers_in_the_units_of_the_data_is_left_out(stand_ins):
     x = 0.125 * np.linspace(0.8, 1.2, 20)
-    (result,) = search("steep", [Problem({"x": x}, 0.01 * x)], EngineConfig())
+    (result,) = search_formulas("steep", [RegressionProblem({"x": x}, 0.01 * x)], EngineConfig())
     (kept,) = result.candidates
     assert kept.expression.names == {"x"} and "**" not in kept.expression.text
 
@@ -177,7 +185,7 @@ def test_unknown_broken_and_absent_engines_are_named(stand_ins):
     with pytest.raises(UsageError, match=r"'broken' .stand_ins:Missing. cannot be loaded"):
         get_engine("broken")
     with pytest.raises(EngineUnavailable, match=r"no absent program\. Install it"):
-        search("absent", [problem()], EngineConfig())
+        search_formulas("absent", [problem()], EngineConfig())
 
 
 def test_bad_problems_and_settings_are_refused():
@@ -190,9 +198,9 @@ def test_bad_problems_and_settings_are_refused():
         ({"x": x}, x, 0 * x),
     ]:
         with pytest.raises(DataError):
-            Problem(inputs, target, weights)
+            RegressionProblem(inputs, target, weights)
     with pytest.raises(DataError, match="dimensions are given of"):
-        Problem({"x": x}, x, dimensions={"r": {"length": 1}})
+        RegressionProblem({"x": x}, x, dimensions={"r": {"length": 1}})
     with pytest.raises(UsageError, match="unknown operators"):
         EngineConfig(operators=("+", "max"))
     with pytest.raises(UsageError, match="time_limit"):

@@ -15,13 +15,21 @@ from networks import SHAPE, SMALL, answer, said, spring_world, tiny, trained_pru
 from worlds import halves, radial, relative_error, size, spring, world
 
 from gnn_discovery.errors import NoResult
-from gnn_discovery.graph import batch_graph, graph_data
-from gnn_discovery.model import NetworkConfig, make_network, measure_scales
-from gnn_discovery.pipeline import DiscoverConfig, Keep, network
+from gnn_discovery.gnn.graph import batch_graph, graph_data
+from gnn_discovery.gnn.networks import NetworkConfig, make_network, measure_scales
+from gnn_discovery.gnn.training import (
+    N_CHUNKS,
+    TrainedNetwork,
+    TrainingConfig,
+    absolute_error,
+    displace_snapshots,
+    predict_target,
+    train_network,
+)
+from gnn_discovery.gnn.training.batches import draw_batch, interacting_snapshots
+from gnn_discovery.gnn.training.losses import training_loss
+from gnn_discovery.pipeline import DiscoverConfig, RunCache, train_with_restarts
 from gnn_discovery.runs import RunDirectory
-from gnn_discovery.training import CHUNKS, Trained, TrainingConfig, absolute_error, displaced, predict, train
-from gnn_discovery.training.batches import busy_snapshots, draw
-from gnn_discovery.training.losses import loss
 
 SPLIT = spring_world()
 TINIEST = NetworkConfig(width=4, depth=0, gate=False)
@@ -37,11 +45,11 @@ def weighed_error(trained, data):
 def test_the_error_falls_to_a_percent_on_a_spring():
     trained = trained_spring()
     steps, loss, valid, plain = trained.history.T
-    np.testing.assert_allclose(steps, SMALL.steps * np.arange(1, CHUNKS + 1) / CHUNKS)
+    np.testing.assert_allclose(steps, SMALL.steps * np.arange(1, N_CHUNKS + 1) / N_CHUNKS)
     np.testing.assert_array_equal(valid, plain)
     assert valid[0] > 0.2 and valid.min() < 0.02
     assert loss[-1] < 0.03 * loss[0]
-    assert relative_error(predict(trained, SPLIT.test), SPLIT.test.target) < 0.02
+    assert relative_error(predict_target(trained, SPLIT.test), SPLIT.test.target) < 0.02
 
 
 @pytest.mark.slow
@@ -53,7 +61,7 @@ def test_a_field_and_a_friction_are_learnt_over_their_range():
         return -x / (size(x) + 0.1) ** 3 + (1 - speed**2) * v
 
     split = halves(world(own=alone, count=3000, particles=3))
-    trained = train(split, NetworkConfig(), TrainingConfig(steps=2000), 0)
+    trained = train_network(split, NetworkConfig(), TrainingConfig(steps=2000), 0)
     assert weighed_error(trained, split.test) < 0.01
 
 
@@ -68,7 +76,7 @@ def test_prediction_in_batches_is_prediction():
     trained = trained_spring()
     expected = said(trained, SPLIT.test)
     assert len(SPLIT.test.run) % 50, "the last batch is not full"
-    np.testing.assert_allclose(predict(trained, SPLIT.test, batch=50), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(predict_target(trained, SPLIT.test, batch=50), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -82,17 +90,19 @@ def test_a_stopped_training_goes_on_to_the_network_of_one_that_was_not(tmp_path)
             raise KeyboardInterrupt
 
     def training(report):
-        return lambda kept: train(SPLIT, SHAPE, SMALL, seed=0, report=report, checkpoints=kept)
+        return lambda kept: train_network(SPLIT, SHAPE, SMALL, seed=0, report=report, checkpoints=kept)
 
     with pytest.raises(KeyboardInterrupt):
-        Keep(RunDirectory(tmp_path)).network("network", training(stop))
-    resumed = Keep(RunDirectory(tmp_path)).network("network", training(lambda progress: second.append(progress.step)))
-    assert len(first) == 7 and first + second == [SMALL.steps // CHUNKS * k for k in range(1, CHUNKS + 1)]
+        RunCache(RunDirectory(tmp_path)).network("network", training(stop))
+    resumed = RunCache(RunDirectory(tmp_path)).network(
+        "network", training(lambda progress: second.append(progress.step))
+    )
+    assert len(first) == 7 and first + second == [SMALL.steps // N_CHUNKS * k for k in range(1, N_CHUNKS + 1)]
     here, there = resumed.pack()[0], uninterrupted.pack()[0]
     assert here.keys() == there.keys()
     for name in here:
         np.testing.assert_array_equal(here[name], there[name], err_msg=name)
-    again = Keep(RunDirectory(tmp_path)).network("network", lambda _: pytest.fail("trained again"))
+    again = RunCache(RunDirectory(tmp_path)).network("network", lambda _: pytest.fail("trained again"))
     np.testing.assert_array_equal(again.history, resumed.history)
 
 
@@ -113,11 +123,11 @@ def test_a_network_that_got_stuck_is_trained_again_and_the_best_one_kept(monkeyp
     def stand_in(data, config, **_):
         asked.append((config.training.learning_rate, config.training.floor))
         error = errors[len(asked) - 1]
-        return Trained(tiny(SPLIT.train), config.network, np.array([[1.0, 0.0, error, error]]), ())
+        return TrainedNetwork(tiny(SPLIT.train), config.network, np.array([[1.0, 0.0, error, error]]), ())
 
-    monkeypatch.setattr("gnn_discovery.pipeline.networks.train", stand_in)
+    monkeypatch.setattr("gnn_discovery.pipeline.network_training.train_on_dataset", stand_in)
     data = replace(SPLIT, train=replace(SPLIT.train, noise=noise))
-    assert network("network", data, DiscoverConfig(), Keep(None)).error == kept
+    assert train_with_restarts("network", data, DiscoverConfig(), RunCache(None)).error == kept
     rate, floor = plain.learning_rate, plain.floor
     assert asked == [(rate, floor), (rate / 3, floor), (rate, 10 * floor)][: len(errors)]
 
@@ -128,7 +138,7 @@ def test_a_packed_network_says_the_same(made):
     """Also the components that were taken away stay away."""
     trained = made()
     arrays, meta = trained.pack()
-    again = Trained.unpack(arrays, json.loads(json.dumps(meta)))
+    again = TrainedNetwork.unpack(arrays, json.loads(json.dumps(meta)))
     assert again.config == trained.config and again.names == trained.names == ("m",)
     assert again.network.scales == trained.network.scales
     np.testing.assert_array_equal(again.history, trained.history)
@@ -144,7 +154,7 @@ def test_pruning_finds_that_two_components_carry_a_force_in_the_plane():
     message = np.asarray(answer(trained.network, whole(SPLIT.test)).edges["message"])
     silent = np.setdiff1d(np.arange(12), alive)
     assert np.all(message[:, silent] == 0) and np.all(np.std(message[:, alive], axis=0) > 0)
-    assert relative_error(predict(trained, SPLIT.test), SPLIT.test.target) < 0.1
+    assert relative_error(predict_target(trained, SPLIT.test), SPLIT.test.target) < 0.1
 
 
 @pytest.mark.slow
@@ -154,8 +164,8 @@ def test_hidden_source_strengths_are_found_up_to_a_common_factor():
     data = world(count=600, mass=False)
     pull = spring(data.separation(), data.separation(), {}) * strength[data.senders][:, None]
     np.add.at(data.target, (slice(None), data.receivers), pull)
-    trained = train(halves(data), replace(SHAPE, latent=True), replace(SMALL, steps=600), seed=0)
-    found = np.asarray(trained.network.strengths(), float)
+    trained = train_network(halves(data), replace(SHAPE, latent=True), replace(SMALL, steps=600), seed=0)
+    found = np.asarray(trained.network.source_strengths(), float)
     np.testing.assert_allclose(found / found[0], strength, rtol=0.03)
 
 
@@ -163,7 +173,7 @@ def test_hidden_source_strengths_are_found_up_to_a_common_factor():
 def test_training_that_does_not_move_stops_early_where_it_began():
     """With a learning rate of nothing the held-out error never gets better than it was first."""
     config = replace(SMALL, steps=20, patience=4)
-    trained = train(SPLIT, TINIEST, config, seed=3, schedule=optax.constant_schedule(0.0))
+    trained = train_network(SPLIT, TINIEST, config, seed=3, schedule=optax.constant_schedule(0.0))
     assert len(trained.history) == 1 + 4
     assert np.ptp(trained.history[:, 2]) == 0
     start = tiny(SPLIT.train, seed=3, width=4, depth=0, gate=False)
@@ -175,7 +185,7 @@ def test_training_that_does_not_move_stops_early_where_it_began():
 def test_training_that_diverges_is_no_result():
     config = TrainingConfig(steps=20, edges=96, learning_rate=1e30)
     with pytest.raises(NoResult, match="diverged"):
-        train(SPLIT, TINIEST, config, seed=0)
+        train_network(SPLIT, TINIEST, config, seed=0)
 
 
 @pytest.mark.parametrize("strategy", ["l1", "kl"])
@@ -188,7 +198,7 @@ def test_the_price_of_messages_is_the_papers(strategy):
 
     @jax.jit
     def look(params, rest, data):
-        losses = [loss(graph, network.config, config, params, rest, data, index, key) for config in configs]
+        losses = [training_loss(graph, network.config, config, params, rest, data, index, key) for config in configs]
         return losses, nnx.merge(graph, params, rest)(batch_graph(data, index), key).edges
 
     losses, edges = look(params, rest, graph_data(SPLIT.valid))
@@ -205,7 +215,7 @@ def test_a_snapshot_is_displaced_as_a_whole():
     data = graph_data(SPLIT.train)
     index = jnp.arange(300)
     graph = batch_graph(data, index)
-    moved = displaced(graph, 3.0, jax.random.key(0))
+    moved = displace_snapshots(graph, 3.0, jax.random.key(0))
     by = np.asarray(moved.nodes["position"] - graph.nodes["position"]).reshape(300, -1, SPLIT.train.dim)
     np.testing.assert_allclose(by, by[:, :1] + np.zeros_like(by), atol=1e-5)
     assert np.std(by[:, 0]) == pytest.approx(3.0, rel=0.1) and abs(np.mean(by)) < 0.5
@@ -225,10 +235,10 @@ def test_the_absolute_error_is_that_of_the_paper():
 
 def test_without_patience_the_last_parameters_are_kept():
     """A rate that rises without end leaves the best behind."""
-    how = TrainingConfig(steps=CHUNKS, loss="absolute", optimiser="paper", patience=None)
+    how = TrainingConfig(steps=N_CHUNKS, loss="absolute", optimiser="paper", patience=None)
     network = replace(TINIEST, inputs="raw")
-    trained = train(SPLIT, network, how, seed=0, schedule=optax.linear_schedule(0.01, 5.0, CHUNKS))
-    assert len(trained.history) == CHUNKS
+    trained = train_network(SPLIT, network, how, seed=0, schedule=optax.linear_schedule(0.01, 5.0, N_CHUNKS))
+    assert len(trained.history) == N_CHUNKS
     data, index = graph_data(SPLIT.valid), jnp.arange(len(SPLIT.valid.run))
     out = trained.network(batch_graph(data, index))
     assert float(absolute_error(trained.network, out, data, index)) == pytest.approx(trained.history[-1, 2], rel=1e-4)
@@ -243,10 +253,10 @@ def contact(diameter):
 def test_rare_encounters_fill_half_of_each_batch():
     """Of places N(0, 1) in a plane, 1 - exp(-s^2 / 4) of the pairs overlap."""
     data, few = contact(0.5), 1 - np.exp(-(0.5**2) / 4)
-    busy = np.asarray(busy_snapshots(data, scale=0.2))
+    busy = np.asarray(interacting_snapshots(data, scale=0.2))
     distance = size(data.separation())[:, 0, 0]
     np.testing.assert_array_equal(busy, np.flatnonzero(distance < 0.5 - 0.1 * 0.2))
-    batch = np.asarray(draw(jax.random.key(0), 8000, 2000, jnp.asarray(busy)))
+    batch = np.asarray(draw_batch(jax.random.key(0), 8000, 2000, jnp.asarray(busy)))
     first, rest = np.isin(batch, busy).reshape(2, -1).mean(axis=1)
     assert first == 1 and rest == pytest.approx(few, rel=0.15)
     assert set(batch[:4000]) == set(busy), "each of them is seen"
@@ -254,11 +264,11 @@ def test_rare_encounters_fill_half_of_each_batch():
 
 def test_where_encounters_are_no_rarity_all_snapshots_are_drawn_alike():
     for data in (contact(1.5), contact(0.0), SPLIT.train):
-        assert busy_snapshots(data, scale=0.2) is None
-    batch = np.asarray(draw(jax.random.key(0), 40_000, 10, None))
+        assert interacting_snapshots(data, scale=0.2) is None
+    batch = np.asarray(draw_batch(jax.random.key(0), 40_000, 10, None))
     np.testing.assert_allclose(np.bincount(batch, minlength=10), 4000, rtol=0.1)
 
 
 def test_a_particle_that_is_not_there_meets_nothing():
     data = contact(0.5)
-    assert busy_snapshots(replace(data, present=np.zeros_like(data.present)), scale=0.2) is None
+    assert interacting_snapshots(replace(data, present=np.zeros_like(data.present)), scale=0.2) is None

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gnn_discovery.data.trajectory import Trajectory, trajectory_fingerprint, validate_trajectory
 from gnn_discovery.errors import DataError
-from gnn_discovery.trajectory import Trajectory, fingerprint, validate
 
 
 def run(frames=6, particles=3, dim=2, **more) -> Trajectory:
@@ -70,7 +70,7 @@ BAD = {
 def test_bad_runs_are_named_with_frame_and_particle(case):
     bad, words = BAD[case]
     with pytest.raises(DataError) as caught:
-        validate(bad, "data.npz, run 3")
+        validate_trajectory(bad, "data.npz, run 3")
     assert caught.value.exit_code == 3 and caught.value.remedy
     for word in ["data.npz, run 3: ", *words]:
         assert word in str(caught.value)
@@ -78,24 +78,24 @@ def test_bad_runs_are_named_with_frame_and_particle(case):
 
 def test_valid_runs_come_back_as_contiguous_float64_with_edges_both_ways():
     x = np.asfortranarray(np.random.default_rng(0).normal(size=(6, 3, 2)).astype(">f4"))
-    good = validate(Trajectory(x, range(6), edges=[[1, 0], [0, 1], [2, 1]], properties={"q": [1, -1, 1]}))
+    good = validate_trajectory(Trajectory(x, range(6), edges=[[1, 0], [0, 1], [2, 1]], properties={"q": [1, -1, 1]}))
     assert good.positions.dtype == np.float64 and good.positions.flags.c_contiguous
     assert good.edges.tolist() == [[0, 1], [1, 0], [1, 2], [2, 1]]
-    assert fingerprint([validate(good)]) == fingerprint([good])
+    assert trajectory_fingerprint([validate_trajectory(good)]) == trajectory_fingerprint([good])
 
 
 def test_particles_that_share_one_coordinate_are_apart():
     x = np.zeros((2, 4, 2))
     x[..., 1] = np.arange(4)
-    validate(Trajectory(x, np.arange(2.0)))
+    validate_trajectory(Trajectory(x, np.arange(2.0)))
     # and those that no pair joins may meet
     x[:, 3] = x[:, 0]
-    validate(Trajectory(x, np.arange(2.0), edges=np.array([[0, 1], [2, 3]])))
+    validate_trajectory(Trajectory(x, np.arange(2.0), edges=np.array([[0, 1], [2, 3]])))
 
 
 def test_one_particle_is_motion_where_no_pair_is_wanted():
     alone = run(particles=1, edges=np.zeros((0, 2), dtype=int))
-    assert validate(alone).edges.shape == (0, 2)
+    assert validate_trajectory(alone).edges.shape == (0, 2)
 
 
 def test_fingerprint_sees_every_field_and_the_order_of_runs():
@@ -113,6 +113,6 @@ def test_fingerprint_sees_every_field_and_the_order_of_runs():
         replace(plain, names=("a", "b", "c")),
         replace(plain, units={"m": "kg"}),
     ]
-    assert len({fingerprint([one]) for one in [plain, *others]}) == 1 + len(others)
-    assert fingerprint([plain, others[0]]) != fingerprint([others[0], plain])
-    assert fingerprint([plain]) == fingerprint([replace(plain)])
+    assert len({trajectory_fingerprint([one]) for one in [plain, *others]}) == 1 + len(others)
+    assert trajectory_fingerprint([plain, others[0]]) != trajectory_fingerprint([others[0], plain])
+    assert trajectory_fingerprint([plain]) == trajectory_fingerprint([replace(plain)])

@@ -11,30 +11,31 @@ import pytest
 from gnn_discovery_simulations.spring import Spring
 from test_weak import noisy
 
+from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.differentiation.savitzky_golay import SavitzkyGolayFilters
 from gnn_discovery.errors import UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term, refit
-from gnn_discovery.law.minimise import Problem
-from gnn_discovery.law.model import Model
-from gnn_discovery.law.scene import Scene
-from gnn_discovery.law.uncertainty import jackknife
-from gnn_discovery.law.weights import force_scale, weights
-from gnn_discovery.motion.filters import Filters
-from gnn_discovery.pipeline import DiscoverConfig, check_engines
-from gnn_discovery.posterior import _misfit, posterior
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.estimation.jackknife import jackknife
+from gnn_discovery.estimation.levenberg_marquardt import LeastSquaresProblem
+from gnn_discovery.estimation.parametric_law import ParametricLaw
+from gnn_discovery.estimation.posterior import _differentiable_cost, sample_posterior
+from gnn_discovery.estimation.refit import refit
+from gnn_discovery.estimation.residual_weights import force_scale, inverse_force_weights
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.laws.term_evaluator import TermEvaluator
+from gnn_discovery.pipeline import DiscoverConfig, require_engines
+from gnn_discovery.symbolic.expression import Expression
 
 TRAP = ForceLaw((Term("external", "x", Expression.parse("a*x"), {"a": Constant(1.0)}),))
 ALIKE = np.full(1, 1e6)
 """A scale at which all instants weigh the same."""
 
 
-def line(runs: int, each: int, noise: float, rng: np.random.Generator, blur: float = 0.0) -> Snapshots:
-    """One particle in 1D under a = 2 x: ``noise`` is that of the target, ``blur`` that of the positions."""
+def line(runs: int, each: int, noise: float, rng: np.random.Generator, blur: float = 0.0) -> Dataset:
+    """One particle in 1D under a = 2 x: ``noise`` is that of the target, ``noise_realisation`` that of the positions."""
     count = runs * each
     x, drawn = rng.standard_normal((count, 1, 1)), rng.standard_normal((2, count, 1, 1))
     nothing = np.zeros((count, 1, 1))
-    return Snapshots(
+    return Dataset(
         positions=x + blur * drawn[0],
         velocities=nothing,
         target=2 * x + noise * rng.standard_normal((count, 1, 1)),
@@ -44,11 +45,11 @@ def line(runs: int, each: int, noise: float, rng: np.random.Generator, blur: flo
         times=np.tile(np.arange(each, dtype=float), runs),
         senders=np.zeros(0, dtype=int),
         receivers=np.zeros(0, dtype=int),
-        blur=blur * np.stack([drawn[1], nothing, nothing]) if blur else None,
+        noise_realisation=blur * np.stack([drawn[1], nothing, nothing]) if blur else None,
     )
 
 
-def slope(data: Snapshots) -> Constant:
+def slope(data: Dataset) -> Constant:
     return refit(TRAP, data, scale=ALIKE, starts=0).law.terms[0].constants["a"]
 
 
@@ -56,7 +57,7 @@ def test_a_slope_is_not_attenuated_by_noise_in_what_it_multiplies():
     """Least squares gives a / (1 + s²); what noise does to second order is taken out, a (1 - s⁴ ...) is left."""
     blur = 0.2
     seen = line(200, 100, 0.0, np.random.default_rng(0), blur)
-    assert slope(replace(seen, blur=None)).value == pytest.approx(2 / (1 + blur**2), abs=0.01)
+    assert slope(replace(seen, noise_realisation=None)).value == pytest.approx(2 / (1 + blur**2), abs=0.01)
     assert slope(seen).value == pytest.approx(2.0, abs=0.01)
 
 
@@ -71,7 +72,7 @@ def test_intervals_hold_of_few_runs_too():
     for _ in range(400):
         data = line(6, 100, 0.3, rng)
         best = np.sum(data.positions * data.target) / np.sum(data.positions**2)
-        problem = Problem(Model(TRAP, 1), Scene(data), np.ones((1, 600)))
+        problem = LeastSquaresProblem(ParametricLaw(TRAP, 1), TermEvaluator(data), np.ones((1, 600)))
         step, covariance = jackknife(problem, np.array([best]))
         assert step == 0
         held.append(abs(best - 2) < 1.96 * np.sqrt(covariance[0, 0]))
@@ -80,12 +81,12 @@ def test_intervals_hold_of_few_runs_too():
 
 def test_the_noise_that_is_drawn_is_the_noise_that_is_there():
     """As large in the positions, and in the target what the same filter makes of it."""
-    weak = noisy(Spring(), 1e-3, 20).weak
-    assert weak is not None and weak.blur is not None
-    position, _, target = weak.blur
+    weak = noisy(Spring(), 1e-3, 20).weak_form
+    assert weak is not None and weak.noise_realisation is not None
+    position, _, target = weak.noise_realisation
     assert position.std() == pytest.approx(1e-3 * weak.positions.std(), rel=0.05)
     width = len(weak.kernel)
-    weights = Filters(weak.times[:width] - weak.times[0], 2).weights(2, width // 2)[0]
+    weights = SavitzkyGolayFilters(weak.times[:width] - weak.times[0], 2).weights(2, width // 2)[0]
     middle = width // 2 + 10
     assert weak.times[0] == 0 and weak.run[0] == weak.run[width + 10]
     np.testing.assert_allclose(target[middle], np.tensordot(weights, position[10 : width + 10], 1), rtol=1e-6)
@@ -96,7 +97,7 @@ def test_the_posterior_of_a_linear_law_is_the_conjugate_one():
     """Gaussian noise and a flat prior: the mean and the standard error of least squares."""
     pytest.importorskip("numpyro")
     data = line(400, 20, 0.3, np.random.default_rng(1))
-    drawn = refit(TRAP, data, scale=ALIKE, starts=0, draw=posterior).law.terms[0].constants["a"]
+    drawn = refit(TRAP, data, scale=ALIKE, starts=0, draw=sample_posterior).law.terms[0].constants["a"]
     std = 0.3 / np.sqrt(np.sum(data.positions**2))
     best = np.sum(data.positions * data.target) / np.sum(data.positions**2)
     assert drawn.value == pytest.approx(best, abs=0.15 * std)
@@ -106,7 +107,7 @@ def test_the_posterior_of_a_linear_law_is_the_conjugate_one():
 @pytest.mark.slow
 def test_the_misfit_that_is_drawn_from_is_that_of_the_fit():
     """Averages, pairs and particles alone, by two programs."""
-    weak = noisy(Spring(), 1e-3, 12).weak
+    weak = noisy(Spring(), 1e-3, 12).weak_form
     assert weak is not None
     law = ForceLaw(
         (
@@ -115,15 +116,15 @@ def test_the_misfit_that_is_drawn_from_is_that_of_the_fit():
         ),
         divides_by_mass=True,
     )
-    model = Model(law, 4)
-    problem = Problem(model, Scene(weak), weights(weak, force_scale(weak)).T)
+    model = ParametricLaw(law, 4)
+    problem = LeastSquaresProblem(model, TermEvaluator(weak), inverse_force_weights(weak, force_scale(weak)).T)
     with jax.enable_x64(True):
-        assert float(_misfit(problem)(model.start)) == pytest.approx(problem.cost(model.start), rel=1e-9)
+        assert float(_differentiable_cost(problem)(model.start)) == pytest.approx(problem.cost(model.start), rel=1e-9)
 
 
 def test_a_posterior_without_its_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numpyro.infer", None)
     with pytest.raises(UsageError, match=r"gnn-discovery\[posterior\]"):
-        check_engines(DiscoverConfig(errors="posterior"))
+        require_engines(DiscoverConfig(errors="posterior"))
     with pytest.raises(UsageError, match="jackknife"):
         DiscoverConfig(errors="guessed")

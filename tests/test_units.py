@@ -13,22 +13,23 @@ import pint
 import pytest
 
 from gnn_discovery import discover
-from gnn_discovery.distill.fit import spline_basis
+from gnn_discovery.data.dataset import CharacteristicScales, Dataset, assemble_dataset
+from gnn_discovery.data.trajectory import Trajectory, convert_units, validate_trajectory
+from gnn_discovery.distillation.additive_fit import spline_basis
 from gnn_discovery.errors import DataError, UsageError
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term, refit
-from gnn_discovery.law.roll import roll
-from gnn_discovery.law.text import to_dict
-from gnn_discovery.model import NetworkConfig
-from gnn_discovery.physics import JudgeContext, judge
-from gnn_discovery.physics.dimensions import with_units
+from gnn_discovery.estimation.refit import refit
+from gnn_discovery.gnn.networks import NetworkConfig
+from gnn_discovery.gnn.training import TrainingConfig
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.laws.rollout import rollout
+from gnn_discovery.laws.text import to_dict
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.pipeline.steps import Source, observe
-from gnn_discovery.simulator import FunctionSimulator, SimulationConfig
-from gnn_discovery.snapshots import Natural, Snapshots, assemble
-from gnn_discovery.training import TrainingConfig
-from gnn_discovery.trajectory import Trajectory, in_units, validate
-from gnn_discovery.units import factor, parsed, unit_of
+from gnn_discovery.pipeline.stages import LoadedMotion, prepare_dataset
+from gnn_discovery.registry.units import conversion_factor, parse_unit, unit_of
+from gnn_discovery.simulators import FunctionSimulator, SimulationConfig
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.validation.decision import JudgeContext, judge
+from gnn_discovery.validation.dimensions import with_units
 
 ASTRONOMICAL = {"length": "AU", "time": "day", "m": "M_sun"}
 SI = {"length": "m", "time": "s", "m": "kg"}
@@ -47,20 +48,20 @@ ODD = {"length": "3.7e-9 inch", "time": "41 week", "m": "2e22 lb"}
 )
 def test_units_are_those_of_astropy(text, theirs):
     theirs = (1.0 * u.Unit(theirs)).si
-    own = parsed(text).to_base_units()
+    own = parse_unit(text).to_base_units()
     assert float(own.magnitude) == pytest.approx(theirs.value, rel=1e-9)
-    assert factor(text, unit_of(theirs)) == pytest.approx(theirs.value, rel=1e-9)
+    assert conversion_factor(text, unit_of(theirs)) == pytest.approx(theirs.value, rel=1e-9)
 
 
 def test_quantities_of_astropy_are_named_as_astropy_has_them():
     for text in ("AU", "km / s", "solMass", "AU / d2", "kpc", "3 km", "kg(1/2) / m"):
         quantity = 1.0 * u.Unit(text)
-        assert factor(unit_of(quantity), unit_of(quantity.si)) == pytest.approx(quantity.si.value, rel=1e-9)
+        assert conversion_factor(unit_of(quantity), unit_of(quantity.si)) == pytest.approx(quantity.si.value, rel=1e-9)
 
 
 def test_the_gauss_constant_is_what_it_is():
     """GM of the Sun: 0.01720209895 squared, by a definition of 1938; the IAU's of 2015 is within 1e-6."""
-    newton = factor("newtonian_constant_of_gravitation", "AU^3 day^-2 M_sun^-1")
+    newton = conversion_factor("newtonian_constant_of_gravitation", "AU^3 day^-2 M_sun^-1")
     assert newton == pytest.approx(0.01720209895**2, rel=1e-6)
 
 
@@ -82,12 +83,12 @@ def test_the_gauss_constant_is_what_it_is():
 def test_what_is_no_unit_is_refused_and_named(units, said):
     run = Trajectory(*_line(), properties={"m": np.ones(2), "q": np.ones(2)}, units=units)
     with pytest.raises(DataError, match=f"(?s){said}"):
-        validate(run, "here")
+        validate_trajectory(run, "here")
 
 
 def test_what_other_fields_call_a_mass_a_charge_or_a_clock_will_do():
     for units in ({"m": "g/mol"}, {"m": "MeV/c^2"}, {"q": "e"}, {"q": "statC"}, {"length": "pixel", "time": "frame"}):
-        validate(Trajectory(*_line(), properties={"m": np.ones(2), "q": np.ones(2)}, units=units))
+        validate_trajectory(Trajectory(*_line(), properties={"m": np.ones(2), "q": np.ones(2)}, units=units))
 
 
 def _line() -> tuple[np.ndarray, np.ndarray]:
@@ -107,9 +108,11 @@ def test_quantities_become_numbers_in_the_units_of_the_positions_and_times(libra
         properties={"m": of(np.ones(2), "kg"), "plain": np.ones(2)},
         box=of(np.array([1.0, 1.0]), "pc"),
     )
-    own = validate(run)
+    own = validate_trajectory(run)
     assert {type(a) for a in (own.positions, own.velocities, own.box, own.properties["m"])} == {np.ndarray}
-    assert [parsed(own.units[what]) for what in ("length", "time", "m")] == [parsed(s) for s in ("AU", "day", "kg")]
+    assert [parse_unit(own.units[what]) for what in ("length", "time", "m")] == [
+        parse_unit(s) for s in ("AU", "day", "kg")
+    ]
     np.testing.assert_array_equal(own.positions, x)
     np.testing.assert_allclose(own.velocities, (x * u.km / u.s).to_value("AU/day"), rtol=1e-12)
     np.testing.assert_allclose(own.accelerations, (x * u.m / u.s**2).to_value("AU/day2"), rtol=1e-12)
@@ -150,13 +153,16 @@ def runs_in(units: dict[str, str]) -> list[Trajectory]:
         x, v = rng.normal(size=(2, 12, 4, 2))
         m = np.exp(rng.normal(size=4))
         own = Trajectory(x, np.arange(12.0), v, pull(x, m), {"m": m}, units=ASTRONOMICAL)
-        found.append(in_units(validate(own), units))
+        found.append(convert_units(validate_trajectory(own), units))
     return found
 
 
 def start(units: dict[str, str]) -> ForceLaw:
     """The right form, its constants far off."""
-    far = {"A": 3.0 * A * factor(UNIT_OF_A, _unit_of_a(units)), "B": B / 3 * factor("AU", units["length"])}
+    far = {
+        "A": 3.0 * A * conversion_factor(UNIT_OF_A, _unit_of_a(units)),
+        "B": B / 3 * conversion_factor("AU", units["length"]),
+    }
     constants = {name: Constant(value) for name, value in far.items()}
     term = Term("pair", "radial", Expression.parse("-A*m_i*m_j/(r + B)**2"), constants)
     return ForceLaw((term,), divides_by_mass=True)
@@ -173,13 +179,13 @@ SYSTEMS = pytest.mark.parametrize("units", [SI, ODD], ids=["SI", "odd"])
 def test_there_and_back_again_is_the_same_motion():
     for here in (SI, ODD):
         for one, other in zip(runs_in(ASTRONOMICAL), runs_in(here), strict=True):
-            back = in_units(other, ASTRONOMICAL)
+            back = convert_units(other, ASTRONOMICAL)
             for name in ("positions", "times", "velocities", "accelerations"):
                 np.testing.assert_allclose(getattr(back, name), getattr(one, name), rtol=1e-14)
 
 
-def fitted(units: dict[str, str]) -> tuple[Snapshots, ForceLaw]:
-    data = assemble(runs_in(units))
+def fitted(units: dict[str, str]) -> tuple[Dataset, ForceLaw]:
+    data = assemble_dataset(runs_in(units))
     return data, with_units(refit(start(units), data).law, data)
 
 
@@ -187,10 +193,10 @@ def fitted(units: dict[str, str]) -> tuple[Snapshots, ForceLaw]:
 def test_the_constants_of_a_refit_carry_units_that_convert_them(units):
     _, law = fitted(units)
     constants = law.terms[0].constants
-    assert constants["A"].value * factor(constants["A"].unit, UNIT_OF_A) == pytest.approx(A, rel=1e-12)
-    assert constants["B"].value * factor(constants["B"].unit, "AU") == pytest.approx(B, rel=1e-12)
+    assert constants["A"].value * conversion_factor(constants["A"].unit, UNIT_OF_A) == pytest.approx(A, rel=1e-12)
+    assert constants["B"].value * conversion_factor(constants["B"].unit, "AU") == pytest.approx(B, rel=1e-12)
     theirs = (1.0 * u.AU**3 / u.day**2 / u.solMass).si
-    assert parsed(constants["A"].unit).dimensionality == parsed(unit_of(theirs)).dimensionality
+    assert parse_unit(constants["A"].unit).dimensionality == parse_unit(unit_of(theirs)).dimensionality
 
 
 @pytest.mark.parametrize(
@@ -213,11 +219,11 @@ def test_the_constants_of_a_refit_carry_units_that_convert_them(units):
 def test_every_unit_of_a_constant_is_read_back(units, text, powers):
     """Through JSON, and against the product of the powers that dimensional analysis asks for."""
     properties = {"m": np.ones(4), "q": np.ones(4)}
-    data = assemble([replace(run, properties=properties, units=units) for run in runs_in(ASTRONOMICAL)])
+    data = assemble_dataset([replace(run, properties=properties, units=units) for run in runs_in(ASTRONOMICAL)])
     law = ForceLaw((Term("pair", "radial", Expression.parse(text), {"A": Constant(1.0)}),), divides_by_mass=True)
     stated = json.loads(json.dumps(to_dict(with_units(law, data))))["terms"][0]["constants"]["A"]["unit"]
-    expected = prod([parsed(units[what]) ** float(p) for what, p in zip(units, powers, strict=True)])
-    assert float((parsed(stated) / expected).to("").magnitude) == pytest.approx(1.0, rel=1e-12)
+    expected = prod([parse_unit(units[what]) ** float(p) for what, p in zip(units, powers, strict=True)])
+    assert float((parse_unit(stated) / expected).to("").magnitude) == pytest.approx(1.0, rel=1e-12)
 
 
 @SYSTEMS
@@ -233,8 +239,10 @@ def test_verdict_and_figures_of_a_law_do_not_depend_on_units(units):
 def test_a_law_rolls_out_to_the_same_motion(units):
     def rolled(here: dict[str, str]) -> np.ndarray:
         run, law = runs_in(here)[0], start(here)
-        times = np.linspace(0.0, 0.2, 3) * factor("day", here["time"])
-        return roll(law, run.positions[0], run.velocities[0], run.properties, times) * factor(here["length"], "AU")
+        times = np.linspace(0.0, 0.2, 3) * conversion_factor("day", here["time"])
+        return rollout(law, run.positions[0], run.velocities[0], run.properties, times) * conversion_factor(
+            here["length"], "AU"
+        )
 
     np.testing.assert_allclose(rolled(units), rolled(ASTRONOMICAL), rtol=1e-5, atol=1e-6)
 
@@ -242,11 +250,11 @@ def test_a_law_rolls_out_to_the_same_motion(units):
 @SYSTEMS
 def test_a_network_sees_numbers_near_one_and_the_same_to_a_power_of_two(units):
     """And what it sees comes back to the last digit."""
-    own, other = assemble(runs_in(ASTRONOMICAL)), assemble(runs_in(units))
-    natural = Natural.of(other)
+    own, other = assemble_dataset(runs_in(ASTRONOMICAL)), assemble_dataset(runs_in(units))
+    natural = CharacteristicScales.of(other)
     for name in ("positions", "velocities", "target"):
         here = getattr(natural.apply(other), name)
-        ratio = here / getattr(Natural.of(own).apply(own), name)
+        ratio = here / getattr(CharacteristicScales.of(own).apply(own), name)
         assert 0.1 < np.median(np.abs(here)) < 10 and np.ptp(ratio) < 1e-12 and 0.5 < ratio.flat[0] < 2
     np.testing.assert_array_equal(natural.apply(other).positions * natural.length, other.positions)
     mass = natural.apply(other).properties["m"]
@@ -283,16 +291,16 @@ def test_a_function_moves_alike_in_every_unit_of_length(scale):
 def test_units_that_are_asked_for_are_converted_to_and_those_not_stated_are_taken_on_trust():
     config = DiscoverConfig(units={"length": "km", "m": "kg"})
     bare = [replace(run, units={"length": "AU"}) for run in runs_in(ASTRONOMICAL)]
-    seen = observe(Source("here", tuple(bare)), config).whole()
+    seen = prepare_dataset(LoadedMotion("here", tuple(bare)), config).whole()
     assert seen.units == {"length": "km", "m": "kg"}
-    given = assemble(bare)
+    given = assemble_dataset(bare)
     np.testing.assert_allclose(np.ptp(seen.positions), 149597870.7 * np.ptp(given.positions), rtol=1e-12)
     assert np.ptp(seen.properties["m"]) == np.ptp(given.properties["m"])
     with pytest.raises(UsageError, match=r"--units.*time is in km"):
-        observe(Source("here", tuple(bare)), replace(config, units={"length": "km", "time": "km"}))
+        prepare_dataset(LoadedMotion("here", tuple(bare)), replace(config, units={"length": "km", "time": "km"}))
     other = [replace(run, units={"q": "C"}, properties={"q": np.ones(4)}) for run in bare]
     with pytest.raises(UsageError, match=r"--units.*C cannot be converted to statC"):
-        observe(Source("here", tuple(other)), replace(config, units={"q": "statC"}))
+        prepare_dataset(LoadedMotion("here", tuple(other)), replace(config, units={"q": "statC"}))
 
 
 def in_numbers(term):
@@ -308,5 +316,5 @@ def test_a_discovery_finds_the_same_law_in_other_units(units):
     assert in_numbers(found) == in_numbers(start(units).terms[0])
     values = {c.unit: c.value for c in found.constants.values()}
     ((a, b),) = [sorted(values, key=len, reverse=True)]
-    assert abs(values[a]) * factor(a, UNIT_OF_A) == pytest.approx(A, rel=1e-9)
-    assert values[b] * factor(b, "AU") == pytest.approx(B, rel=1e-9)
+    assert abs(values[a]) * conversion_factor(a, UNIT_OF_A) == pytest.approx(A, rel=1e-9)
+    assert values[b] * conversion_factor(b, "AU") == pytest.approx(B, rel=1e-9)

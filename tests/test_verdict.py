@@ -8,17 +8,34 @@ import numpy as np
 import pytest
 from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, moved, snapshots, term
 
-from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.physics.catalogue import catalogue
-from gnn_discovery.physics.checks import Seeds, check_engines, check_resamples, check_seeds, check_sum_over_pairs
-from gnn_discovery.physics.dimensions import check_dimensions
-from gnn_discovery.physics.equivalence import same_law
-from gnn_discovery.physics.judge import NO_INTERACTION, JudgeContext, decide, investigate, judge, needs_seeds
-from gnn_discovery.physics.record import Measured
-from gnn_discovery.physics.rivals import Contest, check_better, level
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.catalogue.equivalence import same_law
+from gnn_discovery.catalogue.known_law import load_catalogue
+from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.validation.accuracy import (
+    SearchReplication,
+    check_engine_agreement,
+    check_pairwise_additivity,
+    check_resampling_stability,
+    check_search_replication,
+)
+from gnn_discovery.validation.decision import (
+    NO_INTERACTION,
+    JudgeContext,
+    decide,
+    judge,
+    needs_replication,
+    run_validation,
+)
+from gnn_discovery.validation.dimensions import check_dimensions
+from gnn_discovery.validation.model_comparison import (
+    ModelComparison,
+    check_better_than_known_laws,
+    indistinguishable_laws,
+)
+from gnn_discovery.validation.verdict import MeasuredLaw
 
-AGREE = Seeds(3, 3, 3)
+AGREE = SearchReplication(3, 3, 3)
 
 
 def test_no_interaction():
@@ -28,7 +45,7 @@ def test_no_interaction():
     assert "0.0003" in verdict.reason
 
 
-GRAVITY_FOUND = investigate(law(GRAVITY), DATA)
+GRAVITY_FOUND = run_validation(law(GRAVITY), DATA)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +68,7 @@ def test_forces_that_do_not_add_up_are_said_so():
     """Not where a network that need not add them does no better: then the training or the search has failed."""
     context = JudgeContext((0.4, 0.4), (0.4, 0.4))
     for free, said in ((0.14, True), (0.26, False)):
-        verdict = judge(law(GRAVITY), DATA, replace(context, observed=(check_sum_over_pairs(0.27, free),)))
+        verdict = judge(law(GRAVITY), DATA, replace(context, observed=(check_pairwise_additivity(0.27, free),)))
         assert (verdict.status, verdict.match) == ("inconclusive", None)
         assert ("the forces are not a sum over pairs" in verdict.reason) == said
 
@@ -76,17 +93,17 @@ def test_candidate_needs_every_proof():
     found = law(STEP)
     data = moved(found, DATA)
     agreed = replace(EXACT, seeds=AGREE)
-    findings = investigate(found, data)
+    findings = run_validation(found, data)
     verdict = decide(findings, agreed)
     assert verdict.status == "candidate"
     assert "without units" in verdict.reason
-    assert needs_seeds(findings, EXACT)
-    assert not needs_seeds(findings, agreed)
+    assert needs_replication(findings, EXACT)
+    assert not needs_replication(findings, agreed)
     for lacking in (
         replace(agreed, seeds=None),
-        replace(agreed, seeds=Seeds(1, 1, 1)),
-        replace(agreed, seeds=Seeds(3, 2, 2)),
-        replace(agreed, observed=(check_resamples(0.85),)),
+        replace(agreed, seeds=SearchReplication(1, 1, 1)),
+        replace(agreed, seeds=SearchReplication(3, 2, 2)),
+        replace(agreed, observed=(check_resampling_stability(0.85),)),
         replace(agreed, network_error=(None, None)),
         replace(agreed, network_error=(1e-2, None)),
         replace(agreed, law_error=(1e-6, 0.025)),
@@ -97,19 +114,19 @@ def test_candidate_needs_every_proof():
 
 def test_searches_that_miss_the_law_and_prefer_it_when_offered():
     """The figure is the share that finds it; one that prefers its own law is against it."""
-    found = investigate(law(STEP), moved(law(STEP), DATA))
-    missed, against = Seeds(3, 1, 3), Seeds(3, 2, 2)
+    found = run_validation(law(STEP), moved(law(STEP), DATA))
+    missed, against = SearchReplication(3, 1, 3), SearchReplication(3, 2, 2)
     verdict = decide(found, replace(EXACT, seeds=missed))
     assert verdict.status == "candidate" and "found by 1 of 3 searches" in verdict.reason
     assert decide(found, replace(EXACT, seeds=against)).status == "inconclusive"
-    said = check_seeds(missed)
+    said = check_search_replication(missed)
     assert (said.passed, said.figure) == (True, pytest.approx(1 / 3))
     assert said.detail == "found by 1 of 3 searches; preferred by all 3 when offered"
-    assert check_seeds(against).detail == "found by 2 of 3 searches; preferred by 2 when offered"
+    assert check_search_replication(against).detail == "found by 2 of 3 searches; preferred by 2 when offered"
 
 
 def test_known_law_needs_no_other_seed():
-    assert not needs_seeds(investigate(law(GRAVITY), moved(law(GRAVITY), DATA)), EXACT)
+    assert not needs_replication(run_validation(law(GRAVITY), moved(law(GRAVITY), DATA)), EXACT)
 
 
 def test_not_better_than_a_known_law_is_no_candidate():
@@ -123,45 +140,51 @@ def test_not_better_than_a_known_law_is_no_candidate():
 def test_known_laws_are_measured_on_motion_that_they_were_not_fitted_to():
     """Of an attraction that is no power of r, known laws that pass far out are off near by; the law itself is not."""
     found, far, near = law("-m_i*m_j/(r + 0.3)**1.9"), snapshots("m", wide=3.0, least=2.0), snapshots("m", wide=0.5)
-    findings = investigate(found, moved(found, far), test=moved(found, far), extreme=moved(found, near))
-    assert findings is not None and findings.contest.same is None
-    assert findings.contest.count > 20
-    assert findings.contest.law.error == (0.0, 0.0)
-    best = findings.contest.others[0]
+    findings = run_validation(found, moved(found, far), test=moved(found, far), extreme=moved(found, near))
+    assert findings is not None and findings.model_comparison.matched_law is None
+    assert findings.model_comparison.count > 20
+    assert findings.model_comparison.law.error == (0.0, 0.0)
+    best = findings.model_comparison.others[0]
     assert 1e-5 < best.error[0] < 0.03 and best.error[1] > 10 * best.error[0]
-    assert [m.relative[0] for m in findings.contest.others] == sorted(m.relative[0] for m in findings.contest.others)
+    assert [m.relative[0] for m in findings.model_comparison.others] == sorted(
+        m.relative[0] for m in findings.model_comparison.others
+    )
     assert decide(findings, replace(EXACT, seeds=AGREE)).status == "candidate"
 
 
 def test_the_rivals_of_a_known_law_are_the_others():
-    findings = investigate(law(GRAVITY), moved(law(GRAVITY), DATA))
-    assert findings is not None and findings.contest.same is not None
-    assert findings.contest.same.name == "Newtonian gravity, softened r + c"
-    assert findings.contest.same.error[0] < 1e-9
-    others = {m.name: m.error[0] for m in findings.contest.others}
+    findings = run_validation(law(GRAVITY), moved(law(GRAVITY), DATA))
+    assert findings is not None and findings.model_comparison.matched_law is not None
+    assert findings.model_comparison.matched_law.name == "Newtonian gravity, softened r + c"
+    assert findings.model_comparison.matched_law.error[0] < 1e-9
+    others = {m.name: m.error[0] for m in findings.model_comparison.others}
     assert min(others.values()) > 0.05 and "Plummer-softened gravity" in others
 
 
 def test_a_law_that_fails_outside_its_range_is_not_better_than_known_ones():
-    def trial(law: tuple[float, float], known: tuple[float, float]) -> Contest:
-        return Contest(Measured("the law found", law, law), None, (Measured("a known law", known, known),), 40)
+    def trial(law: tuple[float, float], known: tuple[float, float]) -> ModelComparison:
+        return ModelComparison(
+            MeasuredLaw("the law found", law, law), None, (MeasuredLaw("a known law", known, known),), 40
+        )
 
-    assert check_better(trial((0.01, 0.1), (0.1, 0.2))).passed
-    assert not check_better(trial((0.01, 0.5), (0.1, 0.2))).passed
-    assert not check_better(trial((0.099, 0.1), (0.1, 0.2))).passed
-    assert check_better(Contest(Measured("the law found", (0.1, None), (0.1, None)), None, (), 0)).passed
+    assert check_better_than_known_laws(trial((0.01, 0.1), (0.1, 0.2))).passed
+    assert not check_better_than_known_laws(trial((0.01, 0.5), (0.1, 0.2))).passed
+    assert not check_better_than_known_laws(trial((0.099, 0.1), (0.1, 0.2))).passed
+    assert check_better_than_known_laws(
+        ModelComparison(MeasuredLaw("the law found", (0.1, None), (0.1, None)), None, (), 0)
+    ).passed
 
 
 def test_laws_that_follow_held_out_motion_equally_well_are_named():
     """To a hundredth of the error; nothing is said by a law that does not follow the motion at all."""
 
-    def trial(own: float, **others: float) -> Contest:
-        known = tuple(Measured(name, (error, None), (error, None)) for name, error in others.items())
-        return Contest(Measured("the law found", (own, None), (own, None)), None, known, 40)
+    def trial(own: float, **others: float) -> ModelComparison:
+        known = tuple(MeasuredLaw(name, (error, None), (error, None)) for name, error in others.items())
+        return ModelComparison(MeasuredLaw("the law found", (own, None), (own, None)), None, known, 40)
 
-    assert level(trial(0.25, nearer=0.249, alike=0.252, worse=0.26)) == ("nearer", "alike")
-    assert level(trial(0.25, worse=0.26)) == ()
-    assert level(trial(0.95, alike=0.95)) == ()
+    assert indistinguishable_laws(trial(0.25, nearer=0.249, alike=0.252, worse=0.26)) == ("nearer", "alike")
+    assert indistinguishable_laws(trial(0.25, worse=0.26)) == ()
+    assert indistinguishable_laws(trial(0.95, alike=0.95)) == ()
 
 
 @pytest.mark.parametrize(("spread", "status"), [(0.03, "inconclusive"), (0.9, "known")])
@@ -173,13 +196,13 @@ def test_two_laws_of_crawling_cells_are_told_apart_only_far_from_the_speed_that_
     found, away = law(term("1/v - 1", "self", "velocity"), masses=False), snapshots()
     rng = np.random.default_rng(0)
 
-    def motion(data: Snapshots) -> Snapshots:
+    def motion(data: Dataset) -> Dataset:
         v = data.velocities / np.linalg.norm(data.velocities, axis=-1, keepdims=True)
         crawling = moved(found, replace(data, velocities=v * (1 + spread * rng.uniform(-1, 1, v.shape[:2])[..., None])))
         noise = 0.2 * np.sqrt(np.mean(crawling.target**2)) * rng.normal(size=v.shape)
         return replace(crawling, target=crawling.target + noise)
 
-    findings = investigate(found, motion(away), test=motion(away))
+    findings = run_validation(found, motion(away), test=motion(away))
     verdict = decide(findings, JudgeContext((0.25, None), noise=0.25))
     assert verdict.status == status
     both = {"Schienbein-Gruler friction", "Rayleigh-Helmholtz friction"}
@@ -193,14 +216,18 @@ def test_a_law_that_contains_the_match_is_no_rival_of_it():
     """An exponential attraction of long range follows noisy motion under a constant one as well."""
     found, rng = law("-0.3"), np.random.default_rng(1)
 
-    def motion() -> Snapshots:
+    def motion() -> Dataset:
         exact = moved(found, DATA)
         return replace(exact, target=exact.target + 0.1 * rng.normal(size=exact.target.shape))
 
-    findings = investigate(found, motion(), test=motion())
-    assert findings is not None and findings.contest.same is not None
-    assert findings.contest.same.name == "linear confinement" in catalogue()["exponential attraction"].limits
-    assert not {"exponential attraction", "depletion attraction"} & {m.name for m in findings.contest.others}
+    findings = run_validation(found, motion(), test=motion())
+    assert findings is not None and findings.model_comparison.matched_law is not None
+    assert (
+        findings.model_comparison.matched_law.name
+        == "linear confinement"
+        in load_catalogue()["exponential attraction"].limits
+    )
+    assert not {"exponential attraction", "depletion attraction"} & {m.name for m in findings.model_comparison.others}
 
 
 def test_same_law():
@@ -214,13 +241,13 @@ def test_same_law():
 def test_engines_that_agree_and_engines_that_do_not():
     """The figure is the share that leads to the law; disagreement is told, and decides nothing."""
     found = law(GRAVITY)
-    (all_agree,) = check_engines(found, {"one": law(GRAVITY), "two": law(GRAVITY)}, DATA)
+    (all_agree,) = check_engine_agreement(found, {"one": law(GRAVITY), "two": law(GRAVITY)}, DATA)
     assert (all_agree.passed, all_agree.figure) == (True, 1.0)
-    (some,) = check_engines(found, {"one": found, "two": law("-m_i*m_j/r**1.98"), "three": None}, DATA)
+    (some,) = check_engine_agreement(found, {"one": found, "two": law("-m_i*m_j/r**1.98"), "three": None}, DATA)
     assert (some.passed, some.figure) == (False, pytest.approx(1 / 3))
     assert some.detail.startswith("one alone gives the same law; two alone gives m_i a_i = sum_j [")
     assert some.detail.endswith("three alone gives no law")
-    assert check_engines(found, {}, DATA) == ()
+    assert check_engine_agreement(found, {}, DATA) == ()
     assert decide(GRAVITY_FOUND, replace(EXACT, observed=(some,))).status == "known"
 
 

@@ -9,18 +9,19 @@ import pytest
 from gnn_discovery_simulations.gravity import Gravity
 from gnn_discovery_simulations.spring import Spring
 
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant, ForceLaw, Term, refit
-from gnn_discovery.law.evaluate import force
-from gnn_discovery.motion.filters import Filters
-from gnn_discovery.motion.weak import kernel, resolved
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.snapshots import Snapshots, assemble, split
+from gnn_discovery.data.dataset import Dataset, assemble_dataset, split_by_run
+from gnn_discovery.data.differentiation.savitzky_golay import SavitzkyGolayFilters
+from gnn_discovery.data.differentiation.weak_form import peano_kernel, resolvable_mask
+from gnn_discovery.estimation.refit import refit
+from gnn_discovery.laws.evaluate import force
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery.symbolic.expression import Expression
 
 HOOKE = ForceLaw((Term("pair", "radial", Expression.parse("-2*(r - 0.99)")),), divides_by_mass=True)
 
 
-def noisy(system, sigma: float, runs: int, frames: int = 100, seed: int = 0) -> Snapshots:
+def noisy(system, sigma: float, runs: int, frames: int = 100, seed: int = 0) -> Dataset:
     """Positions alone, with white noise of ``sigma`` times their spread."""
     given = system.simulate(SimulationConfig(runs=runs, frames=frames, seed=seed))
     spread = np.std(np.concatenate([run.positions.ravel() for run in given]))
@@ -34,11 +35,11 @@ def noisy(system, sigma: float, runs: int, frames: int = 100, seed: int = 0) -> 
         )
         for run in given
     ]
-    return assemble(blurred)
+    return assemble_dataset(blurred)
 
 
 @pytest.fixture(scope="module")
-def springs() -> Snapshots:
+def springs() -> Dataset:
     return noisy(Spring(), 1e-3, 60)
 
 
@@ -48,8 +49,8 @@ def test_a_filter_is_the_average_of_the_derivative_whatever_the_motion(derivativ
     """sin(2 t): the filter of degree 2 is off by up to a quarter as a derivative, and exact as an average."""
     step = 0.05
     t = step * np.arange(-half, half + 1)
-    weights = Filters(step * np.arange(2 * half + 1), derivative).weights(2, half)[0]
-    average = kernel(weights, step, derivative)
+    weights = SavitzkyGolayFilters(step * np.arange(2 * half + 1), derivative).weights(2, half)[0]
+    average = peano_kernel(weights, step, derivative)
     for phase in (0.0, 0.7, 1.4):
         slope = 2 * np.cos(2 * t + phase) if derivative == 1 else -4 * np.sin(2 * t + phase)
         assert weights @ np.sin(2 * t + phase) == pytest.approx(average @ slope, abs=1e-8)
@@ -59,12 +60,14 @@ def test_a_filter_is_the_average_of_the_derivative_whatever_the_motion(derivativ
 
 def test_residuals_of_the_true_law_are_the_noise_alone(springs):
     """Their size is that of the noise that the filter lets through."""
-    weak = springs.weak
-    rest = (weak.average(force(HOOKE, weak)) - weak.force)[weak.aimed] / weak.properties["m"][weak.aimed][:, None]
-    size = float(np.sum(np.linalg.norm(rest, axis=-1)) / np.sum(np.linalg.norm(weak.target, axis=-1)[weak.aimed]))
+    weak = springs.weak_form
+    rest = (weak.average(force(HOOKE, weak)) - weak.force)[weak.target_mask] / weak.properties["m"][weak.target_mask][
+        :, None
+    ]
+    size = float(np.sum(np.linalg.norm(rest, axis=-1)) / np.sum(np.linalg.norm(weak.target, axis=-1)[weak.target_mask]))
     assert size == pytest.approx(weak.noise, rel=0.1)
     assert weak.noise < 0.2 * springs.noise, "a wide window of low degree has little noise"
-    force_seen = weak.force[weak.aimed]
+    force_seen = weak.force[weak.target_mask]
     slope = np.sum(rest * force_seen) / np.sum(force_seen**2)
     assert abs(slope) < 1e-3, "they do not grow with the force"
 
@@ -75,7 +78,7 @@ def test_constants_of_noisy_springs_are_right_within_their_errors(springs):
         (Term("pair", "radial", Expression.parse("a*(r - b)"), {"a": Constant(-1.5), "b": Constant(0.8)}),),
         divides_by_mass=True,
     )
-    found = refit(law, springs.weak).law.terms[0].constants
+    found = refit(law, springs.weak_form).law.terms[0].constants
     for name, truth in {"a": -2.0, "b": 0.99}.items():
         assert found[name].value == pytest.approx(truth, abs=4 * found[name].std + 3e-4)
         assert found[name].std < 2e-3
@@ -88,7 +91,7 @@ def test_the_exponent_of_noisy_gravity():
     """Left free, with the softening: -2 to a hundredth from positions that are uncertain by 1e-4 of their spread."""
     start = {"a": Constant(-1.2), "b": Constant(0.02), "c": Constant(-1.8)}
     law = ForceLaw((Term("pair", "radial", Expression.parse("a*m_i*m_j*(r + b)**c"), start),), divides_by_mass=True)
-    found = refit(law, noisy(Gravity(), 1e-4, 100).weak).law.terms[0].constants
+    found = refit(law, noisy(Gravity(), 1e-4, 100).weak_form).law.terms[0].constants
     assert found["c"].value == pytest.approx(-2.0, abs=0.01)
     assert found["b"].value == pytest.approx(0.01, abs=0.003)
 
@@ -100,47 +103,47 @@ def test_close_pairs_are_left_out_with_all_instants_of_their_window():
     ends = np.array([0, 1]), np.array([1, 0])
     sure, yes = np.zeros((41, 2)), np.ones((41, 2), bool)
     both = np.concatenate([-apart, apart], axis=1)
-    good = resolved(both, yes, sure, *ends, 5)
+    good = resolvable_mask(both, yes, sure, *ends, 5)
     assert not good[15:26].any() and good[[5, 14, 26, 35]].all()
-    assert resolved(both, np.zeros((41, 2), bool), sure, *ends, 5).all(), "pairs that do not act do no harm"
-    assert not resolved(both, yes, sure + 1.0, *ends, 5)[10:31].any(), "nor can distances as uncertain as these"
+    assert resolvable_mask(both, np.zeros((41, 2), bool), sure, *ends, 5).all(), "pairs that do not act do no harm"
+    assert not resolvable_mask(both, yes, sure + 1.0, *ends, 5)[10:31].any(), "nor can distances as uncertain as these"
 
 
 def test_only_whole_windows_count(springs):
-    weak = springs.weak
+    weak = springs.weak_form
     half = len(weak.kernel) // 2
-    aimed = replace(weak, resolved=None).aimed
+    aimed = replace(weak, weak_form_valid=None).target_mask
     frames = np.concatenate([np.arange(n) for n in np.unique(weak.run, return_counts=True)[1]])
     assert np.array_equal(aimed[:, 0], (frames >= half) & (frames < 100 - half))
     holes = np.arange(len(weak.run)) % 7 > 0
-    assert not weak.select(holes).aimed.any()
+    assert not weak.select(holes).target_mask.any()
 
 
 def test_no_run_is_on_both_sides_of_the_split_in_weak_form_either(springs):
-    parts = split(springs)
-    weak = parts.averaged()
+    parts = split_by_run(springs)
+    weak = parts.weak_form()
     assert weak is not parts
     for one, other in zip((parts.train, parts.valid, parts.test), (weak.train, weak.valid, weak.test), strict=True):
         assert set(other.run) == set(one.run)
     assert not set(weak.train.run) & (set(weak.valid.run) | set(weak.test.run))
-    assert len(weak.whole().run) == len(springs.weak.run)
+    assert len(weak.whole().run) == len(springs.weak_form.run)
 
 
 def test_exact_motion_needs_no_weak_form():
     clean = [replace(run, accelerations=None) for run in Spring().simulate(SimulationConfig(runs=5, frames=30))]
-    assert assemble(clean).weak is None
+    assert assemble_dataset(clean).weak is None
     seen = Spring().simulate(SimulationConfig(runs=5, frames=30))
-    assert assemble(seen).weak is None and split(assemble(seen)).averaged().train.kernel is None
+    assert assemble_dataset(seen).weak is None and split_by_run(assemble_dataset(seen)).averaged().train.kernel is None
 
 
 def test_one_long_run_is_averaged_within_its_blocks():
     """What is held out of a single run is a block of frames; no window reaches over its edge."""
-    weak = noisy(Spring(), 1e-3, 1, frames=600).weak
+    weak = noisy(Spring(), 1e-3, 1, frames=600).weak_form
     half = len(weak.kernel) // 2
-    assert half >= 1 and weak.aimed.any()
+    assert half >= 1 and weak.target_mask.any()
     for block in np.unique(weak.run):
         inside = np.flatnonzero(weak.run == block)
-        assert not weak.aimed[inside[:half]].any() and not weak.aimed[inside[len(inside) - half :]].any()
+        assert not weak.target_mask[inside[:half]].any() and not weak.target_mask[inside[len(inside) - half :]].any()
 
 
 def test_motion_that_is_nowhere_resolved_keeps_its_derivatives():
@@ -157,4 +160,4 @@ def test_motion_that_is_nowhere_resolved_keeps_its_derivatives():
         )
         for run in given
     ]
-    assert assemble(sparse).weak is None
+    assert assemble_dataset(sparse).weak is None

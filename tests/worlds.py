@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from gnn_discovery.snapshots import Snapshots, Split
-from gnn_discovery.table import MessageTable
+from gnn_discovery.data.dataset import Dataset, Split
+from gnn_discovery.messages.table import MessageTable
 
 Formula = Callable[[np.ndarray, np.ndarray, Mapping[str, np.ndarray]], np.ndarray]
 """Force (..., D) from x_i - x_j, v_i - v_j (..., D) and the properties m_i, m_j, ... (...); for self x_i, v_i."""
@@ -49,7 +49,7 @@ def world(
     box: np.ndarray | None = None,
     mass: bool = True,
     runs: int = 20,
-) -> Snapshots:
+) -> Dataset:
     """Iid positions and velocities N(0, 1) and, if ``mass``, log-normal masses; the target is the sum of forces over m.
 
     With ``mass`` false the target is the sum of forces itself.
@@ -59,7 +59,7 @@ def world(
     v = rng.normal(size=x.shape)
     m = np.exp(rng.normal(size=(count, particles)))
     senders, receivers = edges or all_pairs(particles)
-    data = Snapshots(
+    data = Dataset(
         positions=x,
         velocities=v,
         target=np.zeros_like(x),
@@ -81,7 +81,7 @@ def world(
     return data
 
 
-def halves(data: Snapshots) -> Split:
+def halves(data: Dataset) -> Split:
     """The first four fifths of the runs to train on, the rest to choose by and to report on."""
     edge = np.unique(data.run)[[-4, -2]]
     early, late = data.run < edge[0], data.run >= edge[1]

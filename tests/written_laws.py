@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.evaluate import predict
-from gnn_discovery.law.record import Constant, ForceLaw, Term
-from gnn_discovery.physics.judge import JudgeContext
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.laws.evaluate import predict_with_law
+from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.validation.decision import JudgeContext
 
 RUNS, FRAMES, PARTICLES = 60, 8, 4
 EXACT = JudgeContext((1e-6, 1e-6), (1e-2, 2e-2))
@@ -19,7 +19,7 @@ SPRING = "-2*(r - 0.99)"
 STEP = "Piecewise((0, r < 1.99), (-2*(r - 0.99), True))"
 
 
-def snapshots(*properties: str, equal: bool = False, dim: int = 2, wide: float = 1.0, least: float = 0.0) -> Snapshots:
+def snapshots(*properties: str, equal: bool = False, dim: int = 2, wide: float = 1.0, least: float = 0.0) -> Dataset:
     """Random places and velocities, with the distributions of the paper; no pair nearer than ``least``."""
     rng = np.random.default_rng(7)
     count = RUNS * FRAMES
@@ -30,7 +30,7 @@ def snapshots(*properties: str, equal: bool = False, dim: int = 2, wide: float =
     x = wide * rng.normal(size=(count, PARTICLES, dim))
     values["circulation"] = rng.normal(size=(RUNS, PARTICLES))
     receivers, senders = np.nonzero(~np.eye(PARTICLES, dtype=bool))
-    data = Snapshots(
+    data = Dataset(
         positions=x,
         velocities=rng.normal(size=x.shape),
         target=np.zeros_like(x),
@@ -59,6 +59,6 @@ def law(*terms: Term | str, masses: bool = True) -> ForceLaw:
     return ForceLaw(tuple(term(t) if isinstance(t, str) else t for t in terms), 2, masses)
 
 
-def moved(found: ForceLaw, data: Snapshots) -> Snapshots:
+def moved(found: ForceLaw, data: Dataset) -> Dataset:
     """``data`` that move as the law says."""
-    return replace(data, target=predict(found, data))
+    return replace(data, target=predict_with_law(found, data))

@@ -11,18 +11,18 @@ import typer
 
 from gnn_discovery.cli import new
 from gnn_discovery.cli import options as opt
-from gnn_discovery.cli.group import INTERRUPTED, ErrorsInWords
-from gnn_discovery.cli.replicate import replicate
+from gnn_discovery.cli.error_reporting import EXIT_INTERRUPTED, ErrorReportingGroup
+from gnn_discovery.cli.replicate_command import replicate
 
 app = typer.Typer(
-    cls=ErrorsInWords,
+    cls=ErrorReportingGroup,
     help="From particle motion to the force law, with error bars, and a verdict.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(new.app, name="new")
+app.add_typer(new.new_app, name="new")
 
 LawFile = Annotated[
     Path,
@@ -40,18 +40,18 @@ def main() -> None:
     try:
         app(prog_name="gnn-discovery")
     except SystemExit as end:
-        if end.code == INTERRUPTED:
+        if end.code == EXIT_INTERRUPTED:
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(INTERRUPTED)
+            os._exit(EXIT_INTERRUPTED)
         raise
 
 
-def say(value: Any, as_json: bool, text: str) -> None:
+def print_result(value: Any, as_json: bool, text: str) -> None:
     """Print a result on standard output, as JSON or as text."""
-    from gnn_discovery.runs.files import dumps
+    from gnn_discovery.runs.files import to_json_text
 
-    typer.echo(dumps(value) if as_json else text)
+    typer.echo(to_json_text(value) if as_json else text)
 
 
 @app.command()
@@ -78,7 +78,7 @@ def discover(
     errors: opt.Errors = "jackknife",
 ) -> None:
     """Find the law of motion in SOURCE, and say what it is."""
-    from gnn_discovery.cli import work
+    from gnn_discovery.cli import run_commands
 
     config = opt.make_config(
         seed=seed,
@@ -97,11 +97,11 @@ def discover(
         errors=errors,
     )
     if dry_run:
-        plan = work.plan(source, config, out)
-        say(plan, json, work.lines(plan))
+        plan = run_commands.discovery_plan(source, config, out)
+        print_result(plan, json, run_commands.format_lines(plan))
         return
-    with work.begin(ctx, source, config, out) as run:
-        work.discover(run, json=json, quiet=quiet)
+    with run_commands.create_run(ctx, source, config, out) as run:
+        run_commands.run_discovery(run, json=json, quiet=quiet)
 
 
 @app.command()
@@ -126,13 +126,13 @@ def relate(
     """Find a formula for a property of nodes in what is around them.
 
     For haloes and other things that do not move: no accelerations, but any number a node has."""
-    from gnn_discovery.cli import static
+    from gnn_discovery.cli import relate_command
 
-    config = static.make_config(
+    config = relate_command.make_relate_config(
         seed=seed, target=target, radius=radius, properties=tuple(given or ()), box=box, engine=engine
     )
-    with static.begin(ctx, source, config, out) as run:
-        static.relate(run, json=json, quiet=quiet)
+    with relate_command.create_relate_run(ctx, source, config, out) as run:
+        relate_command.run_relate(run, json=json, quiet=quiet)
 
 
 @app.command()
@@ -146,9 +146,9 @@ def simulate(
     dim: opt.Dim = None,
 ) -> None:
     """Write the motion of a simulator to a trajectory file."""
-    from gnn_discovery.cli import work
+    from gnn_discovery.cli import run_commands
 
-    work.simulate(source, out, seed=seed, runs=runs, frames=frames, particles=particles, dim=dim)
+    run_commands.write_simulation(source, out, seed=seed, runs=runs, frames=frames, particles=particles, dim=dim)
 
 
 @app.command()
@@ -158,10 +158,10 @@ def inspect(
     """Say what motion SOURCE holds, and how noisy it is.
 
     A simulator is also held against its contract."""
-    from gnn_discovery.cli import inspection, work
+    from gnn_discovery.cli import inspection, run_commands
 
-    found, picture = inspection.inspect(source, opt.make_config(seed=seed, order=order, units=units))
-    say(found, json, f"{work.lines(found)}\n\n{picture}")
+    found, picture = inspection.inspect_motion(source, opt.make_config(seed=seed, order=order, units=units))
+    print_result(found, json, f"{run_commands.format_lines(found)}\n\n{picture}")
 
 
 @app.command()
@@ -186,7 +186,7 @@ def train(
     """Train the graph network on SOURCE, and stop there.
 
     `distill` or `resume` go on with the run directory."""
-    from gnn_discovery.cli import work
+    from gnn_discovery.cli import run_commands
 
     config = opt.make_config(
         seed=seed,
@@ -201,10 +201,10 @@ def train(
         strategy=strategy,
         steps=steps,
     )
-    with work.begin(ctx, source, config, out) as run:
-        found = work.train(run, quiet=quiet)
+    with run_commands.create_run(ctx, source, config, out) as run:
+        found = run_commands.run_training(run, quiet=quiet)
     if json or not quiet:
-        say(found, json, work.lines(found))
+        print_result(found, json, run_commands.format_lines(found))
 
 
 @app.command()
@@ -212,12 +212,12 @@ def distill(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt
     """Find the law in the messages of a trained RUN.
 
     It is refitted on the motion and written to law.json; `check` judges it."""
-    from gnn_discovery.cli import work
+    from gnn_discovery.cli import run_commands
 
-    with work.go_on(ctx, run) as opened:
-        found = work.distill(opened, quiet=quiet)
+    with run_commands.open_run(ctx, run) as opened:
+        found = run_commands.run_distillation(opened, quiet=quiet)
     if json or not quiet:
-        say(found, json, found["text"])
+        print_result(found, json, found["text"])
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # a formula may begin with a minus
@@ -243,10 +243,10 @@ def check(
 
     Without SOURCE a formula is compared with the known laws by its form alone, over the distances given. Terms of a sum
     stand with ; between them, each after its kind and direction; pair radial goes without saying."""
-    from gnn_discovery.cli import judging, work
+    from gnn_discovery.cli import check_command, run_commands
 
-    found = judging.check(law, source, seed=seed, order=order, distances=distances)  # type: ignore[arg-type]  # 1 or 2
-    say(found, json, work.lines(found))
+    found = check_command.check_law(law, source, seed=seed, order=order, distances=distances)  # type: ignore[arg-type]  # 1 or 2
+    print_result(found, json, run_commands.format_lines(found))
 
 
 @app.command()
@@ -275,10 +275,10 @@ def explain(
     """Say what a network has learnt, and where it departs from that law.
 
     A run that was explained already is shown again."""
-    from gnn_discovery.cli import explaining
+    from gnn_discovery.cli import explain_command
 
     config = opt.make_config(seed=seed, order=order, units=units, engine=engine)
-    explaining.explain(network, data, config, out, json=json, quiet=quiet)
+    explain_command.run_explanation(network, data, config, out, json=json, quiet=quiet)
 
 
 @app.command()
@@ -291,9 +291,9 @@ def export(
     """Write a law for other programs, or as their source.
 
     A format that cannot express the law says why."""
-    from gnn_discovery.cli import work
+    from gnn_discovery.cli import run_commands
 
-    text = work.export(law, format, distances, out)
+    text = run_commands.export_law(law, format, distances, out)
     if out is None:
         typer.echo(text, nl=False)
 
@@ -301,10 +301,10 @@ def export(
 @app.command()
 def report(run: opt.Run, json: opt.Json = False) -> None:
     """Show the result of a finished RUN again."""
-    from gnn_discovery.cli import work
+    from gnn_discovery.cli import run_commands
 
-    found = work.result(run)
-    say(found, json, work.result_lines(found, run))
+    found = run_commands.read_result(run)
+    print_result(found, json, run_commands.format_result(found, run))
 
 
 @app.command()
@@ -312,18 +312,18 @@ def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.
     """Go on with a RUN that was stopped.
 
     A finished one is shown and left as it is."""
-    from gnn_discovery.cli import static, work
+    from gnn_discovery.cli import relate_command, run_commands
 
-    with work.go_on(ctx, run) as opened:
-        if not work.finished(opened):
-            if static.asked(opened):
-                static.relate(opened, json=json, quiet=quiet)
+    with run_commands.open_run(ctx, run) as opened:
+        if not run_commands.is_finished(opened):
+            if relate_command.is_relate_run(opened):
+                relate_command.run_relate(opened, json=json, quiet=quiet)
                 return
-            work.discover(opened, json=json, quiet=quiet)
+            run_commands.run_discovery(opened, json=json, quiet=quiet)
             return
-    found = work.result(run)
+    found = run_commands.read_result(run)
     if json or not quiet:
-        say(found, json, work.result_lines(found, run))
+        print_result(found, json, run_commands.format_result(found, run))
 
 
 app.command()(replicate)
@@ -341,8 +341,8 @@ def list_(
     Plug-ins included; a broken one stands with its error."""
     from gnn_discovery.cli import inventory
 
-    found = inventory.everything(section)
-    say(found, json, inventory.text(found))
+    found = inventory.collect_inventory(section)
+    print_result(found, json, inventory.format_inventory(found))
 
 
 @app.command()
@@ -357,5 +357,5 @@ def doctor(
 
     if install_julia:
         inventory.install_julia()
-    found = inventory.health()
-    say(found, json, inventory.health_text(found))
+    found = inventory.collect_diagnostics()
+    print_result(found, json, inventory.format_diagnostics(found))

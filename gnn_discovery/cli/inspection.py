@@ -9,18 +9,24 @@ from typing import Any
 import numpy as np
 
 from gnn_discovery import pipeline
-from gnn_discovery.cli.picture import picture
+from gnn_discovery.cli.trajectory_plot import plot_trajectory
+from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.simulator import FunctionSimulator, SimulationConfig, Simulator, check_simulator, symmetries
-from gnn_discovery.snapshots import Snapshots
+from gnn_discovery.simulators import (
+    FunctionSimulator,
+    SimulationConfig,
+    Simulator,
+    check_simulator,
+    simulator_symmetries,
+)
 
-AXES = "xyz"
+PLOTTED_AXES = "xyz"
 
 
-def inspect(source: str, config: DiscoverConfig) -> tuple[dict[str, Any], str]:
+def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any], str]:
     """What is in the motion, and the tracks of its first run."""
-    motion = pipeline.load(source, config.simulation)
-    data = pipeline.observe(motion, config)
+    motion = pipeline.load_motion(source, config.simulation)
+    data = pipeline.prepare_dataset(motion, config)
     runs, seen = motion.trajectories, data.whole()
     steps = np.concatenate([np.diff(run.times) for run in runs])
     r = np.linalg.norm(seen.separation(), axis=-1)[seen.pair_present()]
@@ -28,33 +34,33 @@ def inspect(source: str, config: DiscoverConfig) -> tuple[dict[str, Any], str]:
         "source": motion.label,
         "format": motion.format or "a simulator",
         "runs": len(runs),
-        "frames": span([len(run.times) for run in runs]),
-        "particles": span([run.positions.shape[1] for run in runs]),
+        "frames": format_span([len(run.times) for run in runs]),
+        "particles": format_span([run.positions.shape[1] for run in runs]),
         "dimensions": runs[0].positions.shape[2],
-        "times": span(np.concatenate([run.times[[0, -1]] for run in runs])),
-        "time_step": span(steps),
-        "units": _units(seen.units or {}),
+        "times": format_span(np.concatenate([run.times[[0, -1]] for run in runs])),
+        "time_step": format_span(steps),
+        "units": _format_units(seen.units or {}),
         "positions": {
-            AXES[k]: span(np.concatenate([run.positions[..., k].ravel() for run in runs]))
+            PLOTTED_AXES[k]: format_span(np.concatenate([run.positions[..., k].ravel() for run in runs]))
             for k in range(runs[0].positions.shape[2])
         },
-        "separations": span(r),
-        "speeds": span(np.linalg.norm(seen.velocities, axis=-1)[seen.present]),
+        "separations": format_span(r),
+        "speeds": format_span(np.linalg.norm(seen.velocities, axis=-1)[seen.present]),
         "velocities": "given" if runs[0].velocities is not None else "from the positions",
         "accelerations": "given" if runs[0].accelerations is not None else "from the positions",
         "properties": sorted(seen.properties),
         "names": list(runs[0].names or ()),
         "periodic": runs[0].box is not None,
-        "pairs": _pairs(seen, runs[0].edges is not None),
+        "pairs": _format_pairs(seen, runs[0].edges is not None),
         "noise": data.train.noise,
         "snapshots": {name: 0 if part is None else len(part.run) for name, part in vars(data).items()},
         "notes": list(motion.notes),
-        **({} if motion.simulator is None else _door(motion.simulator, config.simulation)),
+        **({} if motion.simulator is None else _simulator_contract(motion.simulator, config.simulation)),
     }
-    return found, picture(runs[0])
+    return found, plot_trajectory(runs[0])
 
 
-def span(values: Sequence[float] | np.ndarray) -> Any:
+def format_span(values: Sequence[float] | np.ndarray) -> Any:
     """One number where all are alike, else "least to most"; nothing of nothing."""
     if not len(values):
         return None
@@ -62,14 +68,14 @@ def span(values: Sequence[float] | np.ndarray) -> Any:
     return least if np.isclose(least, most, rtol=1e-9, atol=0) else f"{least:.6g} to {most:.6g}"
 
 
-def _door(simulator: Simulator, config: SimulationConfig) -> dict[str, Any]:
+def _simulator_contract(simulator: Simulator, config: SimulationConfig) -> dict[str, Any]:
     """How a simulator keeps its contract, tried on a few short runs, and what a bare function is the same under."""
     tried = replace(config, runs=None if getattr(simulator, "recorded", False) else 2, frames=12)
     found: dict[str, Any] = {"contract": list(check_simulator(simulator, tried)) or "kept"}
-    return found | ({"law": symmetries(simulator, tried)} if isinstance(simulator, FunctionSimulator) else {})
+    return found | ({"law": simulator_symmetries(simulator, tried)} if isinstance(simulator, FunctionSimulator) else {})
 
 
-def _units(units: Mapping[str, str]) -> Any:
+def _format_units(units: Mapping[str, str]) -> Any:
     missing = [what for what in ("length", "time") if what not in units]
     if not missing:
         return dict(units)
@@ -78,6 +84,6 @@ def _units(units: Mapping[str, str]) -> Any:
     return f"{stated}{' and '.join(missing) + ' ' if stated else ''}not stated (give --units {ask})"
 
 
-def _pairs(data: Snapshots, given: bool) -> str:
+def _format_pairs(data: Dataset, given: bool) -> str:
     which = f"{len(data.senders)} given" if given else "all"
     return which if data.cutoff is None else f"{which}, closer than {data.cutoff:g}"

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gnn_discovery.errors import EngineUnavailable, GnnDiscoveryError, UsageError
-from gnn_discovery.records import BUILT_IN
-from gnn_discovery.runs import machine, versions
+from gnn_discovery.registry.plugin_records import BUILT_IN
+from gnn_discovery.runs import describe_machine, package_versions
 
 
-def everything(section: str | None = None) -> dict[str, dict[str, Any]]:
+def collect_inventory(section: str | None = None) -> dict[str, dict[str, Any]]:
     """Name and description of all that is registered, or of one section; a broken plug-in stands with its error.
 
     A known law is described by its whole record.
@@ -22,13 +22,13 @@ def everything(section: str | None = None) -> dict[str, dict[str, Any]]:
         UsageError: an unknown section.
     """
     sections = {
-        "systems": systems,
-        "graphs": graphs,
-        "formats": formats,
-        "engines": engines,
-        "known_laws": known_laws,
-        "properties": properties,
-        "exports": exports,
+        "systems": list_systems,
+        "graphs": list_graphs,
+        "formats": list_formats,
+        "engines": list_engines,
+        "known_laws": list_known_laws,
+        "properties": list_properties,
+        "exports": list_exports,
     }
     chosen = sections if section is None else [section.replace("-", "_")]
     if unknown := set(chosen) - set(sections):
@@ -37,19 +37,19 @@ def everything(section: str | None = None) -> dict[str, dict[str, Any]]:
     return {name: sections[name]() for name in chosen}
 
 
-def systems() -> dict[str, str]:
+def list_systems() -> dict[str, str]:
     """What each registered simulator moves."""
-    from gnn_discovery.simulator import plugins
+    from gnn_discovery.simulators import simulator_plugins
 
-    return {p.name: _or_error(p.summary, p.error) for p in plugins()}
+    return {p.name: _or_error(p.summary, p.error) for p in simulator_plugins()}
 
 
-def graphs() -> dict[str, str]:
+def list_graphs() -> dict[str, str]:
     """What each registered static graph is."""
-    from gnn_discovery.nodes import generators
+    from gnn_discovery.static_graphs import graph_generators
 
     found = {}
-    for name, point in generators().items():
+    for name, point in graph_generators().items():
         try:
             found[name] = _first_line(point.load()())
         except Exception as error:  # a plug-in may fail in any way
@@ -57,40 +57,40 @@ def graphs() -> dict[str, str]:
     return found
 
 
-def formats() -> dict[str, str]:
+def list_formats() -> dict[str, str]:
     """What each reader reads."""
-    from gnn_discovery import readers
+    from gnn_discovery.data import readers
 
-    return {p.name: _or_error(_first_line(p.reader), p.error) for p in readers.plugins()}
+    return {p.name: _or_error(_first_line(p.reader), p.error) for p in readers.reader_plugins()}
 
 
-def known_laws() -> dict[str, Any]:
+def list_known_laws() -> dict[str, Any]:
     """The record of each known law, and where it comes from."""
-    from gnn_discovery.physics.catalogue import catalogue
+    from gnn_discovery.catalogue.known_law import load_catalogue
 
-    known = catalogue()
+    known = load_catalogue()
     bare = {law.name: {**law.record(), "origin": known.origins[law.name]} for law in known.laws if not law.softened}
     return {**bare, **{name: _or_error("", error) for name, error in known.broken}}
 
 
-def properties() -> dict[str, str]:
+def list_properties() -> dict[str, str]:
     """What each known property of particles means, and where that comes from if it is not built in."""
-    from gnn_discovery.properties import known_properties
+    from gnn_discovery.registry.properties import known_properties
 
     known = known_properties()
-    return _shelf({name: str(entry) for name, entry in known.entries.items()}, known.origins, known.broken)
+    return _plugin_entries({name: str(entry) for name, entry in known.entries.items()}, known.origins, known.broken)
 
 
-def exports() -> dict[str, str]:
+def list_exports() -> dict[str, str]:
     """What each format of export is."""
-    from gnn_discovery.export import summaries
+    from gnn_discovery.export import export_format_summaries
 
-    return summaries()
+    return export_format_summaries()
 
 
-def engines() -> dict[str, str]:
+def list_engines() -> dict[str, str]:
     """Whether each engine can run here, in words."""
-    from gnn_discovery.symbolic import engine_entries, get_engine
+    from gnn_discovery.symbolic.search import engine_entries, get_engine
 
     found = {}
     for name in engine_entries():
@@ -104,7 +104,7 @@ def engines() -> dict[str, str]:
     return found
 
 
-def text(found: Mapping[str, Mapping[str, Any]]) -> str:
+def format_inventory(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The inventory as a few paragraphs; where it is one section, its records in full."""
     paragraphs = []
     for title, entries in found.items():
@@ -127,15 +127,20 @@ def _law_lines(law: Mapping[str, Any]) -> list[str]:
     return [law["expression"] + origin, what, *constants, *where, law["reference"]]
 
 
-def health() -> dict[str, Any]:
+def collect_diagnostics() -> dict[str, Any]:
     """Versions, machine, devices that jax sees, engines."""
     import jax
 
     devices = [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()]
-    return {"machine": machine(), "devices": devices, "engines": engines(), "versions": versions()}
+    return {
+        "machine": describe_machine(),
+        "devices": devices,
+        "engines": list_engines(),
+        "versions": package_versions(),
+    }
 
 
-def health_text(found: Mapping[str, Any]) -> str:
+def format_diagnostics(found: Mapping[str, Any]) -> str:
     """The state of things, one a line."""
     rows = [f"machine   {found['machine']}", f"devices   {', '.join(found['devices'])}"]
     rows += [f"engine    {name}: {state}" for name, state in found["engines"].items()]
@@ -159,7 +164,9 @@ def install_julia() -> None:
         )
 
 
-def _shelf(entries: Mapping[str, str], origins: Mapping[str, str], broken: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _plugin_entries(
+    entries: Mapping[str, str], origins: Mapping[str, str], broken: Iterable[tuple[str, str]]
+) -> dict[str, str]:
     """Records that plug in, with their origin where it is not the package."""
     foreign = {name: f"{what}  [{origins[name]}]" for name, what in entries.items() if origins[name] != BUILT_IN}
     return {**entries, **foreign, **{name: _or_error("", error) for name, error in broken}}

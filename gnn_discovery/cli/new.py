@@ -15,10 +15,12 @@ import typer
 
 from gnn_discovery.errors import StorageError, UsageError
 
-app = typer.Typer(help="Write a file to begin with: a simulator, a law.", no_args_is_help=True, rich_markup_mode=None)
+new_app = typer.Typer(
+    help="Write a file to begin with: a simulator, a law.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
-@app.command()
+@new_app.command()
 def simulator(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the module: letters, digits and _.")],
 ) -> None:
@@ -33,8 +35,8 @@ def simulator(
         raise UsageError(
             f"there is a module {name!r} already, which the new one would hide", remedy="Take another name"
         )
-    _write(code, "simulator", name)
-    _write(test, "test_simulator", name)
+    _write_template(code, "simulator", name)
+    _write_template(test, "test_simulator", name)
     typer.echo(
         f"{code} and {test} are written. Go on with\n"
         f"  pytest {test}\n"
@@ -45,23 +47,23 @@ def simulator(
     )
 
 
-@app.command()
+@new_app.command()
 def law(name: Annotated[str, typer.Argument(metavar="NAME", help="As reports should call it.")]) -> None:
     """Write the record of a known law in your folder."""
-    from gnn_discovery.physics.catalogue import catalogue
-    from gnn_discovery.records import user_folder
+    from gnn_discovery.catalogue.known_law import load_catalogue
+    from gnn_discovery.registry.plugin_records import user_folder
 
     stem = re.sub(r"\W+", "_", name).strip("_")
     if not stem:
         raise UsageError(f"{name!r} is no name", remedy="Give a few words, as in 'inverse cube attraction'")
-    if name in catalogue().origins:
+    if name in load_catalogue().origins:
         raise UsageError(
-            f"there is a law {name!r} already", where=catalogue().origins[name], remedy="Give it another name"
+            f"there is a law {name!r} already", where=load_catalogue().origins[name], remedy="Give it another name"
         )
     path = user_folder() / "known_laws" / f"{stem}.yaml"
     _require_new(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, "law", json.dumps(name))
+    _write_template(path, "law", json.dumps(name))
     typer.echo(f"{path} is written. Put your law into it; then\n  gnn-discovery list known-laws")
 
 
@@ -71,7 +73,7 @@ def _require_new(*paths: Path) -> None:
             raise StorageError("exists already", where=str(path), remedy="Give another name; nothing is overwritten")
 
 
-def _write(path: Path, template: str, name: str) -> None:
+def _write_template(path: Path, template: str, name: str) -> None:
     text = (files("gnn_discovery.cli") / "templates" / f"{template}.txt").read_text(encoding="utf-8")
     with path.open("x", encoding="utf-8") as file:
         file.write(Template(text).substitute(name=name))

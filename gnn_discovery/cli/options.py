@@ -116,17 +116,17 @@ def make_config(
     Raises:
         UsageError: an unknown node function or strategy, or units that are none.
     """
-    from gnn_discovery.model import NODES
-    from gnn_discovery.model import Strategy as Strategies
+    from gnn_discovery.gnn.networks import NODE_FUNCTIONS
+    from gnn_discovery.gnn.networks import MessageStrategy as Strategies
     from gnn_discovery.pipeline import DiscoverConfig
-    from gnn_discovery.simulator import SimulationConfig
+    from gnn_discovery.simulators import SimulationConfig
 
     config = DiscoverConfig(seed=seed, engines=tuple(dict.fromkeys(engine or ("operon",))), errors=errors)
     network: dict[str, Any] = {}
     if strategy is not None:
         network = {"node": "mlp", "strategy": _one_of("--strategy", strategy, get_args(Strategies))}
     if node is not None:
-        network["node"] = _one_of("--node", node, NODES)
+        network["node"] = _one_of("--node", node, NODE_FUNCTIONS)
     return replace(
         config,
         cutoff=cutoff,

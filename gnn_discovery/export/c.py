@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gnn_discovery.export.arrays import NAMES
-from gnn_discovery.export.base import Distances, heading, properties
-from gnn_discovery.export.groups import AXES, Group, groups, scalar, vector
-from gnn_discovery.export.printing import c_source
-from gnn_discovery.law.record import ForceLaw, Term
+from gnn_discovery.export.array_function import ARRAY_FUNCTION_NAMES
+from gnn_discovery.export.base import DistanceRange, file_header, required_properties
+from gnn_discovery.export.number_printers import c_source
+from gnn_discovery.export.term_groups import COORDINATE_AXES, TermGroup, numeric_expression, term_groups, vector_name
+from gnn_discovery.laws.law import ForceLaw, Term
 
 _ARRAYS = (
     "Arrays of particles are row by row, (n, dim); of properties (n). All pairs interact, in open space. "
@@ -17,21 +17,21 @@ _STEPS = {
     "unit": "const double unit[3] = {separation[0] / r, separation[1] / r, separation[2] / r};",
     "v": "const double v = sqrt(dot(motion, motion));",
     "v_r": "const double v_r = dot(unit, motion);",
-} | {axis: f"const double {axis} = positions[i * dim + {k}];" for k, axis in enumerate(AXES)}
+} | {axis: f"const double {axis} = positions[i * dim + {k}];" for k, axis in enumerate(COORDINATE_AXES)}
 _DOT = """static double dot(const double *a, const double *b)
 {
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }"""
 
 
-def write(law: ForceLaw, distances: Distances) -> str:
+def write(law: ForceLaw, distances: DistanceRange) -> str:
     """The file; see `base.Format`."""
-    needed = sorted({*properties(law.terms), *(["m"] if law.divides_by_mass else [])})
+    needed = sorted({*required_properties(law.terms), *(["m"] if law.divides_by_mass else [])})
     arguments = ["int n", "int dim", "const double *positions", "const double *velocities"]
     arguments += [*(f"const double *p_{name}" for name in needed), "double *result"]
     body = ["for (int k = 0; k < n * dim; k++)", "    result[k] = 0.0;"]
-    for group in groups(law):
-        body += _loop(group)
+    for group in term_groups(law):
+        body += _loop_lines(group)
     if law.divides_by_mass:
         body += ["for (int k = 0; k < n * dim; k++)", "    result[k] /= p_m[k / dim];"]
     inferred = [
@@ -40,18 +40,18 @@ def write(law: ForceLaw, distances: Distances) -> str:
     ]
     return "\n".join(
         [
-            f"/*\n{heading(law, _ARRAYS, prefix=' * ')}\n */\n",
+            f"/*\n{file_header(law, _ARRAYS, prefix=' * ')}\n */\n",
             "#include <math.h>\n",
             *inferred,
             *([f"{_DOT}\n"] if any("dot(" in line for line in body) else []),
-            f"void {NAMES[law.order]}({', '.join(arguments)})\n{{",
+            f"void {ARRAY_FUNCTION_NAMES[law.order]}({', '.join(arguments)})\n{{",
             *(f"    {line}" for line in body),
             "}\n",
         ]
     )
 
 
-def _loop(group: Group) -> list[str]:
+def _loop_lines(group: TermGroup) -> list[str]:
     """What is done for each pair, or for each particle."""
     steps, between, centre = group.steps, "", ""
     if group.pair:
@@ -60,13 +60,13 @@ def _loop(group: Group) -> list[str]:
         centre = " - centre[k]"
     inside = []
     if "separation" in steps:
-        inside += _filled("separation", "positions", between.format("positions") + centre)
+        inside += _vector_lines("separation", "positions", between.format("positions") + centre)
     if "motion" in steps:
-        inside += _filled("motion", "velocities", between.format("velocities"))
+        inside += _vector_lines("motion", "velocities", between.format("velocities"))
     inside += [_STEPS[name] for name in steps if name in _STEPS]
     inside += [f"const double {name} = p_{name[:-2]}[{name[-1]}];" for name in group.own]
     for term in group.terms:
-        inside += _force(term)
+        inside += _force_lines(term)
     lines = ["for (int i = 0; i < n; i++) {"]
     if centre:
         lines = [f"const double centre[] = {{{', '.join(map(repr, group.centre or ()))}}};", *lines]
@@ -76,7 +76,7 @@ def _loop(group: Group) -> list[str]:
     return ["{", *(f"    {line}" for line in [*lines, *(f"    {line}" for line in inside), "}"]), "}"]
 
 
-def _filled(name: str, array: str, less: str) -> list[str]:
+def _vector_lines(name: str, array: str, less: str) -> list[str]:
     return [
         f"double {name}[3] = {{0}};",
         "for (int k = 0; k < dim; k++)",
@@ -84,10 +84,10 @@ def _filled(name: str, array: str, less: str) -> list[str]:
     ]
 
 
-def _force(term: Term) -> list[str]:
-    size, arrow = c_source(scalar(term)), vector(term)
-    if term.direction in AXES:
-        return [f"result[i * dim + {AXES.index(term.direction)}] += {size};"]
+def _force_lines(term: Term) -> list[str]:
+    size, arrow = c_source(numeric_expression(term)), vector_name(term)
+    if term.direction in COORDINATE_AXES:
+        return [f"result[i * dim + {COORDINATE_AXES.index(term.direction)}] += {size};"]
     if term.direction == "transverse":
         return [
             "{",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from gnn_discovery.export.base import Distances, heading
-from gnn_discovery.export.potential import potential
-from gnn_discovery.export.printing import jax_source
-from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.export.base import DistanceRange, file_header
+from gnn_discovery.export.number_printers import jax_source
+from gnn_discovery.export.pair_potential import pair_potential
+from gnn_discovery.laws.law import ForceLaw
 
 _ENDS = (("i", "first"), ("j", "second"))
 
 
-def write(law: ForceLaw, distances: Distances) -> str:
+def write(law: ForceLaw, distances: DistanceRange) -> str:
     """The file; see `base.Format`."""
-    found = potential(law, "jax-md", distances)
+    found = pair_potential(law, "jax-md", distances)
     names = found.central.properties
     ends = [f"{name}_{end}" for name in names for end in "ij"]
     pairs = [f"{name}_{end}=({which}, {name})" for name in names for end, which in _ENDS]
@@ -20,7 +20,7 @@ def write(law: ForceLaw, distances: Distances) -> str:
     text = jax_source(found.energy).replace("xp.", "jnp.")
     return "\n".join(
         [
-            f'"""{heading(law, found.central.masses)}\n"""\n',
+            f'"""{file_header(law, found.central.masses)}\n"""\n',
             "import jax.numpy as jnp",
             "from jax_md import smap, space\n",
             *inferred,

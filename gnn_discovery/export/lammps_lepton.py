@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gnn_discovery.export.base import Distances, heading
-from gnn_discovery.export.lepton import lepton_source
-from gnn_discovery.export.potential import potential
-from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.export.base import DistanceRange, file_header
+from gnn_discovery.export.lepton_printer import lepton_source
+from gnn_discovery.export.pair_potential import pair_potential
+from gnn_discovery.laws.law import ForceLaw
 
 _TYPES = (
     "Other properties than the charge belong to the types of particles. For each pair of types I <= J: set the "
@@ -13,9 +13,9 @@ _TYPES = (
 )
 
 
-def write(law: ForceLaw, distances: Distances) -> str:
+def write(law: ForceLaw, distances: DistanceRange) -> str:
     """The commands; the cut-off is the largest of ``distances``. See `base.Format`."""
-    found = potential(law, "lammps-lepton", distances)
+    found = pair_potential(law, "lammps-lepton", distances)
     names, others = {"q_i": "qi", "q_j": "qj"}, [name for name in found.central.properties if name != "q"]
     names |= {f"{name}_{end}": f"(${{{name}_{end}}})" for name in others for end in "ij"}
     style = "lepton/coul" if "q" in found.central.properties else "lepton"
@@ -26,7 +26,7 @@ def write(law: ForceLaw, distances: Distances) -> str:
     text = lepton_source(found.energy, names).replace(" ", "")  # no quotes: LAMMPS puts no variables into these
     return "\n".join(
         [
-            heading(law, *more, prefix="# "),
+            file_header(law, *more, prefix="# "),
             *(f"# variable {name}_{end} equal ..." for name in others for end in "ij"),
             f"pair_style {style} {distances[1]!r}",
             f"pair_coeff {'I J' if others else '* *'} {text}\n",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gnn_discovery.export.base import Distances
-from gnn_discovery.law.latex import latex
-from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.export.base import DistanceRange
+from gnn_discovery.laws.latex import law_latex
+from gnn_discovery.laws.law import ForceLaw
 
 
-def write(law: ForceLaw, distances: Distances) -> str:
+def write(law: ForceLaw, distances: DistanceRange) -> str:
     """One line; see `base.Format`."""
-    return f"{latex(law)}\n"
+    return f"{law_latex(law)}\n"

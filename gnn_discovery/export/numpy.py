@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from gnn_discovery.export.arrays import source
-from gnn_discovery.export.base import Distances
-from gnn_discovery.export.printing import numpy_source
-from gnn_discovery.law.record import ForceLaw
+from gnn_discovery.export.array_function import array_function_source
+from gnn_discovery.export.base import DistanceRange
+from gnn_discovery.export.number_printers import numpy_source
+from gnn_discovery.laws.law import ForceLaw
 
 
-def write(law: ForceLaw, distances: Distances) -> str:
+def write(law: ForceLaw, distances: DistanceRange) -> str:
     """The file; see `base.Format`."""
-    return source(law, "import numpy as np", "np", numpy_source, decorator='@np.errstate(all="ignore")\n')
+    return array_function_source(
+        law, "import numpy as np", "np", numpy_source, decorator='@np.errstate(all="ignore")\n'
+    )

@@ -8,17 +8,17 @@ from typing import Any
 
 from sympy.printing.str import StrPrinter
 
-from gnn_discovery.export.base import Distances, heading, refusal
-from gnn_discovery.export.printing import Exact
-from gnn_discovery.expression import Expression
-from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.law.text import from_dict, to_dict
+from gnn_discovery.export.base import DistanceRange, file_header, unsupported_law_error
+from gnn_discovery.export.number_printers import ExactNumberPrinter
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.text import from_dict, to_dict
+from gnn_discovery.symbolic.expression import Expression
 
 _IMPORTS = "Abs, Eq, Ne, Piecewise, S, Symbol, cos, cosh, evaluate, exp, log, sin, sinh, sqrt, tan, tanh"
 
 
 class _Printer(StrPrinter):
-    _print_Float = Exact._print_Float
+    _print_Float = ExactNumberPrinter._print_Float
 
 
 class _Code(str):
@@ -27,17 +27,17 @@ class _Code(str):
     __repr__ = str.__str__
 
 
-def write(law: ForceLaw, distances: Distances) -> str:
+def write(law: ForceLaw, distances: DistanceRange) -> str:
     """The file: a mapping ``law``; see `base.Format`."""
     record = to_dict(law)
     for plain, term in zip(record["terms"], law.terms, strict=True):
         plain["expression"] = _Code(_Printer({"sympy_integers": True}).doprint(term.expression.sympy))
     names = sorted(set().union(*[term.expression.names for term in law.terms]))
     if taken := set(names) & set(_IMPORTS.split(", ")):
-        raise refusal("sympy", f"the name {taken.pop()!r}, which SymPy has for something else")
+        raise unsupported_law_error("sympy", f"the name {taken.pop()!r}, which SymPy has for something else")
     return "\n".join(
         [
-            f'"""{heading(law)}\n"""\n',
+            f'"""{file_header(law)}\n"""\n',
             f"from sympy import {_IMPORTS}\n",
             *(f'{name} = Symbol("{name}")' for name in names),
             "with evaluate(False):",
@@ -46,7 +46,7 @@ def write(law: ForceLaw, distances: Distances) -> str:
     )
 
 
-def read(record: Mapping[str, Any]) -> ForceLaw:
+def law_from_sympy(record: Mapping[str, Any]) -> ForceLaw:
     """The law of the mapping that such a file makes when it is run.
 
     Raises:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import yaml
 
 from gnn_discovery.errors import DataError
-from gnn_discovery.export.base import Distances, heading
-from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.law.text import from_dict, to_dict
+from gnn_discovery.export.base import DistanceRange, file_header
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.text import from_dict, to_dict
 
 
-def write(law: ForceLaw, distances: Distances) -> str:
+def write(law: ForceLaw, distances: DistanceRange) -> str:
     """The text; see `base.Format`."""
     record = yaml.safe_dump(to_dict(law), sort_keys=False, width=110, default_flow_style=None)
-    return f"{heading(law, prefix='# ')}\n{record}"
+    return f"{file_header(law, prefix='# ')}\n{record}"
 
 
-def read(text: str) -> ForceLaw:
+def law_from_yaml(text: str) -> ForceLaw:
     """The law of a text that `write` made, or a person.
 
     Raises:

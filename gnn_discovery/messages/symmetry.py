@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gnn_discovery.messages.query import Pairs, pair_force, sample_pairs
-from gnn_discovery.snapshots import Snapshots
-from gnn_discovery.training import Trained
+from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.gnn.training import TrainedNetwork
+from gnn_discovery.messages.pair_query import Pairs, network_pair_force, sample_pairs
 
 
-def measure_symmetry(trained: Trained, snapshots: Snapshots, rows: int = 4000, seed: int = 0) -> dict[str, float]:
-    """Symmetry of the pair force of a network, see `symmetry_of`."""
-    return symmetry_of(pair_force(trained), snapshots, rows, seed)
+def measure_symmetry(trained: TrainedNetwork, snapshots: Dataset, rows: int = 4000, seed: int = 0) -> dict[str, float]:
+    """Symmetry of the pair force of a network, see `measure_pair_force_symmetry`."""
+    return measure_pair_force_symmetry(network_pair_force(trained), snapshots, rows, seed)
 
 
-def symmetry_of(
-    ask: Callable[[Pairs], np.ndarray], snapshots: Snapshots, rows: int = 4000, seed: int = 0
+def measure_pair_force_symmetry(
+    ask: Callable[[Pairs], np.ndarray], snapshots: Dataset, rows: int = 4000, seed: int = 0
 ) -> dict[str, float]:
     """Median relative change of the pair force under each transformation; a name ending in ``dependence`` is the
     change when that input is shuffled over the pairs, so near zero means that it does not matter.

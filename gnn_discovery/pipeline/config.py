@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gnn_discovery.errors import UsageError
-from gnn_discovery.law.written import read
-from gnn_discovery.model import NetworkConfig
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.symbolic import EngineConfig
-from gnn_discovery.training import TrainingConfig
+from gnn_discovery.gnn.networks import NetworkConfig
+from gnn_discovery.gnn.training import TrainingConfig
+from gnn_discovery.laws.parser import parse_law
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery.symbolic.search import EngineConfig
 from gnn_discovery.types import Order
 
-ERRORS = ("jackknife", "posterior")
+ERROR_BAR_METHODS = ("jackknife", "posterior")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DiscoverConfig:
         seed: of every random choice.
         order: of the equation of motion, ``m a = sum F`` (2) or ``v = sum F`` (1).
         cutoff: distance beyond which pairs do not interact; None takes that of the motion, or connects all.
-        known: terms of the law that are known, the search is for the rest; written as in `gnn_discovery.law.written`,
+        known: terms of the law that are known, the search is for the rest; written as in `gnn_discovery.laws.parser`,
             in the units of the motion: ``pair radial: -m_i*m_j/r**2``. A number in them stays, a name that is no
             variable is fitted.
         units: of ``length``, ``time`` and properties: the motion is converted to them where it states others.
@@ -51,9 +51,9 @@ class DiscoverConfig:
         if isinstance(self.engines, str) or not self.engines or len(set(self.engines)) < len(self.engines):
             raise UsageError(f"engines must be names, each once, got {self.engines!r}", remedy='As in ("operon",)')
         if self.known is not None:
-            read(self.known)
-        if self.errors not in ERRORS:
-            raise UsageError(f"errors is {self.errors!r}", remedy=f"Choose from {', '.join(ERRORS)}")
+            parse_law(self.known)
+        if self.errors not in ERROR_BAR_METHODS:
+            raise UsageError(f"errors is {self.errors!r}", remedy=f"Choose from {', '.join(ERROR_BAR_METHODS)}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

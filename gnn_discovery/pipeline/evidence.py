@@ -7,44 +7,45 @@ from dataclasses import replace
 
 import numpy as np
 
-from gnn_discovery.law.choose import Choice
-from gnn_discovery.law.evaluate import pair_force, predict
-from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.law.roll import roll
-from gnn_discovery.messages import Messages, radial_profile
-from gnn_discovery.model import NetworkConfig
-from gnn_discovery.physics.checks import check_explains
-from gnn_discovery.physics.record import Check
-from gnn_discovery.pipeline.steps import Reading
-from gnn_discovery.report.record import Curve, Evidence, Fit, FrontPoint
-from gnn_discovery.snapshots import Snapshots, Split, subsample
-from gnn_discovery.table import MessageTable
-from gnn_discovery.training import Trained
+from gnn_discovery.data.dataset import Dataset, Split, subsample_dataset
+from gnn_discovery.gnn.networks import NetworkConfig
+from gnn_discovery.gnn.training import TrainedNetwork
+from gnn_discovery.laws.evaluate import law_pair_force, predict_with_law
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.rollout import rollout
+from gnn_discovery.messages.gauge import Messages
+from gnn_discovery.messages.pair_query import radial_profile
+from gnn_discovery.messages.table import MessageTable
+from gnn_discovery.pipeline.stages import MessageReadout
+from gnn_discovery.report.discovery import Curve, Evidence, FrontPoint, GoodnessOfFit
+from gnn_discovery.selection.select import Selection
+from gnn_discovery.validation.accuracy import check_explains_motion
+from gnn_discovery.validation.verdict import Check
 
-ROWS = 4000
+EVIDENCE_ROWS = 4000
 WORST = 0.1
 SYMMETRIC = 0.05
 """Relative change of the force below which a symmetry of the messages holds."""
 
 Pair = tuple[float | None, float | None]
-Predict = Callable[[Snapshots], np.ndarray]
+Predict = Callable[[Dataset], np.ndarray]
 """What a network says of the target (S N D)."""
 
 
-def measure_fit(law: ForceLaw, network: Predict | None, data: Split) -> Fit:
+def measure_fit(law: ForceLaw, network: Predict | None, data: Split) -> GoodnessOfFit:
     """Errors of law and network, in and out of distribution; of averages where the motion is in weak form."""
-    fitted = data.averaged()
+    fitted = data.weak_form()
     rows = [_fit_one(law, network, part) if part is not None else [None] * 4 for part in (fitted.test, fitted.extreme)]
     columns: list[Pair] = [(rows[0][k], rows[1][k]) for k in range(4)]
-    return Fit(*columns)
+    return GoodnessOfFit(*columns)
 
 
-def _fit_one(law: ForceLaw, network: Predict | None, part: Snapshots) -> list[float | None]:
-    part = subsample(part, 20000)
-    here = part.aimed
+def _fit_one(law: ForceLaw, network: Predict | None, part: Dataset) -> list[float | None]:
+    part = subsample_dataset(part, 20000)
+    here = part.target_mask
     if not here.any():
         return [None] * 4
-    target, said = part.target[here], part.average(predict(law, part))[here]
+    target, said = part.target[here], part.average(predict_with_law(law, part))[here]
     size = float(np.sum(np.linalg.norm(target, axis=-1)))
     miss = np.sum((said - target) ** 2, axis=-1)
     spread = np.sum((target - target.mean(axis=0)) ** 2, axis=-1)
@@ -61,12 +62,12 @@ def _fit_one(law: ForceLaw, network: Predict | None, part: Snapshots) -> list[fl
     return [*r2, learnt, error(said)]
 
 
-def explained(fit: Fit, noise: float) -> bool:
+def explains_motion(fit: GoodnessOfFit, noise: float) -> bool:
     """Whether law or network, the sums of pair and self forces, explain held-out motion to the noise."""
-    return any(check_explains(error, noise).passed for error in (fit.law_error, fit.network_error))
+    return any(check_explains_motion(error, noise).passed for error in (fit.law_error, fit.network_error))
 
 
-def symmetry_checks(reading: Reading, config: NetworkConfig) -> tuple[Check, ...]:
+def symmetry_checks(reading: MessageReadout, config: NetworkConfig) -> tuple[Check, ...]:
     """Each symmetry as a check; what depends on which input is a figure alone."""
     checks, built_in = [], _built_in(config)
     for name, change in reading.symmetry.items():
@@ -96,13 +97,15 @@ def _built_in(config: NetworkConfig) -> dict[str, str]:
     return why
 
 
-def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Messages, data: Split) -> Evidence:
+def collect_evidence(
+    law: ForceLaw, choice: Selection, trained: TrainedNetwork, messages: Messages, data: Split
+) -> Evidence:
     """Plain arrays for the figures; messages are those of held-out runs, and so is the motion, which the constants of
     ``choice.law`` have not seen."""
-    table = in_units_of(law, messages.pair.select(slice(0, ROWS)))
+    table = in_units_of(law, messages.pair.select(slice(0, EVIDENCE_ROWS)))
     run = data.test.select(data.test.run == data.test.run[0])
     properties = {k: v[0] for k, v in run.properties.items()} | {k: v.values for k, v in law.latent.items()}
-    rolled = roll(
+    rolled = rollout(
         choice.law,
         run.positions[0],
         run.velocities[0],
@@ -112,14 +115,14 @@ def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Message
         box=run.box,
         cutoff=run.cutoff,
     )
-    residual = np.linalg.norm(predict(choice.law, data.test) - data.test.target, axis=-1)[data.test.present]
+    residual = np.linalg.norm(predict_with_law(choice.law, data.test) - data.test.target, axis=-1)[data.test.present]
     size = np.median(np.linalg.norm(data.test.target, axis=-1)[data.test.present])
-    pick = np.random.default_rng(0).permutation(len(residual))[:ROWS]
+    pick = np.random.default_rng(0).permutation(len(residual))[:EVIDENCE_ROWS]
     return Evidence(
         spectrum=messages.spectrum,
-        alive=messages.alive,
+        n_active_components=messages.n_active_components,
         message=table.contributions,
-        message_law=pair_force(law.rest, table),
+        message_law=law_pair_force(law.rest, table),
         message_position=table.position,
         message_velocity=table.velocity,
         message_properties=table.properties,
@@ -127,7 +130,7 @@ def draw_from(law: ForceLaw, choice: Choice, trained: Trained, messages: Message
         front=tuple(FrontPoint(s.complexity, s.error, str(s.law), s.law is choice.law) for s in choice.scoreboard),
         residuals=residual[pick] / (size or 1.0),
         observed=run.positions,
-        rolled=rolled,
+        rollout=rolled,
         history=trained.history[:, :3],
     )
 
@@ -138,7 +141,7 @@ def in_units_of(law: ForceLaw, table: MessageTable) -> MessageTable:
     return replace(table, properties={**table.properties, **inferred})
 
 
-def _curves(law: ForceLaw, trained: Trained, data: Split) -> tuple[Curve, ...]:
+def _curves(law: ForceLaw, trained: TrainedNetwork, data: Split) -> tuple[Curve, ...]:
     """The radial pair force over r, of two particles at rest with typical properties."""
     r, network, fixed, sender = radial_profile(trained, data.train)
     fixed |= {f"{name}_j": float(latent.values[sender]) for name, latent in law.latent.items()}

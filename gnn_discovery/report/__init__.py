@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gnn_discovery.report.document import SCHEMA_VERSION as SCHEMA_VERSION
-from gnn_discovery.report.document import read_json as read_json
-from gnn_discovery.report.document import to_json as to_json
-from gnn_discovery.report.record import Discovery
-from gnn_discovery.report.summary import summary as summary
-from gnn_discovery.report.truth import direct_r2 as direct_r2
-from gnn_discovery.report.truth import reveal as reveal
+from gnn_discovery.report.discovery import Discovery
+from gnn_discovery.report.discovery_file import SCHEMA_VERSION as SCHEMA_VERSION
+from gnn_discovery.report.discovery_file import discovery_to_json as discovery_to_json
+from gnn_discovery.report.discovery_file import read_discovery_json as read_discovery_json
+from gnn_discovery.report.ground_truth import direct_r2 as direct_r2
+from gnn_discovery.report.ground_truth import with_ground_truth as with_ground_truth
+from gnn_discovery.report.summary import discovery_summary as discovery_summary
 from gnn_discovery.runs.files import write_bytes, write_json
 
 
@@ -24,13 +24,13 @@ def write_report(discovery: Discovery, directory: str | Path) -> Path:
         StorageError: the directory cannot be written.
     """
     from gnn_discovery.report.figures import draw_all  # matplotlib takes half a second to import
-    from gnn_discovery.report.page import render
+    from gnn_discovery.report.html_page import render_page
 
     directory = Path(directory)
     drawings = draw_all(discovery)
     page = directory / "report.html"
-    write_json(directory / "discovery.json", to_json(discovery))
+    write_json(directory / "discovery.json", discovery_to_json(discovery))
     for drawing in drawings:
         write_bytes(directory / "figures" / f"{drawing.name}.svg", drawing.svg.encode())
-    write_bytes(page, render(discovery, drawings).encode())
+    write_bytes(page, render_page(discovery, drawings).encode())
     return page

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gnn_discovery.report.digits import plain, ten_to
+from gnn_discovery.report.number_format import format_number, power_of_ten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ _VARIABLES = {
     LAW: "var(--red)",
     TRUTH: "var(--green)",
 }
-POINTS = 1500
+MAX_POINTS_DRAWN = 1500
 
 _METADATA = ("Date", "Creator", "Format", "Type")
 _STYLE: dict[str, Any] = {
@@ -89,7 +89,7 @@ class Drawing:
         return body
 
 
-def draw(name: str, paint: Callable[..., None], *, rows: Sequence[int] = (1,), height: float = 3.4) -> str:
+def render_svg(name: str, paint: Callable[..., None], *, rows: Sequence[int] = (1,), height: float = 3.4) -> str:
     """SVG of one figure, the same bytes each time.
 
     ``paint`` gets one axes a row, of relative heights ``rows``, sharing x.
@@ -107,25 +107,25 @@ def draw(name: str, paint: Callable[..., None], *, rows: Sequence[int] = (1,), h
         paint(*axes)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _slim(text.getvalue(), name)
+    return _remove_redundancy(text.getvalue(), name)
 
 
-def _slim(svg: str, name: str) -> str:
+def _remove_redundancy(svg: str, name: str) -> str:
     """Without what matplotlib repeats: an unused id on every group, the style of a marker on every point."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!DOCTYPE.*?>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(rf' id="(?!{name}-|[mph][0-9a-f]{{8,}})[^"]*"', "", svg)
-    svg = re.sub(r'(<g clip-path="[^"]*")>((?:\s*<use [^>]*/>)+)', _hoist, svg)
+    svg = re.sub(r'(<g clip-path="[^"]*")>((?:\s*<use [^>]*/>)+)', _share_style, svg)
     return re.sub(r"\n\s*", "\n", svg)
 
 
-def _hoist(group: re.Match[str]) -> str:
+def _share_style(group: re.Match[str]) -> str:
     """One style on a group of markers in the place of the same style on each."""
     style = re.search(r' style="[^"]*"', group[2])
     return group[0] if style is None else f"{group[1]}{style[0]}>{group[2].replace(style[0], '')}"
 
 
-def decades(values: np.ndarray) -> bool:
+def spans_decades(values: np.ndarray) -> bool:
     """Whether positive values span so much that a logarithmic axis reads better."""
     positive = values[np.isfinite(values) & (values > 0)]
     return len(positive) > 1 and bool(positive.max() > 30 * positive.min())
@@ -139,7 +139,7 @@ def log_axis(axes: Axes, which: str, most: int = 7) -> None:
     axis = getattr(axes, f"{which}axis")
     low, high = getattr(axes, f"get_{which}lim")()
     axis.set_major_locator(FixedLocator(_log_ticks(low, high, most)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _tick_label(value)))
     axis.set_minor_locator(NullLocator())
 
 
@@ -159,21 +159,21 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
     return ticks
 
 
-def whole_axis(axes: Axes) -> None:
+def integer_axis(axes: Axes) -> None:
     """Whole numbers only along x."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
-def _power(value: float) -> str:
+def _tick_label(value: float) -> str:
     exponent = np.log10(value)
     if -2.01 < exponent < 3.01:
-        return plain(value, 3)
-    return ten_to(round(exponent)) if abs(exponent - round(exponent)) < 1e-9 else plain(value, 2)
+        return format_number(value, 3)
+    return power_of_ten(round(exponent)) if abs(exponent - round(exponent)) < 1e-9 else format_number(value, 2)
 
 
-def signed_axis(axes: Axes, which: str, width: float, largest: float) -> None:
+def symmetric_log_axis(axes: Axes, which: str, width: float, largest: float) -> None:
     """An axis linear within ``width`` and logarithmic beyond, on both sides of zero."""
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
@@ -182,13 +182,13 @@ def signed_axis(axes: Axes, which: str, width: float, largest: float) -> None:
     low, high = int(np.ceil(np.log10(3 * width))), int(np.floor(np.log10(max(largest, 10 * width))))
     powers = list(range(low, high + 1, max(1, (high - low + 2) // 3)))
     ticks = [-(10.0**k) for k in reversed(powers)] + [0.0] + [10.0**k for k in powers]
-    names = [f"−{_power(10.0**k)}" for k in reversed(powers)] + ["0"] + [_power(10.0**k) for k in powers]
+    names = [f"−{_tick_label(10.0**k)}" for k in reversed(powers)] + ["0"] + [_tick_label(10.0**k) for k in powers]
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FixedFormatter(names))
     axis.set_minor_locator(NullLocator())
 
 
-def points(
+def draw_points(
     axes: Axes,
     gid: str,
     x: Any,
@@ -214,6 +214,6 @@ def points(
     line.set_gid(gid)
 
 
-def some(count: int, most: int = POINTS) -> np.ndarray:
+def subsample_indices(count: int, most: int = MAX_POINTS_DRAWN) -> np.ndarray:
     """At most so many indices out of ``count``, spread at random but always the same."""
     return np.sort(np.random.default_rng(0).permutation(count)[:most])

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gnn_discovery.law.record import ForceLaw
-from gnn_discovery.physics.parting import Profile, Stretch
-from gnn_discovery.physics.record import Verdict
-from gnn_discovery.report.digits import plain, share
-from gnn_discovery.report.document import to_json
-from gnn_discovery.report.record import Discovery
-from gnn_discovery.report.summary import summary
-from gnn_discovery.runs.files import plain as plain_values
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.report.discovery import Discovery
+from gnn_discovery.report.discovery_file import discovery_to_json
+from gnn_discovery.report.number_format import format_number, format_relative_error
+from gnn_discovery.report.summary import discovery_summary
+from gnn_discovery.runs.files import to_json_values as plain_values
 from gnn_discovery.runs.files import write_bytes, write_json
+from gnn_discovery.validation.agreement_profile import AgreementProfile, Interval
+from gnn_discovery.validation.verdict import Verdict
 
 RESULT, PAGE = "explanation.json", "explanation.html"
 STEADY, CHANGED = 1.25, 1.5
 """A force that changes by no more than the one factor, where the law's does by the other, stays as it is."""
-SIDES = 2.0
+DECISIVE_ERROR_RATIO = 2.0
 """What an error on the motion must be, times the other, for the motion to take sides."""
 
 
@@ -46,9 +46,9 @@ class Explanation:
     gauge: str
     additivity: float
     tolerance: float
-    profiles: tuple[Profile, ...]
-    together: Stretch | None
-    apart: tuple[Stretch, ...]
+    profiles: tuple[AgreementProfile, ...]
+    together: Interval | None
+    apart: tuple[Interval, ...]
     own: float
     seen: float
     given: ForceLaw
@@ -62,76 +62,78 @@ class Explanation:
         return self.found.verdict
 
     def __str__(self) -> str:
-        return "\n".join([f"It has learnt {self.law}", str(self.verdict), *sentences(self)])
+        return "\n".join([f"It has learnt {self.law}", str(self.verdict), *explanation_sentences(self)])
 
 
-def sentences(explanation: Explanation) -> list[str]:
+def explanation_sentences(explanation: Explanation) -> list[str]:
     """Where network and law part ways, in sentences."""
     together, fit = explanation.together, explanation.found.fit
     left = " that the given terms leave" if explanation.given.terms else ""
     said = [f"Taken from the motion before it was learnt: {explanation.given}."] if left else []
-    sums = f"their sums miss the observed force{left} by {share(explanation.additivity)} (median)"
+    sums = f"their sums miss the observed force{left} by {format_relative_error(explanation.additivity)} (median)"
     said.append(f"Its messages are read as {explanation.gauge}; {sums}.")
     if together is not None:
         said.append(
-            f"The network follows the law to {share(together.deviation)} (median) for {_range(together)}, where "
-            f"{share(together.share)} of the pairs are."
+            f"The network follows the law to {format_relative_error(together.deviation)} (median) for {_format_interval(together)}, where "
+            f"{format_relative_error(together.share)} of the pairs are."
         )
-    said += [_parting(stretch) for stretch in explanation.apart]
+    said += [_describe_disagreement(stretch) for stretch in explanation.apart]
     if together is not None and not any(s.variable == "r" and not s.share for s in explanation.apart):
         every = explanation.profiles[0]
-        wide = f"{plain(every.low[0], 3)} < r < {plain(every.high[-1], 3)}"
+        wide = f"{format_number(every.low[0], 3)} < r < {format_number(every.high[-1], 3)}"
         said.append(f"It follows it past the data too: it was asked for {wide}.")
     if explanation.own > explanation.tolerance and all(term.kind == "pair" for term in explanation.law.terms):
-        said.append(f"It also has particles push themselves, with {share(explanation.own)} of the force (median).")
+        said.append(
+            f"It also has particles push themselves, with {format_relative_error(explanation.own)} of the force (median)."
+        )
     if explanation.seen < 0.9995:
-        seen = share(explanation.seen)
+        seen = format_relative_error(explanation.seen)
         said.append(f"Compared are the {seen} of the pairs whose force can be seen beside the others.")
     law, network = fit.law_error[0], fit.network_error[0]
     if law is not None and network is not None:
-        both = f"the law misses {share(law)} of it, the network {share(network)}"
-        said.append(f"Held-out motion{left}: {both}. {_sides(law, network)}.")
+        both = f"the law misses {format_relative_error(law)} of it, the network {format_relative_error(network)}"
+        said.append(f"Held-out motion{left}: {both}. {_better_supported(law, network)}.")
     return said
 
 
-def _range(stretch: Stretch) -> str:
-    low, high = plain(stretch.low, 3), plain(stretch.high, 3)
+def _format_interval(stretch: Interval) -> str:
+    low, high = format_number(stretch.low, 3), format_number(stretch.high, 3)
     return f"{stretch.variable} = {low}" if stretch.low == stretch.high else f"{low} < {stretch.variable} < {high}"
 
 
-def _parting(stretch: Stretch) -> str:
+def _describe_disagreement(stretch: Interval) -> str:
     """One stretch in which network and law differ: where, how many pairs, how, and which of them the motion follows."""
-    many = f"{share(stretch.share)} of the pairs" if stretch.share else "no data"
-    text = f"For {_range(stretch)} ({many}) they part: {_how(stretch)}"
+    many = f"{format_relative_error(stretch.share)} of the pairs" if stretch.share else "no data"
+    text = f"For {_format_interval(stretch)} ({many}) they part: {_describe_deviation(stretch)}"
     if stretch.network_error is not None and stretch.law_error is not None:
-        text += f". {_sides(stretch.law_error, stretch.network_error)}"
-        text += f" (there the law misses {share(stretch.law_error)}, the network {share(stretch.network_error)})"
+        text += f". {_better_supported(stretch.law_error, stretch.network_error)}"
+        text += f" (there the law misses {format_relative_error(stretch.law_error)}, the network {format_relative_error(stretch.network_error)})"
     return text + "."
 
 
-def _how(stretch: Stretch) -> str:
+def _describe_deviation(stretch: Interval) -> str:
     """What the network does there, from where it leaves the law to the far end."""
     both = list(zip(stretch.network, stretch.law, strict=True))
     near, far = sorted(both, key=lambda end: abs(end[0] - end[1]) / (end[0] + end[1] or 1.0))
     steady = max(near[0], far[0]) < STEADY * min(near[0], far[0])
     if stretch.low < stretch.high and steady and max(near[1], far[1]) > CHANGED * min(near[1], far[1]):
-        return f"the network's force stays near {plain(far[0], 2)} while the law's goes to {plain(far[1], 2)}"
+        return f"the network's force stays near {format_number(far[0], 2)} while the law's goes to {format_number(far[1], 2)}"
     if far[0] > CHANGED * far[1] or far[1] > CHANGED * far[0]:
-        times = plain(far[0] / far[1], 2) if far[1] else "many"
+        times = format_number(far[0] / far[1], 2) if far[1] else "many"
         return f"the network's force becomes {times} times the law's"
-    return f"they differ by {share(stretch.deviation)} of the force"
+    return f"they differ by {format_relative_error(stretch.deviation)} of the force"
 
 
-def _sides(law: float, network: float) -> str:
-    if SIDES * law < network:
+def _better_supported(law: float, network: float) -> str:
+    if DECISIVE_ERROR_RATIO * law < network:
         return "The motion follows the law: the network errs"
-    if SIDES * network < law:
+    if DECISIVE_ERROR_RATIO * network < law:
         return "The motion follows the network: the law lacks something"
     return "The motion does not decide between them"
 
 
-def explanation_json(explanation: Explanation) -> dict[str, Any]:
-    """As `to_json` of a discovery, and the parting."""
+def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
+    """As `discovery_to_json` of a discovery, and the parting."""
     parting = {
         "gauge": explanation.gauge,
         "additivity": explanation.additivity,
@@ -142,13 +144,19 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
         "apart": explanation.apart,
         "profiles": explanation.profiles,
     }
-    return {**to_json(explanation.found), "parting": plain_values(parting), "text": explanation_text(explanation)}
+    return {
+        **discovery_to_json(explanation.found),
+        "parting": plain_values(parting),
+        "text": explanation_text(explanation),
+    }
 
 
 def explanation_text(explanation: Explanation) -> str:
     """A few lines for the terminal."""
-    told = "\n".join(f"{'' if k else 'parting':>8}  {text}" for k, text in enumerate(sentences(explanation)))
-    return f"{summary(explanation.found)}\n{told}"
+    told = "\n".join(
+        f"{'' if k else 'parting':>8}  {text}" for k, text in enumerate(explanation_sentences(explanation))
+    )
+    return f"{discovery_summary(explanation.found)}\n{told}"
 
 
 def write_explanation(explanation: Explanation, directory: str | Path) -> Path:
@@ -160,18 +168,18 @@ def write_explanation(explanation: Explanation, directory: str | Path) -> Path:
     Raises:
         StorageError: the directory cannot be written.
     """
+    from gnn_discovery.report.agreement_figure import draw_agreement_profile
     from gnn_discovery.report.figures import draw_all
-    from gnn_discovery.report.page import render
-    from gnn_discovery.report.sides import draw_profile
+    from gnn_discovery.report.html_page import render_page
 
     directory = Path(directory)
     drawings = (
-        *(draw_profile(profile, explanation.tolerance) for profile in explanation.profiles),
+        *(draw_agreement_profile(profile, explanation.tolerance) for profile in explanation.profiles),
         *draw_all(explanation.found),
     )
     question, page = "What this network has learnt", directory / PAGE
     for drawing in drawings:
         write_bytes(directory / "figures" / f"explained-{drawing.name}.svg", drawing.svg.encode())
-    write_bytes(page, render(explanation.found, drawings, question, sentences(explanation)).encode())
-    write_json(directory / RESULT, explanation_json(explanation))
+    write_bytes(page, render_page(explanation.found, drawings, question, explanation_sentences(explanation)).encode())
+    write_json(directory / RESULT, explanation_to_json(explanation))
     return page

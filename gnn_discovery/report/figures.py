@@ -15,17 +15,17 @@ from gnn_discovery.report.canvas import (
     SERIES,
     TRUTH,
     Drawing,
-    decades,
-    draw,
+    draw_points,
+    integer_axis,
     log_axis,
-    points,
-    signed_axis,
-    some,
-    whole_axis,
+    render_svg,
+    spans_decades,
+    subsample_indices,
+    symmetric_log_axis,
 )
-from gnn_discovery.report.digits import plain, r_squared, share
-from gnn_discovery.report.record import Curve, Discovery, Evidence
-from gnn_discovery.report.truth import direct_r2
+from gnn_discovery.report.discovery import Curve, Discovery, Evidence
+from gnn_discovery.report.ground_truth import direct_r2
+from gnn_discovery.report.number_format import format_number, format_r2, format_relative_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,12 +46,12 @@ def _drawings(discovery: Discovery, evidence: Evidence) -> Iterator[Drawing]:
         if evidence.message_truth is not None:
             yield draw_messages("truth", evidence.message_truth, evidence.message, "the true force")
     if len(evidence.spectrum):
-        yield draw_spectrum(evidence.spectrum, evidence.alive)
+        yield draw_spectrum(evidence.spectrum, evidence.n_active_components)
     if evidence.front:
         yield draw_front(evidence)
     if np.isfinite(evidence.residuals).any():
         yield draw_residuals(evidence.residuals)
-    if len(evidence.rolled) > 1:
+    if len(evidence.rollout) > 1:
         yield draw_trajectory(evidence, discovery.particles)
         yield draw_departure(evidence)
     if len(evidence.history) > 1:
@@ -65,15 +65,15 @@ def draw_curve(curve: Curve, name: str) -> Drawing:
     x, network, law = curve.x[order], curve.network[order], curve.law[order]
     truth = None if curve.truth is None else curve.truth[order]
     one_sign = bool((law > 0).all() or (law < 0).all())
-    log_y = one_sign and decades(np.abs(law))
-    log_x = bool((x > 0).all()) and (log_y or x.max() > 300 * x.min()) and decades(x)
+    log_y = one_sign and spans_decades(np.abs(law))
+    log_x = bool((x > 0).all()) and (log_y or x.max() > 300 * x.min()) and spans_decades(x)
     sign = -1.0 if log_y and law[0] < 0 else 1.0
     scale = float(np.median(np.abs(law))) or float(np.median(np.abs(network))) or 1.0
     gap = np.abs(network - law) / np.maximum(np.abs(law), 0.1 * scale)
     label = "force" if (curve.kind, curve.direction) == ("pair", "radial") else f"{curve.kind} {curve.direction}"
 
     def paint(top: Axes, low: Axes) -> None:
-        points(top, f"{name}-points", x, sign * network, NETWORK, size=4.0, alpha=0.75, label="network")
+        draw_points(top, f"{name}-points", x, sign * network, NETWORK, size=4.0, alpha=0.75, label="network")
         top.plot(x, sign * law, color=LAW, linewidth=1.8, label="law")
         if truth is not None:
             top.plot(x, sign * truth, color=TRUTH, linewidth=1.4, linestyle=(0, (2, 2)), label="truth")
@@ -83,27 +83,27 @@ def draw_curve(curve: Curve, name: str) -> Drawing:
             log_axis(top, "y")
         else:
             top.axhline(0, color=MUTED, linewidth=0.7)
-            _within(top, sign * law)
+            _limit_to_bulk(top, sign * law)
         top.set_ylabel(f"− {label}" if sign < 0 else label)
         top.legend(loc="best")
         top.tick_params(axis="x", length=0)
-        points(low, f"{name}-gap", x, np.maximum(gap, 1e-12), NETWORK, size=3.0, alpha=0.75)
+        draw_points(low, f"{name}-gap", x, np.maximum(gap, 1e-12), NETWORK, size=3.0, alpha=0.75)
         log_axis(low, "y", most=3)
         low.set_ylabel("gap")
         low.set_xlabel(curve.variable)
 
-    median = share(float(np.nanmedian(gap)))
-    others = ", ".join(f"{key} = {plain(value, 3)}" for key, value in curve.fixed.items())
+    median = format_relative_error(float(np.nanmedian(gap)))
+    others = ", ".join(f"{key} = {format_number(value, 3)}" for key, value in curve.fixed.items())
     dashes = "" if truth is None else " and the dashes the truth"
     caption = f"Dots are read from the network, the line is the law{dashes}"
     caption += f"; {others}" if others else ""
     caption += f". Median gap between network and law: {median} of the force."
     if sign < 0:
         caption += " The force is attractive throughout; its size is drawn."
-    return Drawing(name, curve.title, caption, f"{curve.title}. {caption}", draw(name, paint, rows=(3, 1)))
+    return Drawing(name, curve.title, caption, f"{curve.title}. {caption}", render_svg(name, paint, rows=(3, 1)))
 
 
-def _within(axes: Axes, values: np.ndarray) -> None:
+def _limit_to_bulk(axes: Axes, values: np.ndarray) -> None:
     """Limits of y that show the bulk of the law, not one point at a singularity."""
     low, high = np.percentile(values, (2, 98))
     margin = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
@@ -115,7 +115,7 @@ def draw_messages(name: str, reference: np.ndarray, message: np.ndarray, against
     finite = np.isfinite(message).all(axis=1) & np.isfinite(reference).all(axis=1)
     message, reference = message[finite], reference[finite]
     trimmed, full = direct_r2(message, reference)
-    rows = some(len(message), 1500 // message.shape[1])
+    rows = subsample_indices(len(message), 1500 // message.shape[1])
     size = np.abs(reference)
     width = float(np.median(size[size > 0])) / 3 if (size > 0).any() else 1.0
     largest = float(size.max()) if size.size else 1.0
@@ -125,7 +125,7 @@ def draw_messages(name: str, reference: np.ndarray, message: np.ndarray, against
         axes.plot([-reach, reach], [-reach, reach], color=MUTED, linewidth=0.8)
         for axis in range(message.shape[1]):
             label = f"{'xyz'[axis]} component"
-            points(
+            draw_points(
                 axes,
                 f"{name}-{'xyz'[axis]}",
                 reference[rows, axis],
@@ -134,17 +134,17 @@ def draw_messages(name: str, reference: np.ndarray, message: np.ndarray, against
                 label=label,
             )
         for which in "xy":
-            signed_axis(axes, which, width, largest)
+            symmetric_log_axis(axes, which, width, largest)
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)
         axes.set_xlabel(against.removeprefix("the "))
         axes.set_ylabel("network")
         axes.legend(loc="upper left", markerscale=2)
 
-    found = f"R² = {r_squared(trimmed)} with the worst tenth left out, {r_squared(full)} with all kept"
+    found = f"R² = {format_r2(trimmed)} with the worst tenth left out, {format_r2(full)} with all kept"
     title = f"Pair force of the network against {against}"
     caption = f"{found}; nothing is fitted between the two. {len(rows)} of {len(message)} pairs are drawn."
-    return Drawing(name, title, caption, f"{title}. {caption}", draw(name, paint))
+    return Drawing(name, title, caption, f"{title}. {caption}", render_svg(name, paint))
 
 
 def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
@@ -156,21 +156,25 @@ def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
         index = np.arange(1, len(values) + 1)
         axes.vlines(index, 1e-13, values, color=GRID, linewidth=1.0)
         live, dead = slice(None, alive), slice(alive, None)
-        points(axes, "spectrum-alive", index[live], values[live], NETWORK, size=7.0, alpha=1.0, label="alive")
+        draw_points(axes, "spectrum-alive", index[live], values[live], NETWORK, size=7.0, alpha=1.0, label="alive")
         if alive < len(values):
-            points(axes, "spectrum-dead", index[dead], values[dead], MUTED, size=4.0, alpha=0.8, label="silent")
+            draw_points(axes, "spectrum-dead", index[dead], values[dead], MUTED, size=4.0, alpha=0.8, label="silent")
         axes.set_ylim(max(values.min() / 5, 1e-13), 2)
         axes.set_xlim(0.4, len(values) + 0.6)
         log_axis(axes, "y")
         axes.grid(False, axis="x")
-        whole_axis(axes)
+        integer_axis(axes)
         axes.set_xlabel("message component")
         axes.set_ylabel("share of the variance")
         axes.legend(loc="upper right")
 
-    carried = f"{plain(100 * float(spectrum[:alive].sum() / spectrum.sum()), 4)} %" if spectrum.sum() > 0 else "–"
+    carried = (
+        f"{format_number(100 * float(spectrum[:alive].sum() / spectrum.sum()), 4)} %" if spectrum.sum() > 0 else "–"
+    )
     caption = f"{alive} of {len(spectrum)} components are alive and carry {carried} of the variance."
-    return Drawing("spectrum", "Message spectrum", caption, f"Message spectrum. {caption}", draw("spectrum", paint))
+    return Drawing(
+        "spectrum", "Message spectrum", caption, f"Message spectrum. {caption}", render_svg("spectrum", paint)
+    )
 
 
 def draw_front(evidence: Evidence) -> Drawing:
@@ -183,7 +187,7 @@ def draw_front(evidence: Evidence) -> Drawing:
 
     def paint(axes: Axes) -> None:
         axes.step(complexity, best, where="post", color=MUTED, linewidth=1.0)
-        points(axes, "front-points", complexity, error, NETWORK, size=5.0, alpha=0.9, label="candidates")
+        draw_points(axes, "front-points", complexity, error, NETWORK, size=5.0, alpha=0.9, label="candidates")
         if chosen:
             x, y = zip(*chosen, strict=True)
             axes.plot(
@@ -197,15 +201,15 @@ def draw_front(evidence: Evidence) -> Drawing:
                 label="chosen",
             )
         axes.margins(0.08, 0.15)
-        if decades(error):
+        if spans_decades(error):
             log_axis(axes, "y")
-        whole_axis(axes)
+        integer_axis(axes)
         axes.set_xlabel("complexity (nodes of the formula)")
         axes.set_ylabel("error on held-out runs")
         axes.legend(loc="upper right", handletextpad=0.6, labelspacing=0.9)
 
     caption = f"{len(front)} candidate laws, each refitted on the observed motion and scored on held-out runs."
-    return Drawing("front", "Simplicity against error", caption, f"Pareto front. {caption}", draw("front", paint))
+    return Drawing("front", "Simplicity against error", caption, f"Pareto front. {caption}", render_svg("front", paint))
 
 
 def draw_residuals(residuals: np.ndarray) -> Drawing:
@@ -218,21 +222,25 @@ def draw_residuals(residuals: np.ndarray) -> Drawing:
         bins = np.logspace(low, max(high, low + 1), int(np.clip(8 * (high - low), 24, 60)))
         axes.hist(size, bins.tolist(), weights=np.full(size.size, 100 / size.size), color=NETWORK, alpha=0.85)
         for value, text, style in ((half, "half", "-"), (most, "nine tenths", "--")):
-            axes.axvline(value, color=LAW, linewidth=1.3, linestyle=style, label=f"{text} below {plain(value, 2)}")
+            axes.axvline(
+                value, color=LAW, linewidth=1.3, linestyle=style, label=f"{text} below {format_number(value, 2)}"
+            )
         log_axis(axes, "x")
         axes.set_xlabel("|residual| / median |target|")
         axes.set_ylabel("share of the instants (%)")
         axes.margins(y=0.25)
         axes.legend(loc="upper left")
 
-    caption = f"Half of the residuals on held-out data lie below {plain(half, 2)} of the median |target|, "
-    caption += f"nine tenths below {plain(most, 2)}."
-    return Drawing("residuals", "Residuals of the law", caption, f"Residuals. {caption}", draw("residuals", paint))
+    caption = f"Half of the residuals on held-out data lie below {format_number(half, 2)} of the median |target|, "
+    caption += f"nine tenths below {format_number(most, 2)}."
+    return Drawing(
+        "residuals", "Residuals of the law", caption, f"Residuals. {caption}", render_svg("residuals", paint)
+    )
 
 
 def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
     """A held-out run, and the law's motion from the same start."""
-    observed, rolled = evidence.observed, evidence.rolled
+    observed, rolled = evidence.observed, evidence.rollout
     dots = np.unique(np.linspace(0, len(observed) - 1, min(len(observed), 40)).astype(int))
     flat = observed.shape[-1] == 1
 
@@ -241,12 +249,12 @@ def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
             colour = SERIES[n % len(SERIES)]
             if flat:
                 axes.plot(rolled[:, n, 0], color=colour, linewidth=1.4)
-                points(axes, f"trajectory-{n}", dots, observed[dots, n, 0], colour, size=3.4, alpha=0.8)
+                draw_points(axes, f"trajectory-{n}", dots, observed[dots, n, 0], colour, size=3.4, alpha=0.8)
                 continue
             axes.plot(rolled[:, n, 0], rolled[:, n, 1], color=colour, linewidth=1.4)
             label = particles[n] if n < len(particles) and len(particles) <= 10 else ""
             x, y = observed[dots, n, 0], observed[dots, n, 1]
-            points(axes, f"trajectory-{n}", x, y, colour, size=3.4, alpha=0.8, label=_mathless(label))
+            draw_points(axes, f"trajectory-{n}", x, y, colour, size=3.4, alpha=0.8, label=_mathless(label))
         if not flat:
             axes.set_aspect("equal", adjustable="datalim")
         axes.set_xlabel("frame" if flat else "x")
@@ -257,7 +265,7 @@ def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
     plane = " Seen along z." if observed.shape[-1] == 3 else ""
     caption = f"Dots are the data of a held-out run, lines the law's motion from the same start.{plane}"
     title = "Motion under the law"
-    return Drawing("trajectory", title, caption, f"{title}. {caption}", draw("trajectory", paint))
+    return Drawing("trajectory", title, caption, f"{title}. {caption}", render_svg("trajectory", paint))
 
 
 def _mathless(label: str) -> str:
@@ -266,8 +274,8 @@ def _mathless(label: str) -> str:
 
 def draw_departure(evidence: Evidence) -> Drawing:
     """How far the law's motion is from the data, over time."""
-    count = min(len(evidence.observed), len(evidence.rolled))
-    observed, rolled = evidence.observed[:count], evidence.rolled[:count]
+    count = min(len(evidence.observed), len(evidence.rollout))
+    observed, rolled = evidence.observed[:count], evidence.rollout[:count]
     away = np.linalg.norm(rolled - observed, axis=-1)
     extent = float(np.sqrt(np.mean((observed - observed.mean(axis=(0, 1))) ** 2) * observed.shape[-1])) or 1.0
     worst, middle = (
@@ -285,10 +293,12 @@ def draw_departure(evidence: Evidence) -> Drawing:
         axes.legend(loc="lower right")
 
     title = "Departure of the law from the data"
-    caption = f"At the end the worst particle is {share(float(worst[-1]))} of the size of the system away."
+    caption = (
+        f"At the end the worst particle is {format_relative_error(float(worst[-1]))} of the size of the system away."
+    )
     if count < len(evidence.observed):
         caption += f" The motion under the law was followed for {count} of {len(evidence.observed)} frames."
-    return Drawing("departure", title, caption, f"{title}. {caption}", draw("departure", paint))
+    return Drawing("departure", title, caption, f"{title}. {caption}", render_svg("departure", paint))
 
 
 def draw_history(history: np.ndarray) -> Drawing:
@@ -304,5 +314,5 @@ def draw_history(history: np.ndarray) -> Drawing:
         axes.set_ylabel("loss")
         axes.legend(loc="upper right")
 
-    caption = f"The network trained for {plain(float(step[-1]))} steps."
-    return Drawing("history", "Training of the network", caption, f"Training. {caption}", draw("history", paint))
+    caption = f"The network trained for {format_number(float(step[-1]))} steps."
+    return Drawing("history", "Training of the network", caption, f"Training. {caption}", render_svg("history", paint))

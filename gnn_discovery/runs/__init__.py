@@ -6,6 +6,6 @@ from gnn_discovery.runs.cells import run_cells as run_cells
 from gnn_discovery.runs.cluster import run_on_cluster as run_on_cluster
 from gnn_discovery.runs.directory import RunDirectory as RunDirectory
 from gnn_discovery.runs.directory import next_directory as next_directory
-from gnn_discovery.runs.environment import environment as environment
-from gnn_discovery.runs.environment import machine as machine
-from gnn_discovery.runs.environment import versions as versions
+from gnn_discovery.runs.environment import describe_environment as describe_environment
+from gnn_discovery.runs.environment import describe_machine as describe_machine
+from gnn_discovery.runs.environment import package_versions as package_versions

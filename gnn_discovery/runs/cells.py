@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from gnn_discovery.errors import DataError
-from gnn_discovery.runs.environment import machine, now, versions
-from gnn_discovery.runs.files import plain, read_json, storing, write_json
+from gnn_discovery.runs.environment import describe_machine, package_versions, utc_timestamp
+from gnn_discovery.runs.files import read_json, storage_errors, to_json_values, write_json
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def run_cells(
     Returns:
         The results in the order of ``cells``.
     """
-    results = kept_results(cells, directory, retry)
+    results = load_cell_results(cells, directory, retry)
     waiting = [cell for cell in cells if cell.name not in results]
     running: list[_Child] = []
     try:
@@ -81,7 +81,7 @@ def run_cells(
             for child in [c for c in running if c.ended()]:
                 running.remove(child)
                 result = child.result()
-                keep_result(directory, child.cell, result, machine())
+                write_cell_result(directory, child.cell, result, describe_machine())
                 results[result.name] = result
                 if report is not None:
                     report(result)
@@ -104,23 +104,23 @@ def run_cell(cell: Cell, threads: int | None = None, time_limit: float = 1800.0)
     return child.result()
 
 
-def kept_results(cells: Sequence[Cell], directory: Path, retry: bool = False) -> dict[str, CellResult]:
+def load_cell_results(cells: Sequence[Cell], directory: Path, retry: bool = False) -> dict[str, CellResult]:
     """What ``directory``, which is made where it is missing, holds of the cells, by name."""
     if len({cell.name for cell in cells}) < len(cells):
         raise ValueError("two cells have one name")
-    with storing(directory):
+    with storage_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    return {cell.name: kept for cell in cells if (kept := read_result(directory, cell, retry))}
+    return {cell.name: kept for cell in cells if (kept := read_cell_result(directory, cell, retry))}
 
 
-def read_result(directory: Path, cell: Cell, retry: bool = False) -> CellResult | None:
+def read_cell_result(directory: Path, cell: Cell, retry: bool = False) -> CellResult | None:
     """The kept result of a cell; None where there is none, of other arguments, or to be retried."""
     path = directory / f"{cell.name}.json"
     if not path.exists():
         return None
     try:
         record = read_json(path)
-        if record["task"] != cell.task or record["arguments"] != plain(cell.arguments):
+        if record["task"] != cell.task or record["arguments"] != to_json_values(cell.arguments):
             return None
         result = CellResult(cell.name, record["outcome"], record["value"], record["seconds"])
     except (DataError, KeyError, TypeError):
@@ -128,7 +128,7 @@ def read_result(directory: Path, cell: Cell, retry: bool = False) -> CellResult 
     return None if retry and not result.ok else result
 
 
-def keep_result(directory: Path, cell: Cell, result: CellResult, where: str) -> None:
+def write_cell_result(directory: Path, cell: Cell, result: CellResult, where: str) -> None:
     """Write ``NAME.json``; ``where`` is the machine that the cell ran on."""
     record = {
         "name": cell.name,
@@ -137,9 +137,9 @@ def keep_result(directory: Path, cell: Cell, result: CellResult, where: str) -> 
         "outcome": result.outcome,
         "value": result.value,
         "seconds": round(result.seconds, 2),
-        "date": now(),
+        "date": utc_timestamp(),
         "machine": where,
-        "versions": versions(),
+        "versions": package_versions(),
     }
     write_json(directory / f"{cell.name}.json", record)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gnn_discovery.errors import UsageError
-from gnn_discovery.runs.cells import Cell, CellResult, keep_result, kept_results, run_cell
-from gnn_discovery.runs.environment import machine
+from gnn_discovery.runs.cells import Cell, CellResult, load_cell_results, run_cell, write_cell_result
+from gnn_discovery.runs.environment import describe_machine
 
-CONNECT = 10
+CONNECT_TIMEOUT = 10
 """Seconds that a scheduler has to answer."""
 
 
@@ -30,7 +30,7 @@ def run_on_cluster(
         UsageError: dask.distributed is not installed, or nothing answers at the address.
     """
     distributed, client = _connect(scheduler)
-    results = kept_results(cells, directory, retry)
+    results = load_cell_results(cells, directory, retry)
     waiting = [cell for cell in cells if cell.name not in results]
     with client:
         futures = {client.submit(_run, cell, threads, time_limit, pure=False): cell for cell in waiting}
@@ -41,7 +41,7 @@ def run_on_cluster(
                     result, where = future.result()
                 except Exception as error:  # a worker that died, or has no gnn-discovery
                     result, where = CellResult(cell.name, f"lost on the cluster: {error}", None, 0.0), "unknown"
-                keep_result(directory, cell, result, where)
+                write_cell_result(directory, cell, result, where)
                 results[cell.name] = result
                 if report is not None:
                     report(result)
@@ -52,7 +52,7 @@ def run_on_cluster(
 
 def _run(cell: Cell, threads: int | None, time_limit: float) -> tuple[CellResult, str]:
     """Called on a worker."""
-    return run_cell(cell, threads, time_limit), machine()
+    return run_cell(cell, threads, time_limit), describe_machine()
 
 
 def _connect(scheduler: str) -> tuple[Any, Any]:
@@ -65,7 +65,7 @@ def _connect(scheduler: str) -> tuple[Any, Any]:
             remedy="pip install 'gnn-discovery[dask]'",
         ) from error
     try:
-        return distributed, distributed.Client(scheduler, timeout=CONNECT)
+        return distributed, distributed.Client(scheduler, timeout=CONNECT_TIMEOUT)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"no scheduler answers at {scheduler!r}",

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gnn_discovery.errors import DataError, StorageError
-from gnn_discovery.runs.arrays import load_arrays, save_arrays
-from gnn_discovery.runs.environment import environment
-from gnn_discovery.runs.files import dumps, read_json, storing, write_bytes, write_json
-from gnn_discovery.runs.lock import Lock
+from gnn_discovery.runs.checkpoints import load_arrays, save_arrays
+from gnn_discovery.runs.environment import describe_environment
+from gnn_discovery.runs.files import read_json, storage_errors, to_json_text, write_bytes, write_json
+from gnn_discovery.runs.lock import DirectoryLock
 
-Result = TypeVar("Result")
+StepResult = TypeVar("Result")
 
 
 class RunDirectory:
@@ -30,7 +30,7 @@ class RunDirectory:
 
     def __init__(self, path: Path):
         self.path = path
-        self._lock = Lock(path / "lock")
+        self._lock = DirectoryLock(path / "lock")
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> RunDirectory:
@@ -39,7 +39,7 @@ class RunDirectory:
         Raises:
             StorageError: the directory holds something, or cannot be written.
         """
-        with storing(path):
+        with storage_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             occupied = any(path.iterdir())
         if occupied:
@@ -52,7 +52,7 @@ class RunDirectory:
         run._lock.acquire()
         try:
             run.write_json("config.json", config)
-            run.write_json("environment.json", environment())
+            run.write_json("environment.json", describe_environment())
         except BaseException:
             run.close()
             raise
@@ -77,7 +77,7 @@ class RunDirectory:
         return run
 
     @classmethod
-    def enter(cls, path: Path, config: Mapping[str, Any]) -> RunDirectory:
+    def create_or_open(cls, path: Path, config: Mapping[str, Any]) -> RunDirectory:
         """A run in ``path``, locked: a new one, or the one that is there, if it was asked the same (``config``'s
         entry "config").
 
@@ -87,7 +87,7 @@ class RunDirectory:
         if not (path / "config.json").is_file():
             return cls.create(path, config)
         run = cls.open(path)
-        if run.config.get("config") == json.loads(dumps(config["config"])):
+        if run.config.get("config") == json.loads(to_json_text(config["config"])):
             return run
         run.close()
         raise StorageError(
@@ -132,8 +132,8 @@ class RunDirectory:
     def log(self, **figures: Any) -> None:
         """Append one line to ``metrics.jsonl``."""
         path = self.path / "metrics.jsonl"
-        with storing(path), path.open("a", encoding="utf-8") as file:
-            file.write(dumps(figures, indent=None) + "\n")
+        with storage_errors(path), path.open("a", encoding="utf-8") as file:
+            file.write(to_json_text(figures, indent=None) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``; a last line cut short by a crash is left out."""
@@ -158,10 +158,10 @@ class RunDirectory:
     def step(
         self,
         name: str,
-        compute: Callable[[], Result],
-        save: Callable[[Result], None],
-        load: Callable[[], Result],
-    ) -> Result:
+        compute: Callable[[], StepResult],
+        save: Callable[[StepResult], None],
+        load: Callable[[], StepResult],
+    ) -> StepResult:
         """The result of step ``name``: loaded where an earlier process finished it, else computed and saved.
 
         A step whose files are damaged is computed again.

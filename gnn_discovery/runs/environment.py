@@ -14,7 +14,7 @@ _PACKAGES = (
 )
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Version by package name, of what figures may depend on."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
@@ -25,7 +25,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> str:
+def describe_machine() -> str:
     """Processor, cores that may be used, and system, in words."""
     try:
         cores = len(os.sched_getaffinity(0))
@@ -45,11 +45,11 @@ def _processor() -> str:
     return platform.processor() or "unknown processor"
 
 
-def now() -> str:
+def utc_timestamp() -> str:
     """The time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def environment() -> Mapping[str, object]:
+def describe_environment() -> Mapping[str, object]:
     """What ``environment.json`` of a run holds."""
-    return {"date": now(), "machine": machine(), "versions": versions()}
+    return {"date": utc_timestamp(), "machine": describe_machine(), "versions": package_versions()}

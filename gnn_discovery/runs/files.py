@@ -17,7 +17,7 @@ from gnn_discovery.errors import DataError, StorageError
 
 
 @contextlib.contextmanager
-def storing(path: Path) -> Iterator[None]:
+def storage_errors(path: Path) -> Iterator[None]:
     """Turns the errors of the disk into ``StorageError``, with the path and what to do."""
     try:
         yield
@@ -31,7 +31,7 @@ def storing(path: Path) -> Iterator[None]:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write so that ``path`` holds the old content or the new, never a part."""
-    with storing(path):
+    with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
@@ -46,7 +46,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write records, arrays and plain values as JSON, atomically."""
-    write_bytes(path, (dumps(value) + "\n").encode())
+    write_bytes(path, (to_json_text(value) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
@@ -77,25 +77,25 @@ def read_text(path: Path) -> str:
         raise DataError(f"is no text file ({error})", where=str(path)) from error
 
 
-def dumps(value: Any, indent: int | None = 2) -> str:
+def to_json_text(value: Any, indent: int | None = 2) -> str:
     """JSON text of ``value``; a number that is not finite is an error of ours, so it raises."""
-    return json.dumps(plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
+    return json.dumps(to_json_values(value), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
-def plain(value: Any) -> Any:
+def to_json_values(value: Any) -> Any:
     """Records, mappings, sequences and NumPy values as what JSON knows; infinities and NaN become None."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return to_json_values(asdict(value))
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_json_values(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return to_json_values(value.tolist())
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return to_json_values(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, Sequence | set | frozenset):
-        return [plain(v) for v in value]
+        return [to_json_values(v) for v in value]
     return str(value)

@@ -8,12 +8,12 @@ import socket
 from pathlib import Path
 
 from gnn_discovery.errors import StorageError
-from gnn_discovery.runs.files import storing
+from gnn_discovery.runs.files import storage_errors
 
 _held: set[Path] = set()
 
 
-class Lock:
+class DirectoryLock:
     """A file made with O_EXCL that holds host and process id.
 
     A lock whose process is gone from this host is stale and taken over; one of another host is not judged.
@@ -42,7 +42,7 @@ class Lock:
             self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
-        with storing(self.path):
+        with storage_errors(self.path):
             try:
                 file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
             except FileExistsError:
@@ -61,7 +61,7 @@ class Lock:
             pid, host = 0, "unknown"
         if host == socket.gethostname() and not self._alive(pid):
             aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.stale")
-            with storing(self.path):
+            with storage_errors(self.path):
                 try:
                     os.replace(self.path, aside)
                 except FileNotFoundError:

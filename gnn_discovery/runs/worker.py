@@ -13,7 +13,7 @@ from gnn_discovery.errors import GnnDiscoveryError
 from gnn_discovery.runs.files import read_json, write_json
 
 
-def main(request: Path, answer: Path) -> None:
+def run_request(request: Path, answer: Path) -> None:
     """Call the task of ``request`` and write {outcome, value} to ``answer``."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked = read_json(request)
@@ -36,4 +36,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    run_request(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem, Particle, law_term
 
 
 class Charge(PairSystem):
@@ -18,4 +18,4 @@ class Charge(PairSystem):
         return i["q"] * j["q"] / (r + SOFTENING)
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
-        return (term("pair", "radial", "q_i*q_j/(r + 0.01)**2"),)
+        return (law_term("pair", "radial", "q_i*q_j/(r + 0.01)**2"),)

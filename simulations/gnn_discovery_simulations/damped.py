@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem, Particle, law_term
 
 
 class Damped(PairSystem):
@@ -23,6 +23,6 @@ class Damped(PairSystem):
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         return (
-            term("pair", "radial", "-2*(r - 0.99)"),
-            term("self", "velocity", "-1"),
+            law_term("pair", "radial", "-2*(r - 0.99)"),
+            law_term("self", "velocity", "-1"),
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem, Particle, law_term
 
 
 class Discontinuous(PairSystem):
@@ -22,4 +22,4 @@ class Discontinuous(PairSystem):
         return jnp.where(r + SOFTENING < 2, 0.0, (r + SOFTENING - 1) ** 2 - 1)
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
-        return (term("pair", "radial", "Piecewise((0, r < 1.99), (-2*(r - 0.99), True))"),)
+        return (law_term("pair", "radial", "Piecewise((0, r < 1.99), (-2*(r - 0.99), True))"),)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery_simulations.system import LawTerm, PairSystem, Particle
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import LawTerm, PairSystem, Particle
 
 
 class Free(PairSystem):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from gnn_discovery.expression import Expression
-from gnn_discovery.law import Constant
-from gnn_discovery.nodes.graph import StaticGraph, near
-from gnn_discovery.nodes.law import NodeLaw
+from gnn_discovery.laws.law import Constant
+from gnn_discovery.static_graphs.node_law import NodeLaw
+from gnn_discovery.static_graphs.static_graph import StaticGraph, radius_graph
+from gnn_discovery.symbolic.expression import Expression
 
-BOX, RADIUS = 250.0, 50.0
+BOX_SIZE, NEIGHBOUR_RADIUS = 250.0, 50.0
 """Mpc/h; a halo is explained by those within the radius."""
-CLUSTERS, MEMBERS, SPREAD = 60, 25, 8.0
+MEAN_CLUSTERS, MEAN_CLUSTER_MEMBERS, CLUSTER_WIDTH = 60, 25, 8.0
 """Mean number of clusters, of haloes in one, and the width of one in Mpc/h; as many haloes again stand alone."""
-SCATTER = 0.2
+RELATIVE_SCATTER = 0.2
 """Mean error of the true formula in units of that of the best constant."""
-CONSTANTS = {"C1": -0.6, "C3": 0.5, "C4": 0.4, "C5": 2.0, "C6": 0.08, "C7": 3.5}
+TRUE_CONSTANTS = {"C1": -0.6, "C3": 0.5, "C4": 0.4, "C5": 2.0, "C6": 0.08, "C7": 3.5}
 
 
 class Haloes:
@@ -33,10 +33,12 @@ class Haloes:
         rng = np.random.default_rng(seed)
         positions = _clustered(rng)
         mass = _masses(rng, len(positions))
-        graph = near(positions, np.zeros(len(mass)), {"M": mass}, RADIUS, box=np.full(3, BOX), label=self.label)
+        graph = radius_graph(
+            positions, np.zeros(len(mass)), {"M": mass}, NEIGHBOUR_RADIUS, box=np.full(3, BOX_SIZE), label=self.label
+        )
         exact = self.exact(graph)
         error = np.mean(np.abs(exact - np.median(exact)))
-        scatter = rng.normal(size=len(mass)) * SCATTER * error * np.sqrt(np.pi / 2)
+        scatter = rng.normal(size=len(mass)) * RELATIVE_SCATTER * error * np.sqrt(np.pi / 2)
         graph.target[:] = exact + scatter
         return graph
 
@@ -47,16 +49,16 @@ class Haloes:
     def true_law(self) -> NodeLaw:
         """What a law is held against after the fact."""
         message, node = Expression.parse("(C4 + M_j)/(C5 + (C6*r)**C7)"), Expression.parse("C1 + e/(1 + C3*M_i)")
-        return NodeLaw(message, node, {name: Constant(value) for name, value in CONSTANTS.items()}, self.label)
+        return NodeLaw(message, node, {name: Constant(value) for name, value in TRUE_CONSTANTS.items()}, self.label)
 
 
 def _clustered(rng: np.random.Generator) -> np.ndarray:
     """(N 3) clusters of Gaussian shape at random places, and haloes in the field between them."""
-    centres = rng.uniform(0, BOX, (rng.poisson(CLUSTERS), 3))
-    members = np.repeat(centres, rng.poisson(MEMBERS, len(centres)), axis=0)
-    members = members + SPREAD * rng.normal(size=members.shape)
-    field = rng.uniform(0, BOX, (rng.poisson(CLUSTERS * MEMBERS), 3))
-    return np.mod(np.concatenate([members, field]), BOX)
+    centres = rng.uniform(0, BOX_SIZE, (rng.poisson(MEAN_CLUSTERS), 3))
+    members = np.repeat(centres, rng.poisson(MEAN_CLUSTER_MEMBERS, len(centres)), axis=0)
+    members = members + CLUSTER_WIDTH * rng.normal(size=members.shape)
+    field = rng.uniform(0, BOX_SIZE, (rng.poisson(MEAN_CLUSTERS * MEAN_CLUSTER_MEMBERS), 3))
+    return np.mod(np.concatenate([members, field]), BOX_SIZE)
 
 
 def _masses(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem, Particle, law_term
 
 
 class LogGravity(PairSystem):
@@ -18,4 +18,4 @@ class LogGravity(PairSystem):
         return i["m"] * j["m"] * jnp.log(r + SOFTENING)
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
-        return (term("pair", "radial", "-m_i*m_j/(r + 0.01)"),)
+        return (law_term("pair", "radial", "-m_i*m_j/(r + 0.01)"),)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import erfa  # type: ignore[import-untyped]  # comes with astropy
 import numpy as np
 
+from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import UsageError
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.trajectory import Trajectory
-from gnn_discovery_simulations.system import LawTerm, term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import LawTerm, law_term
 
-START = 2440587.5
+START_JULIAN_DATE = 2440587.5
 """Julian date, TDB, of the first frame: 1970-01-01, 0 h."""
 
-DAYS = 18263
+DEFAULT_DAYS = 18263
 """Fifty years, one frame a day."""
 
 CUBIC_AU_PER_DAY2 = 86400.0**2 / 149597870.7**3
@@ -56,7 +56,7 @@ class SolarSystem:
         ):
             if asked not in (None, fixed):
                 raise UsageError(f"{name} is {asked}", where="solar-system", remedy=f"There is only {fixed}")
-        frames = DAYS if config.frames is None else config.frames
+        frames = DEFAULT_DAYS if config.frames is None else config.frames
         if not 2 <= frames <= 47481:
             raise UsageError(
                 f"frames is {frames}",
@@ -75,7 +75,7 @@ class SolarSystem:
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         """The acceleration of each body, for the report alone; ``m_j`` is the source strength GM."""
-        return (term("pair", "radial", "-m_j/r**2"),)
+        return (law_term("pair", "radial", "-m_j/r**2"),)
 
     def reference_properties(self) -> dict[str, np.ndarray]:
         """Accepted source strengths ``m`` (N,), AU^3/day^2, in the order of the names, for the report."""
@@ -83,8 +83,8 @@ class SolarSystem:
 
 
 def _barycentric(days: np.ndarray) -> np.ndarray:
-    """(T 9 3) of days (T) after ``START``."""
-    heliocentric, barycentric = erfa.epv00(START, days)
+    """(T 9 3) of days (T) after ``START_JULIAN_DATE``."""
+    heliocentric, barycentric = erfa.epv00(START_JULIAN_DATE, days)
     sun = barycentric["p"] - heliocentric["p"]
-    planets = [sun + erfa.plan94(START, days, number)["p"] for number in range(1, 9)]
+    planets = [sun + erfa.plan94(START_JULIAN_DATE, days, number)["p"] for number in range(1, 9)]
     return np.stack([sun, *planets], axis=1)

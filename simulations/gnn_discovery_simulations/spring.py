@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem, Particle, law_term
 
 
 class Spring(PairSystem):
@@ -17,4 +17,4 @@ class Spring(PairSystem):
         return (r + SOFTENING - 1) ** 2
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
-        return (term("pair", "radial", "-2*(r - 0.99)"),)
+        return (law_term("pair", "radial", "-2*(r - 0.99)"),)

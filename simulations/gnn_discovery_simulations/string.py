@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem, Particle, law_term
 
 
 class String(PairSystem):
@@ -29,7 +29,7 @@ class String(PairSystem):
         return i["m"] * x[1]
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
-        return (term("pair", "radial", "-2*(r - 0.99)"), term("external", "y", "-m_i"))
+        return (law_term("pair", "radial", "-2*(r - 0.99)"), law_term("external", "y", "-m_i"))
 
     def initial(
         self, rng: np.random.Generator, runs: int, particles: int, dim: int

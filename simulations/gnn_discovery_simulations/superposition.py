@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery_simulations.system import SOFTENING, LawTerm, PairSystem, Particle, term
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem, Particle, law_term
 
 
 class Superposition(PairSystem):
@@ -19,6 +19,6 @@ class Superposition(PairSystem):
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         return (
-            term("pair", "radial", "q_i*q_j/(r + 0.01)**2"),
-            term("pair", "radial", "-m_i*m_j/(r + 0.01)**2"),
+            law_term("pair", "radial", "q_i*q_j/(r + 0.01)**2"),
+            law_term("pair", "radial", "-m_i*m_j/(r + 0.01)**2"),
         )

@@ -10,19 +10,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.trajectory import Trajectory
-from gnn_discovery_simulations.programs.program import Program, scattered, thermal
-from gnn_discovery_simulations.system import LawTerm, term
+from gnn_discovery.data.trajectory import Trajectory
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import LawTerm, law_term
+from gnn_discovery_simulations.programs.program import Program, random_positions, thermal_velocities
 
-BOLTZMANN = 8.617333262e-5
+BOLTZMANN_EV_PER_K = 8.617333262e-5
 """eV/K."""
 
 FEMTOSECOND = 0.09822694788464063
 """In ASE's unit of time, Angstrom sqrt(u/eV)."""
 
 
-class ASE(Program):
+class AseSystem(Program):
     """A cluster under one calculator of ASE, moved by ``VelocityVerlet``.
 
     Class attributes:
@@ -48,10 +48,10 @@ class ASE(Program):
 
     def run(self, rng: np.random.Generator, frames: int, particles: int, dim: int) -> Trajectory:
         ase, verlet = self.use("ase"), self.use("ase.md.verlet")
-        places = scattered(rng, particles, 3, self.spacing * particles ** (1 / 3), self.apart)
+        places = random_positions(rng, particles, 3, self.spacing * particles ** (1 / 3), self.apart)
         atoms = ase.Atoms([self.element] * particles, positions=places, calculator=self.calculator())
         masses = atoms.get_masses()
-        atoms.set_velocities(thermal(rng, masses, BOLTZMANN * self.temperature, dim))
+        atoms.set_velocities(thermal_velocities(rng, masses, BOLTZMANN_EV_PER_K * self.temperature, dim))
         dynamics = verlet.VelocityVerlet(atoms, timestep=self.step * FEMTOSECOND)
         motion = np.empty((3, frames, particles, 3))
         for frame in range(frames):
@@ -68,7 +68,7 @@ class ASE(Program):
         )
 
 
-class LennardJones(ASE):
+class AseLennardJones(AseSystem):
     """Argon, with a cut-off that nothing reaches."""
 
     element = "Ar"
@@ -85,10 +85,10 @@ class LennardJones(ASE):
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         size = 24 * self.epsilon
-        return (term("pair", "radial", f"{2 * size * self.sigma**12!r}/r**13 - {size * self.sigma**6!r}/r**7"),)
+        return (law_term("pair", "radial", f"{2 * size * self.sigma**12!r}/r**13 - {size * self.sigma**6!r}/r**7"),)
 
 
-class EMT(ASE):
+class EMT(AseSystem):
     """Copper in the effective medium theory of Jacobsen, Stoltze and Norskov, Surf. Sci. 366, 394 (1996).
 
     The energy of an atom is a function of the density that its neighbours make together: a many-body potential.

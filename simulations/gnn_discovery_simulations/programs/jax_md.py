@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.trajectory import Trajectory
-from gnn_discovery_simulations.programs.program import Program, scattered, thermal
-from gnn_discovery_simulations.system import LawTerm, term
+from gnn_discovery.data.trajectory import Trajectory
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import LawTerm, law_term
+from gnn_discovery_simulations.programs.program import Program, random_positions, thermal_velocities
 
 
-class JaxMD(Program):
+class JaxMDSystem(Program):
     """Particles under one energy of ``jax_md.energy``, moved by ``simulate.nve``; masses between 1 and 4.
 
     Class attributes:
@@ -47,9 +47,9 @@ class JaxMD(Program):
     def run(self, rng: np.random.Generator, frames: int, particles: int, dim: int) -> Trajectory:
         self.use("jax_md")
         side = float((self.volume * particles) ** (1 / dim))
-        places = scattered(rng, particles, dim, side, self.apart, self.periodic)
+        places = random_positions(rng, particles, dim, side, self.apart, self.periodic)
         masses = rng.uniform(1, 4, particles)
-        velocities = thermal(rng, masses, self.temperature, dim)
+        velocities = thermal_velocities(rng, masses, self.temperature, dim)
         with jax.enable_x64(True):
             move = _mover(self, side if self.periodic else None, frames)
             motion = np.asarray(move(places, velocities * masses[:, None], masses))
@@ -63,7 +63,7 @@ class JaxMD(Program):
         )
 
 
-class SoftSpheres(JaxMD):
+class SoftSpheres(JaxMDSystem):
     """U = epsilon/2 (1 - r/sigma)^2 where r < sigma, crowded in a periodic box."""
 
     particles = 12
@@ -82,10 +82,10 @@ class SoftSpheres(JaxMD):
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         inside = f"{self.epsilon / self.sigma**2!r}*({self.sigma!r} - r)"
-        return (term("pair", "radial", f"Piecewise(({inside}, r < {self.sigma!r}), (0, True))"),)
+        return (law_term("pair", "radial", f"Piecewise(({inside}, r < {self.sigma!r}), (0, True))"),)
 
 
-class Morse(JaxMD):
+class Morse(JaxMDSystem):
     """U = epsilon (1 - exp(-alpha (r - sigma)))^2 - epsilon, a cluster in free space."""
 
     temperature = 0.5
@@ -104,7 +104,7 @@ class Morse(JaxMD):
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         size, decay = 2 * self.epsilon * self.alpha, f"exp(-{self.alpha!r}*(r - {self.sigma!r}))"
-        return (term("pair", "radial", f"-{size!r}*(1 - {decay})*{decay}"),)
+        return (law_term("pair", "radial", f"-{size!r}*(1 - {decay})*{decay}"),)
 
 
 def _wide(**constants: float) -> dict[str, jax.Array]:
@@ -113,7 +113,7 @@ def _wide(**constants: float) -> dict[str, jax.Array]:
 
 
 @cache
-def _mover(system: JaxMD, side: float | None, frames: int) -> Callable[..., jax.Array]:
+def _mover(system: JaxMDSystem, side: float | None, frames: int) -> Callable[..., jax.Array]:
     """Places, momenta and masses to (T 3 N D): places, velocities and accelerations. Compiled once for a size."""
     space, simulate = system.use("jax_md.space"), system.use("jax_md.simulate")
     displacement, shift = space.free() if side is None else space.periodic(side)

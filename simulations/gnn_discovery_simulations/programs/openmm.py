@@ -11,16 +11,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.trajectory import Trajectory
-from gnn_discovery_simulations.programs.program import Program, scattered, thermal
-from gnn_discovery_simulations.system import LawTerm, term
+from gnn_discovery.data.trajectory import Trajectory
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import LawTerm, law_term
+from gnn_discovery_simulations.programs.program import Program, random_positions, thermal_velocities
 
-BOLTZMANN = 8.314462618e-3
+BOLTZMANN_KJ_PER_MOL_K = 8.314462618e-3
 """kJ/mol/K."""
 
 
-class OpenMM(Program):
+class OpenMMSystem(Program):
     """Particles under one force of OpenMM, moved by velocity Verlet.
 
     Class attributes:
@@ -55,7 +55,7 @@ class OpenMM(Program):
         integrator = _velocity_verlet(openmm, self.step)
         context = openmm.Context(system, integrator, openmm.Platform.getPlatformByName("Reference"))
         context.setPositions(places)
-        context.setVelocities(thermal(rng, masses, BOLTZMANN * self.temperature, dim))
+        context.setVelocities(thermal_velocities(rng, masses, BOLTZMANN_KJ_PER_MOL_K * self.temperature, dim))
         quantities = (
             unit.nanometer,
             unit.nanometer / unit.picosecond,
@@ -80,7 +80,7 @@ class OpenMM(Program):
         )
 
 
-class Pair(OpenMM):
+class OpenMMBuckingham(OpenMMSystem):
     """Buckingham's potential A exp(-r/L) - C/r^6 as a CustomNonbondedForce, between noble gas atoms of many masses.
 
     The constants are those of argon (R. A. Buckingham, Proc. R. Soc. A 168, 264, 1938), without a cut-off.
@@ -103,14 +103,14 @@ class Pair(OpenMM):
 
     def start(self, rng: np.random.Generator, particles: int) -> tuple[np.ndarray, np.ndarray, float]:
         side = 0.45 * particles ** (1 / 3)
-        return scattered(rng, particles, 3, side, 0.33), rng.uniform(20, 130, particles), side
+        return random_positions(rng, particles, 3, side, 0.33), rng.uniform(20, 130, particles), side
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         repulsion = f"{self.strength / self.length!r}*exp(-r/{self.length!r})"
-        return (term("pair", "radial", f"{repulsion} - {6 * self.dispersion!r}/r**7"),)
+        return (law_term("pair", "radial", f"{repulsion} - {6 * self.dispersion!r}/r**7"),)
 
 
-class LennardJones(OpenMM):
+class OpenMMLennardJones(OpenMMSystem):
     """Argon as a NonbondedForce, at a third of the density of the liquid; the force ends at the cut-off."""
 
     runs = 40
@@ -135,12 +135,12 @@ class LennardJones(OpenMM):
     def start(self, rng: np.random.Generator, particles: int) -> tuple[np.ndarray, np.ndarray, float]:
         assert self.cutoff is not None
         side = max((particles / self.density) ** (1 / 3), 2 * self.cutoff)
-        places = scattered(rng, particles, 3, side, 0.9 * self.sigma, periodic=True)
+        places = random_positions(rng, particles, 3, side, 0.9 * self.sigma, periodic=True)
         return places, np.full(particles, 39.948), side
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         size = 24 * self.epsilon
-        return (term("pair", "radial", f"{2 * size * self.sigma**12!r}/r**13 - {size * self.sigma**6!r}/r**7"),)
+        return (law_term("pair", "radial", f"{2 * size * self.sigma**12!r}/r**13 - {size * self.sigma**6!r}/r**7"),)
 
 
 def _velocity_verlet(openmm: Any, step: float) -> Any:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import UsageError
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.simulators import SimulationConfig
 
-TRIES = 10_000
+MAX_PLACEMENT_ATTEMPTS = 10_000
 """Places that are drawn for one particle before its start counts as too crowded."""
 
 
@@ -61,13 +61,13 @@ class Program(ABC):
             ) from None
 
 
-def scattered(
+def random_positions(
     rng: np.random.Generator, particles: int, dim: int, side: float, apart: float, periodic: bool = False
 ) -> np.ndarray:
     """(N D) places in a cube of that side, drawn one after the other, no two nearer than ``apart``."""
     places = np.zeros((0, dim))
     for _ in range(particles):
-        for _ in range(TRIES):
+        for _ in range(MAX_PLACEMENT_ATTEMPTS):
             place = side * rng.uniform(size=dim)
             away = places - place
             if periodic:
@@ -83,7 +83,7 @@ def scattered(
     return places
 
 
-def thermal(rng: np.random.Generator, masses: np.ndarray, temperature: float, dim: int) -> np.ndarray:
+def thermal_velocities(rng: np.random.Generator, masses: np.ndarray, temperature: float, dim: int) -> np.ndarray:
     """(N D) velocities of Maxwell's distribution, ``temperature`` in units of energy, the whole at rest."""
     velocities = rng.standard_normal((len(masses), dim)) * np.sqrt(temperature / masses)[:, None]
     return velocities - masses @ velocities / masses.sum()

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gnn_discovery.simulator import SimulationConfig
-from gnn_discovery.trajectory import Trajectory
+from gnn_discovery.data.trajectory import Trajectory
+from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery_simulations.pair_system import LawTerm, law_term
 from gnn_discovery_simulations.programs.program import Program
-from gnn_discovery_simulations.system import LawTerm, term
 
 
 class Planets(Program):
@@ -51,7 +51,7 @@ class Planets(Program):
         )
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
-        return (term("pair", "radial", "-m_i*m_j/r**2"),)
+        return (law_term("pair", "radial", "-m_i*m_j/r**2"),)
 
     def _add_bodies(self, simulation: Any, rng: np.random.Generator, particles: int, dim: int) -> None:
         """Masses and orbits at random, each orbit a fifth to a half wider than the last, in the centre of mass."""
@@ -88,7 +88,7 @@ class DraggedPlanets(Planets):
     drag = 0.05
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
-        return (*super().true_law(config), term("self", "velocity", "-0.05*m_i"))
+        return (*super().true_law(config), law_term("self", "velocity", "-0.05*m_i"))
 
 
 def _read(rebound: Any, simulation: Any, time: float) -> list[list[tuple[float, ...]]]:

@@ -1,0 +1,185 @@
+"""The catalogue of known laws: plain records in ``known_laws/*.yaml``, open to plug-ins.
+
+A plug-in is a record of the same keys: in a file ``known_laws/*.yaml`` of the user's folder, or an entry point of the
+group ``gnn_discovery.known_laws``; see `gnn_discovery.registry.plugin_records`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import sympy
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.registry.plugin_records import load_records
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.types import Direction, Kind, Order
+
+_DIRECTIONS_OF_KIND = {
+    "pair": ("radial", "transverse", "velocity"),
+    "self": ("velocity", "transverse"),
+    "external": ("radial", "axis"),
+}
+_ALLOWED_VARIABLES = {
+    ("pair", "radial"): {"r", "v", "v_r"},
+    ("pair", "transverse"): {"r", "v", "v_r"},
+    ("pair", "velocity"): {"r", "v", "v_r"},
+    ("self", "velocity"): {"v"},
+    ("self", "transverse"): {"v"},
+    ("external", "radial"): {"r"},
+    ("external", "axis"): {"x"},
+}
+_SOFTENINGS = {
+    "r + c": ("r + c", None),
+    "r**2 + c**2": ("sqrt(r**2 + c**2)", None),
+    "Plummer": ("sqrt(r**2 + c**2)", "r/sqrt(r**2 + c**2)"),
+}
+"""How a distance is softened: what stands for r, and the factor that a softening of the potential brings."""
+
+
+@dataclass(frozen=True)
+class FreeConstant:
+    """A constant of a known law that the data fix, within ``minimum`` and ``maximum`` (None: unbounded)."""
+
+    meaning: str
+    unit: str
+    minimum: float | None = 0.0
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class KnownLaw:
+    """One law of the literature, as a force on particle i in data that give masses.
+
+    Attributes:
+        direction: as in `Term`; ``axis`` stands for each of x, y, z, its coordinate is called ``x``.
+        expression: its exponents are fixed numbers; names are variables, properties (``m_i``, ``q_j``) and
+            the keys of ``constants``.
+        amplitude: the constant that the force is proportional to.
+        field: of physics.
+        range: where it holds, in words.
+        order: of the equation of motion that it is a law of; None: a force, whatever it moves.
+        limits: names of the laws that it turns into for extreme values of its constants.
+        softenings: in which ways it also stands softened: ``r + c`` and ``r**2 + c**2`` put that for r (r**2)
+            in the force, ``Plummer`` puts the latter in the potential.
+        softened: the way in which this one is softened, None for a law as it stands in the file.
+    """
+
+    name: str
+    kind: Kind
+    direction: Direction | str
+    expression: Expression
+    constants: Mapping[str, FreeConstant]
+    amplitude: str
+    reference: str
+    field: str = ""
+    range: str = ""
+    note: str = ""
+    order: Order | None = None
+    limits: tuple[str, ...] = ()
+    softenings: tuple[str, ...] = ()
+    softened: str | None = None
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Names in the expression that are no constants."""
+        return self.expression.names - set(self.constants)
+
+    @property
+    def properties(self) -> frozenset[str]:
+        """The properties that particles must have, without suffix."""
+        return frozenset(n[:-2] for n in self.variables if n.endswith(("_i", "_j")))
+
+    def record(self) -> dict[str, Any]:
+        """Plain data: the keys of a file, and the variables."""
+        plain = {key: value for key, value in asdict(self).items() if key != "softened"}
+        return {**plain, "expression": self.expression.text, "variables": sorted(self.variables)}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All known laws, softened ones included; where each came from; and what could not be read, with the reason."""
+
+    laws: tuple[KnownLaw, ...]
+    origins: Mapping[str, str] = field(default_factory=dict)
+    broken: tuple[tuple[str, str], ...] = ()
+
+    def __getitem__(self, name: str) -> KnownLaw:
+        return next(law for law in self.laws if law.name == name)
+
+
+def parse_known_law(record: Mapping[str, Any], where: str) -> KnownLaw:
+    """The law of a plain record.
+
+    Raises:
+        DataError: a key is missing, unknown or wrong; ``where`` says whose record it is.
+    """
+    try:
+        record = dict(record)
+        constants = {str(k): _parse_constant(**v) for k, v in record.pop("constants").items()}
+        expression = Expression.parse(record.pop("expression"))
+        limits, softenings = tuple(record.pop("limits", ())), tuple(record.pop("softenings", ()))
+        name = str(record.pop("name"))
+        law = KnownLaw(name, expression=expression, constants=constants, limits=limits, softenings=softenings, **record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"not the record of a law ({error!r})",
+            where=where,
+            remedy="`gnn-discovery new law NAME` writes one to begin with",
+        ) from None
+    _validate(law, where)
+    return law
+
+
+def _parse_constant(meaning: str, unit: str, **bounds: Any) -> FreeConstant:
+    """The constant of a record, with bounds as numbers: YAML takes 1e-3 for text."""
+    numbers = {name: None if bound is None else float(bound) for name, bound in bounds.items()}
+    return FreeConstant(str(meaning), str(unit), **numbers)
+
+
+def _validate(law: KnownLaw, where: str) -> None:
+    place = f"{where}, law {law.name!r}"
+    if law.direction not in _DIRECTIONS_OF_KIND.get(law.kind, ()):
+        raise DataError(f"a {law.kind} law cannot have direction {law.direction!r}", where=place)
+    properties = {n for n in law.variables if n.endswith("_i") or (n.endswith("_j") and law.kind == "pair")}
+    if unknown := law.variables - properties - _ALLOWED_VARIABLES[law.kind, law.direction]:
+        raise DataError(f"unknown names {sorted(unknown)}", where=place, remedy="list constants in 'constants'")
+    if unused := set(law.constants) - law.expression.names:
+        raise DataError(f"constants {sorted(unused)} are not in the expression", where=place)
+    if odd := set(law.softenings) - set(_SOFTENINGS):
+        raise DataError(f"unknown softenings {sorted(odd)}", where=place, remedy=f"known: {[*_SOFTENINGS]}")
+    if not law.reference:
+        raise DataError("no reference", where=place, remedy="say where the law is published")
+    tree, symbol = law.expression.sympy, sympy.Symbol(law.amplitude)
+    if sympy.diff(tree, symbol, 2) != 0 or tree.subs(symbol, 0) != 0 or law.amplitude not in law.constants:
+        raise DataError(f"the force is not proportional to its amplitude {law.amplitude!r}", where=place)
+    if any(not p.exp.is_number for p in tree.atoms(sympy.Pow) if p.base != sympy.E):
+        raise DataError("an exponent is not a fixed number", where=place)
+
+
+def soften(law: KnownLaw, way: str) -> KnownLaw:
+    """``law`` with its distance softened by a free length ``c``."""
+    distance, factor = _SOFTENINGS[way]
+    text = law.expression.substitute({"r": Expression.parse(distance)}).text
+    limits = (law.name, *law.limits, *(f"{name}, softened {way}" for name in law.limits))
+    return replace(
+        law,
+        name=f"{law.name}, softened {way}",
+        expression=Expression.parse(f"({text})*{factor}" if factor else text),
+        constants={**law.constants, "c": FreeConstant("softening length", "length")},
+        limits=limits,
+        softenings=(),
+        softened=way,
+    )
+
+
+@cache
+def load_catalogue() -> Catalogue:
+    """The laws that come with the package and those of plug-ins, each singular law also softened."""
+    shelf = load_records("known_laws", "gnn_discovery.catalogue", parse_known_law)
+    laws = tuple(shelf.entries.values())
+    softened = [soften(law, way) for law in laws for way in law.softenings]
+    return Catalogue((*laws, *softened), shelf.origins, shelf.broken)

@@ -1,0 +1,11 @@
+"""Velocities and accelerations out of positions, and how far they can be trusted."""
+
+from gnn_discovery.data.differentiation.completion import MIN_FRAMES_FOR_DERIVATIVE as MIN_FRAMES_FOR_DERIVATIVE
+from gnn_discovery.data.differentiation.completion import CompletedTrajectory as CompletedTrajectory
+from gnn_discovery.data.differentiation.completion import complete_trajectories as complete_trajectories
+from gnn_discovery.data.differentiation.completion import complete_trajectory as complete_trajectory
+from gnn_discovery.data.differentiation.completion import unwrap as unwrap
+from gnn_discovery.data.differentiation.weak_form import WeakFormRuns as WeakFormRuns
+from gnn_discovery.data.differentiation.weak_form import resolvable_mask as resolvable_mask
+from gnn_discovery.data.differentiation.weak_form import to_weak_form as to_weak_form
+from gnn_discovery.data.differentiation.window_selection import estimate_position_noise as estimate_position_noise

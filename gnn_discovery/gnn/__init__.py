@@ -1,0 +1,1 @@
+"""Graph networks: the graphs, the networks, and their training."""

@@ -1,0 +1,102 @@
+"""A law in LaTeX: its equation of motion."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from gnn_discovery.laws.text import format_constant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+
+    from sympy.printing.latex import LatexPrinter
+
+    from gnn_discovery.laws.law import Constant, ForceLaw, Term
+
+_UNIT_VECTORS = {
+    ("pair", "radial"): r"\hat{\mathbf{r}}_{ij}",
+    ("pair", "transverse"): r"\hat{\mathbf{z}}\times\hat{\mathbf{r}}_{ij}",
+    ("pair", "velocity"): r"(\mathbf{v}_i-\mathbf{v}_j)",
+    ("self", "velocity"): r"\mathbf{v}_i",
+    ("self", "transverse"): r"\hat{\mathbf{z}}\times\mathbf{v}_i",
+    ("external", "radial"): r"\hat{\mathbf{r}}_{i}",
+    ("external", "transverse"): r"\hat{\mathbf{z}}\times\hat{\mathbf{r}}_{i}",
+}
+
+
+def left_hand_side(law: ForceLaw) -> str:
+    """``m a``, ``a`` or ``v`` of particle i, in LaTeX."""
+    motion = r"\mathbf{a}_i" if law.order == 2 else r"\mathbf{v}_i"
+    return rf"m_i\,{motion}" if law.divides_by_mass else motion
+
+
+def equation_parts(law: ForceLaw, *, numeric: bool = True) -> tuple[str, ...]:
+    """The equation in pieces between which a line may break: the left side, then one a term.
+
+    With ``numeric`` the constants stand as numbers with their errors, ``1.00000(2)``, else under their names.
+    """
+    found = [left_hand_side(law)]
+    for position, term in enumerate(law.terms):
+        sign, body = _term_latex(term, numeric)
+        if position == 0:
+            found[0] += r"\;="
+            found.append(body if sign == "+" else f"-{body}")
+        else:
+            found.append(rf"{sign}\,{body}")
+    if not law.terms:
+        found[0] += " = 0"
+    return tuple(found)
+
+
+def law_latex(law: ForceLaw) -> str:
+    """The equation of motion in LaTeX (amsmath)."""
+    return " ".join(equation_parts(law))
+
+
+def _term_latex(term: Term, numeric: bool) -> tuple[str, str]:
+    scalar = scalar_latex(term, numeric)
+    sign = "-" if scalar.startswith("-") else "+"
+    scalar = scalar.removeprefix("-").strip()
+    unit = _UNIT_VECTORS.get((term.kind, term.direction), rf"\hat{{\mathbf{{{term.direction}}}}}")
+    operator = r"\sum_{j}\," if term.kind == "pair" else ""
+    if r"\begin{cases}" in scalar:
+        return sign, rf"{operator}{unit}\;{scalar}"
+    return sign, rf"{operator}{scalar}\;{unit}"
+
+
+def scalar_latex(term: Term, numeric: bool = True) -> str:
+    """The scalar of one term in LaTeX, bracketed where it is a sum."""
+    import sympy
+
+    expression, names = term.expression.sympy, {}
+    if numeric:
+        for name, constant in term.constants.items():
+            symbol = sympy.Symbol(name)
+            shown = sympy.Symbol(name, positive=True)
+            expression = expression.subs(symbol, -shown if constant.value < 0 else shown)
+            names[shown] = _constant_latex(constant)
+    text = _latex_printer(names, set(names) or {sympy.Symbol(name) for name in term.constants}).doprint(expression)
+    text = re.sub(r"(?<!\^\{)(?<!\^\{- )\\frac", r"\\dfrac", text)
+    return rf"\left({text}\right)" if expression.is_Add else text
+
+
+def _constant_latex(constant: Constant) -> str:
+    mantissa, _, exponent = format_constant(constant).partition("e")
+    return rf"{mantissa}\!\cdot\!10^{{{int(exponent)}}}" if exponent else mantissa
+
+
+def _latex_printer(names: Mapping[object, str], constants: Set[object]) -> LatexPrinter:
+    from sympy.printing.latex import LatexPrinter
+
+    class Variables(LatexPrinter):
+        """LaTeX with variables before constants, in sums and in conditions."""
+
+        def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
+            ordered = super()._as_ordered_terms(expr, order=order)
+            return sorted(ordered, key=lambda part: not part.free_symbols - constants)
+
+        def _print_Relational(self, expr: Any) -> str:
+            return super()._print_Relational(expr if expr.lhs.free_symbols - constants else expr.reversed)
+
+    return Variables({"symbol_names": dict(names), "mul_symbol": r" \, "})

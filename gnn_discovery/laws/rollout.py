@@ -1,0 +1,66 @@
+"""Roll a law out in time, from a start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.integrate import DOP853
+
+from gnn_discovery.laws.evaluate import acceleration
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.types import Box, Edges, Times
+
+
+def rollout(law: ForceLaw, *start: Any, **options: Any) -> Float[np.ndarray, "t N D"]:
+    """Positions (t N D), t <= T, that the law gives; called as `integrate_law`."""
+    return integrate_law(law, *start, **options)[:, 0]
+
+
+def integrate_law(
+    law: ForceLaw,
+    positions: Float[np.ndarray, "N D"],
+    velocities: Float[np.ndarray, "N D"] | None,
+    properties: Mapping[str, np.ndarray] | None,
+    times: Times,
+    *,
+    edges: Edges | None = None,
+    box: Box | None = None,
+    cutoff: float | None = None,
+    tolerance: float = 1e-8,
+    evaluations: int = 20_000,
+) -> Float[np.ndarray, "t O N D"]:
+    """Positions and, of a law of second order, velocities from the start at ``times[0]``, by Dormand-Prince 8(5,3).
+
+    Where it diverges or ``evaluations`` of the force are spent, fewer than T instants come back.
+    """
+    times = np.asarray(times, dtype=float)
+    start = np.asarray(positions, dtype=float)
+    length = float(np.std(start)) or 1.0
+    speed = 0.0 if velocities is None else float(np.std(velocities))
+    reach = 1e6 * (length + np.abs(start).max())
+
+    def rate(_: float, state: np.ndarray) -> np.ndarray:
+        if not np.isfinite(state).all():
+            return np.full_like(state, np.nan)
+        x, *v = state.reshape(-1, *start.shape)
+        a = acceleration(law, x, v[0] if v else None, properties, edges, box, cutoff)
+        return np.stack([*v, a]).ravel()
+
+    state = start.ravel() if law.order == 1 else np.concatenate([start.ravel(), np.asarray(velocities, float).ravel()])
+    rolled = [state.reshape(1, -1, *start.shape)]
+    with np.errstate(all="ignore"):
+        if not np.all(np.isfinite(rate(times[0], state))):
+            return rolled[0]
+        allowed = tolerance * 1e-2 * np.repeat([length, speed or 1.0][: law.order], start.size)
+        solver = DOP853(rate, times[0], state, times[-1], rtol=tolerance, atol=allowed)
+        while solver.status == "running" and solver.nfev < evaluations:
+            solver.step()
+            if solver.status == "failed" or not np.abs(solver.y[: start.size]).max() < reach:
+                break
+            reached = times[(times > solver.t_old) & (times <= solver.t)]
+            if len(reached):
+                rolled.append(solver.dense_output()(reached).T.reshape(len(reached), -1, *start.shape))
+    return np.concatenate(rolled)

@@ -1,0 +1,214 @@
+"""Scene: the scalars and directions that the terms of a law are made of, at every pair and particle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, lru_cache
+
+import numpy as np
+from scipy import sparse
+
+from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.errors import DataError, UsageError
+from gnn_discovery.laws.law import Term
+from gnn_discovery.symbolic.expression import Expression
+
+DerivativeVariables = tuple[str, ...]
+VariableValues = Mapping[str, float | np.ndarray]
+
+KINEMATIC_VARIABLES = frozenset({"r", "v", "v_r", "x", "y", "z"})
+"""Variables that come from the motion; every other variable is a property with suffix ``_i`` or ``_j``."""
+
+
+@lru_cache(maxsize=1024)
+def cached_derivative(expression: Expression, names: DerivativeVariables) -> Expression:
+    """The (repeated) derivative of ``expression``, kept, since every candidate is evaluated many times."""
+    for name in names:
+        expression = expression.derivative(name)
+    return expression
+
+
+@lru_cache(maxsize=2048)
+def _compiled_function(
+    expression: Expression, names: DerivativeVariables, arguments: tuple[str, ...]
+) -> Callable[..., np.ndarray]:
+    return cached_derivative(expression, names).numpy(arguments)
+
+
+class TermEvaluator:
+    """One block of snapshots seen as terms see it. Arrays are pair-first: (E S) scalars, (E S D) directions.
+
+    Entries of absent particles have direction zero and harmless scalars.
+
+    Raises:
+        DataError: two interacting particles are at one place, where the direction of a force is not defined.
+    """
+
+    def __init__(self, data: Dataset):
+        self.data = data
+        self._scalars: dict[tuple, np.ndarray] = {}
+        self._directions: dict[tuple, np.ndarray] = {}
+        self.count, self.size, self.dim = data.positions.shape
+
+    @cached_property
+    def gather(self) -> sparse.csr_array:
+        """(N E), sums the pairs of a receiver."""
+        e = len(self.data.receivers)
+        return sparse.csr_array((np.ones(e), (self.data.receivers, np.arange(e))), shape=(self.size, e))
+
+    @cached_property
+    def _pair_present(self) -> np.ndarray:
+        return self.data.pair_present().T
+
+    @cached_property
+    def _separation(self) -> np.ndarray:
+        return np.ascontiguousarray(np.swapaxes(self.data.separation(), 0, 1))
+
+    @cached_property
+    def _relative_velocity(self) -> np.ndarray:
+        v = self.data.velocities
+        d = v[:, self.data.receivers] - v[:, self.data.senders]
+        return np.ascontiguousarray(np.swapaxes(d, 0, 1)) * self._pair_present[..., None]
+
+    @cached_property
+    def _distance(self) -> np.ndarray:
+        r = np.sqrt(np.einsum("esd,esd->es", self._separation, self._separation))
+        together = np.argwhere((r == 0) & self._pair_present)
+        if len(together):
+            e, s = together[0]
+            i, j = int(self.data.receivers[e]), int(self.data.senders[e])
+            raise DataError(
+                f"particles {i} and {j} are at one place (r = 0)",
+                where=f"run {self.data.run[s]}, time {self.data.times[s]:g}",
+                remedy="their force has no direction there: remove the frame or one of the particles",
+            )
+        return np.where(self._pair_present, r, 1.0)
+
+    @cached_property
+    def _unit(self) -> np.ndarray:
+        return self._separation * (self._pair_present / self._distance)[..., None]
+
+    @cached_property
+    def _particle_first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Positions and velocities (N S D), presence (N S)."""
+        present = self.data.present.T
+        x = np.ascontiguousarray(np.swapaxes(self.data.positions, 0, 1))
+        v = np.ascontiguousarray(np.swapaxes(self.data.velocities, 0, 1))
+        return x, v * present[..., None], present
+
+    def property(self, name: str) -> np.ndarray:
+        """(N S) values of a property; absent particles get 1."""
+        if name not in self.data.properties:
+            known = ", ".join(sorted(self.data.properties)) or "none"
+            raise DataError(f"the law needs the property {name!r}, the data have: {known}")
+        return np.where(self.data.present, self.data.properties[name], 1.0).T
+
+    def scalar(self, term: Term, name: str) -> np.ndarray:
+        """A variable of the term: (E S) for a pair, (N S) else."""
+        key = (term.kind, term.centre, name)
+        if key not in self._scalars:
+            self._scalars[key] = np.ascontiguousarray(self._scalar(term, name))
+        return self._scalars[key]
+
+    def _scalar(self, term: Term, name: str) -> np.ndarray:
+        if name not in KINEMATIC_VARIABLES:
+            if name.endswith("_i") or (name.endswith("_j") and term.kind == "pair"):
+                values = self.property(name[:-2])
+                if term.kind != "pair":
+                    return values
+                return values[self.data.receivers if name.endswith("_i") else self.data.senders]
+            raise UsageError(f"{name!r} is no variable of a {term.kind} term and has no value")
+        if term.kind == "pair":
+            if name == "r":
+                return self._distance
+            if name == "v_r":
+                return np.einsum("esd,esd->es", self._relative_velocity, self._unit)
+            if name == "v":
+                return np.linalg.norm(self._relative_velocity, axis=-1)
+            raise UsageError(
+                f"a pair term cannot depend on the coordinate {name!r}",
+                remedy=f"Of a field say along what it acts, as in 'external {name}: -2*{name}'",
+            )
+        x, v, present = self._particle_first
+        if name == "r":
+            return np.where(present, np.linalg.norm(self._from_centre(term), axis=-1), 1.0)
+        if name == "v":
+            return np.linalg.norm(v, axis=-1)
+        if name == "v_r":
+            return np.einsum("nsd,nsd->ns", v, self._radial(term))
+        axis = "xyz".index(name)
+        if axis >= self.dim:
+            raise UsageError(f"the law depends on {name!r}, the motion has {self.dim} dimensions")
+        return np.where(present, x[..., axis], 1.0)
+
+    def _from_centre(self, term: Term) -> np.ndarray:
+        x = self._particle_first[0]
+        return x if term.centre is None else x - np.asarray(term.centre)
+
+    def _radial(self, term: Term) -> np.ndarray:
+        if term.kind == "pair":
+            return self._unit
+        d, present = self._from_centre(term), self._particle_first[2]
+        r = np.linalg.norm(d, axis=-1)
+        if np.any((r == 0) & present):
+            n, s = np.argwhere((r == 0) & present)[0]
+            raise DataError(
+                f"particle {n} is at the centre of the external field",
+                where=f"run {self.data.run[s]}, time {self.data.times[s]:g}",
+                remedy="the direction of the force is not defined there: move the centre or remove the frame",
+            )
+        return d * (present / np.where(present, r, 1.0))[..., None]
+
+    def direction(self, term: Term) -> np.ndarray:
+        """The vectors that the term's expression multiplies: (E S D) for a pair, (N S D) else."""
+        key = (term.kind, term.centre, term.direction)
+        if key not in self._directions:
+            self._directions[key] = self._direction(term)
+        return self._directions[key]
+
+    def _direction(self, term: Term) -> np.ndarray:
+        pair = term.kind == "pair"
+        match term.direction:
+            case "radial":
+                return self._radial(term)
+            case "velocity":
+                return self._relative_velocity if pair else self._particle_first[1]
+            case "transverse":
+                if self.dim != 2:
+                    raise UsageError(f"a transverse force needs two dimensions, the motion has {self.dim}")
+                base = self._particle_first[1] if term.kind == "self" else self._radial(term)
+                return np.stack([-base[..., 1], base[..., 0]], axis=-1)
+            case axis:
+                index, present = "xyz".index(axis), self._pair_present if pair else self._particle_first[2]
+                if index >= self.dim:
+                    raise UsageError(f"the law points along {axis!r}, the motion has {self.dim} dimensions")
+                return present[..., None] * np.eye(self.dim)[index]
+
+    def spread(self, term: Term, scalars: np.ndarray) -> np.ndarray:
+        """scalars x direction, summed over the pairs of each receiver: (N S D)."""
+        direction = self.direction(term)
+        vectors = np.broadcast_to(scalars, direction.shape[:-1])[..., None] * direction
+        if term.kind != "pair":
+            return vectors
+        return (self.gather @ vectors.reshape(len(vectors), -1)).reshape(self.size, self.count, self.dim)
+
+    def values(self, term: Term, constants: VariableValues, by: Iterable[str] = ()) -> np.ndarray:
+        """The term's expression, or its derivative ``by`` names: (E S), (N S) or a scalar."""
+        by = tuple(by)
+        names = tuple(sorted(cached_derivative(term.expression, by).names))
+        arguments = [constants[n] if n in constants else self.scalar(term, n) for n in names]
+        with np.errstate(all="ignore"):
+            return np.asarray(_compiled_function(term.expression, by, names)(*arguments), dtype=float)
+
+    def force(self, term: Term, constants: VariableValues | None = None) -> np.ndarray:
+        """The term's force on every particle (N S D), with its own constants unless others are given."""
+        if constants is None:
+            constants = {name: c.value for name, c in term.constants.items()}
+        return self.spread(term, self.values(term, constants))
+
+
+def iterate_blocks(data: Dataset, *, entries: int = 2_000_000) -> Iterable[Dataset]:
+    """``data`` in pieces of at most ``entries`` pair vectors, so that memory stays small."""
+    size = max(1, entries // max(1, len(data.receivers), data.positions.shape[1]))
+    for start in range(0, len(data.run), size):
+        yield data.select(np.arange(start, min(start + size, len(data.run))))

@@ -1,0 +1,1 @@
+"""Registries that plug-ins extend: units and properties of particles."""

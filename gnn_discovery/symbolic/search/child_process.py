@@ -1,0 +1,185 @@
+"""One child process for a symbolic search: started, watched, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gnn_discovery
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search.engine_protocol import (
+    Candidate,
+    EngineConfig,
+    EngineResult,
+    RegressionProblem,
+    SearchProgressCallback,
+)
+
+POLL_SECONDS = 0.05
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHON_JULIACALL_THREADS")
+
+
+def run_in_child_process(
+    engine: str,
+    problems: Sequence[RegressionProblem],
+    config: EngineConfig,
+    progress: SearchProgressCallback | None = None,
+) -> list[EngineResult]:
+    """The result of each problem, from one child process of its own group and one thread.
+
+    The child writes one file for each problem that it finishes. Whatever ends this call (the last problem,
+    the time limit, Ctrl-C, an error) ends the whole group of the child.
+    """
+    with tempfile.TemporaryDirectory(prefix="gnn-discovery-") as name:
+        folder = Path(name)
+        write_problems(folder, engine, problems, config)
+        with (folder / "errors.txt").open("wb") as errors:
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "gnn_discovery.symbolic.search.worker", name, str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=_child_environment(name),
+                start_new_session=True,
+            )
+            try:
+                timed_out = _wait(child, folder, len(problems), config.time_limit, progress)
+            finally:
+                _kill_process_group(child)
+        return _collect_results(folder, engine, len(problems), timed_out, config.time_limit, child.returncode)
+
+
+def _child_environment(folder: str) -> dict[str, str]:
+    """What the child sees: one thread, this package, and a place for scratch files that goes with its folder."""
+    root = str(Path(gnn_discovery.__path__[0]).parent)
+    path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONPATH": path, "TMPDIR": folder}
+
+
+def _wait(
+    child: subprocess.Popen[bytes],
+    folder: Path,
+    count: int,
+    limit: float | int,
+    progress: SearchProgressCallback | None,
+) -> bool:
+    """Waits for the child; True where the time limit came first."""
+    end, reported = time.monotonic() + limit, 0.0
+    while True:
+        try:
+            child.wait(min(POLL_SECONDS, max(end - time.monotonic(), 0.0)))
+            finished = True
+        except subprocess.TimeoutExpired:
+            finished = False
+        done = _read_progress(folder)
+        if progress is not None and done > reported:
+            reported = done
+            progress(done, count)
+        if finished:
+            return False
+        if time.monotonic() >= end:
+            return True
+
+
+def _kill_process_group(child: subprocess.Popen[bytes]) -> None:
+    """Ends the child and all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
+
+
+def _collect_results(
+    folder: Path, engine: str, count: int, timed_out: bool, limit: float | int, code: int
+) -> list[EngineResult]:
+    results = []
+    errors = (folder / "errors.txt").read_text(errors="replace").strip().splitlines()
+    for k in range(count):
+        path = folder / f"result-{k}.json"
+        if path.exists():
+            results.append(read_engine_result(path))
+        elif timed_out:
+            results.append(EngineResult((), f"{engine} was stopped at the time limit of {limit:g} s"))
+        elif code < 0:
+            results.append(EngineResult((), f"{engine} was ended by {signal.Signals(-code).name}"))
+        else:
+            reason = errors[-1] if errors else f"exit code {code}"
+            results.append(EngineResult((), f"{engine} failed: {reason}"))
+    return results
+
+
+def write_problems(folder: Path, engine: str, problems: Sequence[RegressionProblem], config: EngineConfig) -> None:
+    """``task.json`` and ``problem-K.npz``: all that the child is told."""
+    for k, problem in enumerate(problems):
+        columns: dict[str, Any] = {f"input-{j}": values for j, values in enumerate(problem.inputs.values())}
+        if problem.weights is not None:
+            columns["weights"] = problem.weights
+        np.savez(folder / f"problem-{k}.npz", target=problem.target, **columns)
+    task = {
+        "engine": engine,
+        "config": asdict(config),
+        "names": [list(problem.names) for problem in problems],
+        "dimensions": [problem.dimensions for problem in problems],
+    }
+    (folder / "task.json").write_text(json.dumps(task))
+
+
+def read_problems(folder: Path) -> tuple[str, list[RegressionProblem], EngineConfig]:
+    """What `write_problems` wrote."""
+    task = json.loads((folder / "task.json").read_text())
+    problems = []
+    for k, (names, dimensions) in enumerate(zip(task["names"], task["dimensions"], strict=True)):
+        with np.load(folder / f"problem-{k}.npz", allow_pickle=False) as data:
+            inputs = {name: data[f"input-{j}"] for j, name in enumerate(names)}
+            problems.append(RegressionProblem(inputs, data["target"], data.get("weights"), dimensions))
+    config = {**task["config"], "operators": tuple(task["config"]["operators"])}
+    return task["engine"], problems, EngineConfig(**config)
+
+
+def report_progress(folder: Path, done: float) -> None:
+    """Says how many problems the child has done, the fraction of the present one included."""
+    _write_json_atomically(folder / "progress.json", done)
+
+
+def _read_progress(folder: Path) -> float:
+    path = folder / "progress.json"
+    return float(json.loads(path.read_text())) if path.exists() else 0.0
+
+
+def write_engine_result(path: Path, result: EngineResult) -> None:
+    """A result as JSON."""
+    rows = [
+        {"expression": c.expression.text, "loss": c.loss, "complexity": c.complexity, "engine": c.engine}
+        for c in result.candidates
+    ]
+    _write_json_atomically(path, {"candidates": rows, "outcome": result.outcome})
+
+
+def _write_json_atomically(path: Path, value: Any) -> None:
+    """JSON that is there as a whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value, allow_nan=False))
+    part.replace(path)
+
+
+def read_engine_result(path: Path) -> EngineResult:
+    """What `write_engine_result` wrote."""
+    data = json.loads(path.read_text())
+    candidates = tuple(
+        Candidate(Expression.parse(row["expression"]), row["loss"], row["complexity"], row["engine"])
+        for row in data["candidates"]
+    )
+    return EngineResult(candidates, data["outcome"])

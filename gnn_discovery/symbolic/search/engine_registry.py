@@ -1,0 +1,31 @@
+"""Where symbolic engines are found."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from gnn_discovery.errors import UsageError
+from gnn_discovery.symbolic.search.engine_protocol import SymbolicEngine
+
+ENGINE_ENTRY_POINT_GROUP = "gnn_discovery.engines"
+
+
+def engine_entries() -> dict[str, Any]:
+    """The registered engines by name: entry points, or what a library that replaces their finder gives."""
+    return {entry.name: entry for entry in sorted(entry_points(group=ENGINE_ENTRY_POINT_GROUP), key=lambda e: e.value)}
+
+
+def get_engine(name: str) -> SymbolicEngine:
+    """The engine of that name.
+
+    Raises:
+        UsageError: no such engine, or one that cannot be loaded.
+    """
+    entries = engine_entries()
+    if name not in entries:
+        raise UsageError(f"unknown engine {name!r}", remedy=f"Choose from {', '.join(sorted(entries))}")
+    try:
+        return entries[name].load()()
+    except Exception as error:
+        raise UsageError(f"the engine {name!r} ({entries[name].value}) cannot be loaded: {error!r}") from error

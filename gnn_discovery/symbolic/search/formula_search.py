@@ -1,0 +1,87 @@
+"""A symbolic search: problems made dimensionless, solved by an engine in a child process, and scaled back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.errors import DataError
+from gnn_discovery.symbolic.expression import Expression
+from gnn_discovery.symbolic.search.child_process import run_in_child_process
+from gnn_discovery.symbolic.search.engine_protocol import (
+    Candidate,
+    EngineConfig,
+    EngineResult,
+    RegressionProblem,
+    SearchProgressCallback,
+)
+from gnn_discovery.symbolic.search.engine_registry import get_engine
+
+
+def search_formulas(
+    engine: str,
+    problems: Sequence[RegressionProblem],
+    config: EngineConfig,
+    progress: SearchProgressCallback | None = None,
+) -> list[EngineResult]:
+    """Formulas for each problem, found by ``engine`` in one child process.
+
+    The problems are made dimensionless before and scaled back after. The child is ended at the time limit, on
+    Ctrl-C and with this process; a problem that it had not finished has no candidates and says why.
+
+    Args:
+        progress: called whenever the child has come further.
+
+    Raises:
+        UsageError: no such engine.
+        EngineUnavailable: it cannot run on this machine.
+    """
+    get_engine(engine).available()
+    scaled = [_nondimensionalise(problem) for problem in problems]
+    results = run_in_child_process(engine, [problem for problem, _ in scaled], config, progress)
+    return [_rescale_result(result, scales) for result, (_, scales) in zip(results, scaled, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Scales:
+    inputs: Mapping[str, float]
+    target: float
+
+
+def _power_of_two_scale(values: Float[np.ndarray, " K"]) -> float:
+    """A power of two near the typical size, so that scaling costs no digit."""
+    size = np.abs(values[values != 0])
+    return float(2.0 ** np.round(np.median(np.log2(size)))) if size.size else 1.0
+
+
+def _nondimensionalise(problem: RegressionProblem) -> tuple[RegressionProblem, _Scales]:
+    scales = _Scales(
+        {name: _power_of_two_scale(x) for name, x in problem.inputs.items()}, _power_of_two_scale(problem.target)
+    )
+    weights = problem.weights
+    return RegressionProblem(
+        {name: np.asarray(x, float) / scales.inputs[name] for name, x in problem.inputs.items()},
+        np.asarray(problem.target, float) / scales.target,
+        None if weights is None else np.asarray(weights, float) / np.max(weights),
+        problem.dimensions,
+    ), scales
+
+
+def _rescale_result(result: EngineResult, scales: _Scales) -> EngineResult:
+    by_name = {name: Expression.parse(f"{name}*{1 / scale!r}") for name, scale in scales.inputs.items()}
+
+    def back(candidate: Candidate) -> Candidate:
+        inner = candidate.expression.substitute(by_name)
+        outer = Expression.parse(f"{scales.target!r}*({inner.text})")
+        skeleton, values = outer.lift_constants("c_")
+        return replace(candidate, expression=skeleton.substitute(values))
+
+    kept = []
+    for candidate in result.candidates:
+        with contextlib.suppress(DataError):  # a constant that is no number in these units
+            kept.append(back(candidate))
+    return replace(result, candidates=tuple(kept))
