@@ -24,7 +24,7 @@ from gnn_discovery import pipeline
 from gnn_discovery.errors import GnnDiscoveryError, NoResult
 from gnn_discovery.estimation.refit import refit
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
-from gnn_discovery.laws.text import from_dict, to_dict
+from gnn_discovery.laws.serialisation import from_dict, to_dict
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.simulators import SimulationConfig, resolve_simulator
 from gnn_discovery.static_graphs import NodeDiscoveryConfig, discover_node_law

@@ -25,7 +25,7 @@ from gnn_discovery.export.array_function import ARRAY_FUNCTION_NAMES
 from gnn_discovery.export.central_force import central_force
 from gnn_discovery.export.openmm import pair_energy
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.laws.text import to_dict
+from gnn_discovery.laws.serialisation import to_dict
 
 Properties = Mapping[str, np.ndarray]
 Accelerations = Callable[[ForceLaw, np.ndarray, np.ndarray, Properties], np.ndarray]

@@ -14,7 +14,7 @@ from gnn_discovery import pipeline
 from gnn_discovery.data.trajectory import Trajectory, convert_units
 from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
-from gnn_discovery.laws.text import to_dict
+from gnn_discovery.laws.serialisation import to_dict
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.simulators import FunctionSimulator, SimulationConfig, resolve_simulator
 from gnn_discovery.symbolic.expression import Expression

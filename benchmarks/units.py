@@ -18,7 +18,7 @@ from table import every_law, made_with, read_cell, values
 from unit_systems import LAWS, OWN, SYSTEMS
 
 from gnn_discovery.laws.law import Constant
-from gnn_discovery.laws.text import from_dict
+from gnn_discovery.laws.serialisation import from_dict
 from gnn_discovery.registry.units import conversion_factor
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes

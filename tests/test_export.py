@@ -23,7 +23,7 @@ from gnn_discovery.export.lammps_table import TABLE_KEYWORD, TABLE_NODES, interp
 from gnn_discovery.export.pair_potential import pair_potential
 from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
 from gnn_discovery.laws.rollout import rollout
-from gnn_discovery.laws.text import to_dict
+from gnn_discovery.laws.serialisation import to_dict
 from gnn_discovery.simulators import SimulationConfig, resolve_simulator
 from gnn_discovery.symbolic.expression import Expression
 

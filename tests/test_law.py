@@ -13,8 +13,9 @@ from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.laws.evaluate import all_pairs, force, predict_with_law, term_force
 from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
 from gnn_discovery.laws.rollout import rollout
+from gnn_discovery.laws.serialisation import from_dict, to_dict
 from gnn_discovery.laws.term_evaluator import TermEvaluator, iterate_blocks
-from gnn_discovery.laws.text import format_constant, from_dict, to_dict
+from gnn_discovery.laws.text import format_constant
 from gnn_discovery.selection.simplification import merge_constants, signature, simplification_moves
 from gnn_discovery.symbolic.expression import Expression
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
-from gnn_discovery.laws.text import from_dict, to_dict
+from gnn_discovery.laws.serialisation import from_dict, to_dict
 from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.validation.constant_identification import identify_constant, identify_constants
 

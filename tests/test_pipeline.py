@@ -18,7 +18,7 @@ from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.laws.evaluate import predict_with_law
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
-from gnn_discovery.laws.text import from_dict
+from gnn_discovery.laws.serialisation import from_dict
 from gnn_discovery.pipeline import DiscoverConfig, discover, load_motion, prepare_dataset
 from gnn_discovery.pipeline.stages import compare_with_independent_search
 from gnn_discovery.simulators import SimulationConfig, resolve_simulator

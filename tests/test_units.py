@@ -22,7 +22,7 @@ from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.laws.rollout import rollout
-from gnn_discovery.laws.text import to_dict
+from gnn_discovery.laws.serialisation import to_dict
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.pipeline.stages import LoadedMotion, prepare_dataset
 from gnn_discovery.registry.units import conversion_factor, parse_unit, unit_of

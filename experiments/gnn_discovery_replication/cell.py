@@ -19,7 +19,7 @@ from gnn_discovery.gnn.training import TrainedNetwork
 from gnn_discovery.gnn.training import predict_target as network_predict
 from gnn_discovery.laws.evaluate import law_pair_force, predict_with_law
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.laws.text import from_dict
+from gnn_discovery.laws.serialisation import from_dict
 from gnn_discovery.messages.gauge import Messages, read_messages
 from gnn_discovery.pipeline import DiscoverConfig, MessageReadout, RunCache
 from gnn_discovery.pipeline.stages import estimate_constants

@@ -18,7 +18,7 @@ from gnn_discovery.errors import DataError, StorageError, UsageError
 from gnn_discovery.export import export_to_format as in_format
 from gnn_discovery.export import text as text_format
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.laws.text import from_dict, to_dict
+from gnn_discovery.laws.serialisation import from_dict, to_dict
 from gnn_discovery.pipeline import DiscoverConfig, load_run_config
 from gnn_discovery.report import read_discovery_json as read_discovery
 from gnn_discovery.report import summary

@@ -163,3 +163,14 @@ def law_of_latent_fit(fit: LatentFit) -> ForceLaw:
         determined = np.isfinite(spread) & (1.96 * spread < MAX_LATENT_UNCERTAINTY * np.abs(values))
         law = replace(law, latent={**law.latent, name: LatentProperty(values, spread, determined)})
     return law
+
+
+def inferable_properties(data: Dataset) -> tuple[str, ...]:
+    """Return the names of the properties that are inferred: the source strength ``m``, or none.
+
+    It is inferred where the data give no property, and show the same bodies all along: they have names, or there is
+    one run only, whose times never turn back.
+    """
+    same_bodies = data.names is not None or bool(np.all(np.diff(data.times) > 0))
+    enough = data.present.all() and data.present.shape[1] > 2
+    return ("m",) if same_bodies and not data.properties and enough else ()

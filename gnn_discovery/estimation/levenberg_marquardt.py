@@ -32,7 +32,7 @@ class LeastSquaresProblem:
 
     def force(self, theta: np.ndarray) -> np.ndarray:
         """(N S D), what the law says of the target."""
-        return self.scene.data.average(self.model.force(theta, self.scene), axis=1)
+        return self.scene.data.apply_kernel(self.model.force(theta, self.scene), axis=1)
 
     def cost(self, theta: np.ndarray) -> float:
         return sum_of_squares(self.residual(theta))
@@ -40,7 +40,7 @@ class LeastSquaresProblem:
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         """(P, N*S*D), weighted."""
         with np.errstate(all="ignore"):
-            slope = self.scene.data.average(self.model.jacobian(theta, self.scene), axis=2)
+            slope = self.scene.data.apply_kernel(self.model.jacobian(theta, self.scene), axis=2)
             slope = np.where(self.weight[..., None] > 0, slope, 0.0)
             return (slope * self.weight[..., None]).reshape(self.model.size, -1)
 

@@ -76,19 +76,19 @@ class ParametricLaw:
 
     def force(self, theta: np.ndarray, scene: TermEvaluator) -> np.ndarray:
         """(N S D)."""
-        total = np.zeros((scene.size, scene.count, scene.dim))
+        total = np.zeros((scene.n_particles, scene.n_snapshots, scene.dim))
         for index, term in enumerate(self.law.terms):
             total += scene.force(term, self._constants(index, theta, scene))
         return total
 
     def jacobian(self, theta: np.ndarray, scene: TermEvaluator) -> np.ndarray:
         """(size N S D), derivative of the force by each entry; zero for thresholds, which have none."""
-        out = np.zeros((self.size, scene.size, scene.count, scene.dim))
+        out = np.zeros((self.size, scene.n_particles, scene.n_snapshots, scene.dim))
         for index, term in enumerate(self.law.terms):
             constants = self._constants(index, theta, scene)
             for k, (t, name) in enumerate(self.parameters):
                 if t == index and self.differentiable[k]:
-                    out[k] = scene.spread(term, scene.values(term, constants, (name,)))
+                    out[k] = scene.force_of_scalars(term, scene.values(term, constants, (name,)))
             for name in self.latent:
                 self._latent_jacobian(out[self.latent_slice(name)], term, name, constants, scene)
         return out
@@ -97,7 +97,7 @@ class ParametricLaw:
         self, out: np.ndarray, term: Term, name: str, constants: VariableValues, scene: TermEvaluator
     ) -> None:
         if f"{name}_i" in term.expression.names:
-            own = scene.spread(term, scene.values(term, constants, (f"{name}_i",)))
+            own = scene.force_of_scalars(term, scene.values(term, constants, (f"{name}_i",)))
             out[np.arange(self.particles), np.arange(self.particles)] += own
         if f"{name}_j" in term.expression.names:
             direction = scene.direction(term)

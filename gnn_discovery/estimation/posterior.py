@@ -95,11 +95,11 @@ def _differentiable_cost(problem: LeastSquaresProblem) -> Callable[..., Any]:
             direction = scene.direction(term)
             scalar = jnp.broadcast_to(term.expression.jax(names)(*values), direction.shape[:-1])
             vectors = scalar[..., None] * direction
-            total += jax.ops.segment_sum(vectors, pairs, scene.size) if term.kind == "pair" else vectors
+            total += jax.ops.segment_sum(vectors, pairs, scene.n_particles) if term.kind == "pair" else vectors
         if kernel is not None:
             half = len(kernel) // 2  # beyond the ends there is no target
             series = jnp.pad(total, ((0, 0), (half, half), (0, 0)))
-            total = sum(w * series[:, k : k + scene.count] for k, w in enumerate(kernel))
+            total = sum(w * series[:, k : k + scene.n_snapshots] for k, w in enumerate(kernel))
         return jnp.sum(jnp.where(weight > 0, (total - target) * weight, 0.0) ** 2)
 
     return misfit

@@ -42,7 +42,7 @@ def inverse_force_weights(data: Dataset, scale: ForceScale) -> Float[np.ndarray,
 def relative_errors(law: ForceLaw, data: Dataset, scale: ForceScale) -> Float[np.ndarray, "S N"]:
     """|F_law - F| / (scale + |F|), at most 1, zero where there is no target; 1 where the law is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        miss = np.linalg.norm(data.average(force(law, data)) - data.force, axis=-1) * inverse_force_weights(data, scale)
+        miss = np.linalg.norm(data.apply_kernel(force(law, data)) - data.force, axis=-1) * inverse_force_weights(data, scale)
     return np.where(data.target_mask, np.minimum(np.nan_to_num(miss, nan=1.0, posinf=1.0), 1.0), 0.0)
 
 
@@ -55,6 +55,6 @@ def unexplained_fraction(law: ForceLaw, data: Dataset) -> float | None:
     """sum|residual| / sum|target|; None where nothing moves."""
     here = data.target_mask
     with np.errstate(over="ignore", invalid="ignore"):
-        miss = np.linalg.norm((data.average(predict_with_law(law, data)) - data.target)[here], axis=-1).sum()
+        miss = np.linalg.norm((data.apply_kernel(predict_with_law(law, data)) - data.target)[here], axis=-1).sum()
     size = np.linalg.norm(data.target[here], axis=-1).sum()
     return float(miss / size) if size > 0 and np.isfinite(miss) else None

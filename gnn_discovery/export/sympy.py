@@ -11,7 +11,7 @@ from sympy.printing.str import StrPrinter
 from gnn_discovery.export.base import DistanceRange, file_header, unsupported_law_error
 from gnn_discovery.export.number_printers import ExactNumberPrinter
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.laws.text import from_dict, to_dict
+from gnn_discovery.laws.serialisation import from_dict, to_dict
 from gnn_discovery.symbolic.expression import Expression
 
 _IMPORTS = "Abs, Eq, Ne, Piecewise, S, Symbol, cos, cosh, evaluate, exp, log, sin, sinh, sqrt, tan, tanh"

@@ -7,7 +7,7 @@ import yaml
 from gnn_discovery.errors import DataError
 from gnn_discovery.export.base import DistanceRange, file_header
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.laws.text import from_dict, to_dict
+from gnn_discovery.laws.serialisation import from_dict, to_dict
 
 
 def write(law: ForceLaw, distances: DistanceRange) -> str:

@@ -1,4 +1,4 @@
-"""The force of a law, on snapshots or on plain arrays."""
+"""The force that a law gives, on a data set or on plain arrays."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ from jaxtyping import Float
 
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.errors import DataError
-from gnn_discovery.laws.law import ForceLaw, Term
+from gnn_discovery.laws.term import EquationOfMotion, Term
 from gnn_discovery.laws.term_evaluator import TermEvaluator, iterate_blocks
 from gnn_discovery.messages.table import MessageTable
 
 
 def all_pairs(particles: int) -> tuple[np.ndarray, np.ndarray]:
-    """Senders and receivers of every ordered pair."""
+    """Return senders and receivers, (E,) each, of every ordered pair of ``particles`` particles."""
     receivers, senders = np.nonzero(~np.eye(particles, dtype=bool))
     return senders, receivers
 
 
-def with_latent_properties(law: ForceLaw, data: Dataset) -> Dataset:
-    """``data`` with the law's inferred properties added, for bodies in the same order."""
+def with_latent_properties(law: EquationOfMotion, data: Dataset) -> Dataset:
+    """Return the data with the inferred properties of the law added.
+
+    Args:
+        law: the law that holds the properties.
+        data: data of the same particles in the same order; a property that they have already stays.
+
+    Raises:
+        DataError: the law holds a property of another number of particles.
+    """
     count, size = data.present.shape
     extra = {}
     for name, latent in law.latent.items():
@@ -38,13 +46,22 @@ def with_latent_properties(law: ForceLaw, data: Dataset) -> Dataset:
 
 
 def term_force(term: Term, data: Dataset) -> Float[np.ndarray, "S N D"]:
-    """Force of one term on every particle; properties must be in ``data``."""
+    """Return the force of one term on every particle.
+
+    Args:
+        term: the term, with its constants.
+        data: S instants of N particles in D dimensions, with the properties that the term needs.
+    """
     parts = [np.swapaxes(TermEvaluator(block).force(term), 0, 1) for block in iterate_blocks(data)]
     return np.concatenate(parts) if parts else np.zeros_like(data.positions)
 
 
-def force(law: ForceLaw, data: Dataset) -> Float[np.ndarray, "S N D"]:
-    """Sum of the terms: the force where the law divides by mass, else the target itself.
+def force(law: EquationOfMotion, data: Dataset) -> Float[np.ndarray, "S N D"]:
+    """Return the sum of all terms: the force where the law divides by mass, else the target itself.
+
+    Args:
+        law: the law.
+        data: S instants of N particles in D dimensions.
 
     Raises:
         DataError: a property is missing, or two interacting particles are at one place.
@@ -56,8 +73,16 @@ def force(law: ForceLaw, data: Dataset) -> Float[np.ndarray, "S N D"]:
     return total
 
 
-def predict_with_law(law: ForceLaw, data: Dataset) -> Float[np.ndarray, "S N D"]:
-    """What the law says of ``data.target``: accelerations (order 2) or velocities (order 1)."""
+def predict_with_law(law: EquationOfMotion, data: Dataset) -> Float[np.ndarray, "S N D"]:
+    """Return the prediction of ``data.target``: accelerations (order 2) or velocities (order 1).
+
+    Args:
+        law: the law.
+        data: S instants of N particles in D dimensions.
+
+    Raises:
+        DataError: a property is missing, or two interacting particles are at one place.
+    """
     total = force(law, data)
     if not law.divides_by_mass:
         return total
@@ -67,7 +92,7 @@ def predict_with_law(law: ForceLaw, data: Dataset) -> Float[np.ndarray, "S N D"]
 
 
 def acceleration(
-    law: ForceLaw,
+    law: EquationOfMotion,
     positions: np.ndarray,
     velocities: np.ndarray | None = None,
     properties: Mapping[str, np.ndarray] | None = None,
@@ -75,18 +100,22 @@ def acceleration(
     box: np.ndarray | None = None,
     cutoff: float | None = None,
 ) -> np.ndarray:
-    """The law's acceleration (its velocity when ``law.order`` is 1) of each particle.
+    """Return the acceleration of each particle; its velocity where ``law.order`` is 1.
 
     Args:
-        positions: (..., N, D).
-        velocities: as positions; needed when the law depends on them.
-        properties: by name, (N,) or (..., N).
-        edges: (E, 2) sender, receiver; every pair by default.
-        box: (D,) when periodic.
+        law: the law.
+        positions: (..., N, D) positions.
+        velocities: (..., N, D) velocities; needed where the law depends on them.
+        properties: properties by name, (N,) or (..., N).
+        edges: (E, 2) sender and receiver of each pair; every pair by default.
+        box: (D,) side lengths where space is periodic.
         cutoff: distance beyond which pairs do not interact.
 
+    Returns:
+        (..., N, D) accelerations or velocities.
+
     Raises:
-        DataError: a wrong shape, a missing property or velocity, or two particles at one place.
+        DataError: a shape is wrong, a property or the velocities are missing, or two particles are at one place.
     """
     positions = np.asarray(positions, dtype=float)
     if positions.ndim < 2:
@@ -127,8 +156,8 @@ def acceleration(
     return predict_with_law(law, data).reshape(positions.shape)
 
 
-def depends_on_velocity(law: ForceLaw) -> bool:
-    """Whether any term depends on how fast the particles move."""
+def depends_on_velocity(law: EquationOfMotion) -> bool:
+    """Return True where any term depends on the velocities of the particles."""
     return any(
         term.expression.names & {"v", "v_r"}
         or term.direction == "velocity"
@@ -137,15 +166,23 @@ def depends_on_velocity(law: ForceLaw) -> bool:
     )
 
 
-def law_pair_force(law: ForceLaw, table: MessageTable) -> Float[np.ndarray, "K D"]:
-    """Force of the pair terms for each row of a table: K snapshots of two particles, the receiver first."""
-    rows, nowhere = len(table.position), np.zeros_like(table.position)
+def law_pair_force(law: EquationOfMotion, table: MessageTable) -> Float[np.ndarray, "K D"]:
+    """Return the force of the pair terms for each row of a message table.
+
+    Args:
+        law: the law, of which only the pair terms take part.
+        table: K pairs; each row is evaluated as an instant of two particles, the receiver first.
+
+    Raises:
+        DataError: a property is missing from the table, or two particles are at one place.
+    """
+    rows, origin = len(table.position), np.zeros_like(table.position)
     bare = sorted({name[:-2] for name in table.properties})
     nothing = np.zeros(rows)
     columns = {n: np.stack([table.properties.get(f"{n}_{end}", nothing) for end in "ij"], axis=1) for n in bare}
     pairs = Dataset(
-        positions=np.stack([table.position, nowhere], axis=1),
-        velocities=np.stack([table.velocity, nowhere], axis=1),
+        positions=np.stack([table.position, origin], axis=1),
+        velocities=np.stack([table.velocity, origin], axis=1),
         target=np.zeros((rows, 2, table.position.shape[1])),
         properties=columns,
         present=np.ones((rows, 2), dtype=bool),
@@ -155,5 +192,8 @@ def law_pair_force(law: ForceLaw, table: MessageTable) -> Float[np.ndarray, "K D
         receivers=np.array([0]),
         order=law.order,
     )
-    terms = tuple(term for term in law.terms if term.kind == "pair")
-    return force(replace(law, terms=terms, latent={}), pairs)[:, 0]
+    total = np.zeros_like(pairs.positions)
+    for term in law.terms:
+        if term.kind == "pair":
+            total += term_force(term, pairs)
+    return total[:, 0]

@@ -1,4 +1,4 @@
-"""A law in LaTeX: its equation of motion."""
+"""The equation of motion of a law in LaTeX."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from sympy.printing.latex import LatexPrinter
 
-    from gnn_discovery.laws.law import Constant, ForceLaw, Term
+    from gnn_discovery.laws.law import ForceLaw
+    from gnn_discovery.laws.term import Constant, Term
 
 _UNIT_VECTORS = {
     ("pair", "radial"): r"\hat{\mathbf{r}}_{ij}",
@@ -26,31 +27,33 @@ _UNIT_VECTORS = {
 
 
 def left_hand_side(law: ForceLaw) -> str:
-    """``m a``, ``a`` or ``v`` of particle i, in LaTeX."""
+    """Return ``m a``, ``a`` or ``v`` of particle i in LaTeX."""
     motion = r"\mathbf{a}_i" if law.order == 2 else r"\mathbf{v}_i"
     return rf"m_i\,{motion}" if law.divides_by_mass else motion
 
 
 def equation_parts(law: ForceLaw, *, numeric: bool = True) -> tuple[str, ...]:
-    """The equation in pieces between which a line may break: the left side, then one a term.
+    """Return the equation in parts between which a line may break: the left side, then one part for each term.
 
-    With ``numeric`` the constants stand as numbers with their errors, ``1.00000(2)``, else under their names.
+    Args:
+        law: the law.
+        numeric: True for constants as numbers with their errors, ``1.00000(2)``; False for their names.
     """
-    found = [left_hand_side(law)]
+    parts = [left_hand_side(law)]
     for position, term in enumerate(law.terms):
         sign, body = _term_latex(term, numeric)
         if position == 0:
-            found[0] += r"\;="
-            found.append(body if sign == "+" else f"-{body}")
+            parts[0] += r"\;="
+            parts.append(body if sign == "+" else f"-{body}")
         else:
-            found.append(rf"{sign}\,{body}")
+            parts.append(rf"{sign}\,{body}")
     if not law.terms:
-        found[0] += " = 0"
-    return tuple(found)
+        parts[0] += " = 0"
+    return tuple(parts)
 
 
 def law_latex(law: ForceLaw) -> str:
-    """The equation of motion in LaTeX (amsmath)."""
+    """Return the equation of motion in LaTeX (amsmath)."""
     return " ".join(equation_parts(law))
 
 
@@ -66,7 +69,12 @@ def _term_latex(term: Term, numeric: bool) -> tuple[str, str]:
 
 
 def scalar_latex(term: Term, numeric: bool = True) -> str:
-    """The scalar of one term in LaTeX, bracketed where it is a sum."""
+    """Return the scalar of one term in LaTeX, bracketed where it is a sum.
+
+    Args:
+        term: the term.
+        numeric: True for constants as numbers with their errors, False for their names.
+    """
     import sympy
 
     expression, names = term.expression.sympy, {}
@@ -90,7 +98,7 @@ def _latex_printer(names: Mapping[object, str], constants: Set[object]) -> Latex
     from sympy.printing.latex import LatexPrinter
 
     class Variables(LatexPrinter):
-        """LaTeX with variables before constants, in sums and in conditions."""
+        """A printer that puts variables before constants, in sums and in conditions."""
 
         def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
             ordered = super()._as_ordered_terms(expr, order=order)

@@ -1,9 +1,10 @@
-"""A law as a person writes it: ``pair radial: -m_i*m_j/r**2; self velocity: -g``."""
+"""The notation in which a person writes a law: ``pair radial: -m_i*m_j/r**2; self velocity: -g``."""
 
 from __future__ import annotations
 
 from gnn_discovery.errors import UsageError
-from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.term import Constant, Term
 from gnn_discovery.laws.term_evaluator import KINEMATIC_VARIABLES
 from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.types import Order
@@ -16,14 +17,19 @@ TERM_DIRECTIONS = {
 
 
 def parse_law(text: str, order: Order = 2, divides_by_mass: bool = False) -> ForceLaw:
-    """The law of a text: terms with ``;`` between them, each ``KIND DIRECTION: EXPRESSION``.
+    """Read a law from its text: terms with ``;`` between them, each ``KIND DIRECTION: EXPRESSION``.
 
     An expression alone is a radial pair force. A number in it is a fixed number; a name that is neither a variable nor
-    a property (``m_i``, ``q_j``) is a constant without a value yet.
+    a property (``m_i``, ``q_j``) is a constant, which has the value 1 until it is fitted.
+
+    Args:
+        text: the law.
+        order: 2 for accelerations, 1 for velocities.
+        divides_by_mass: True where the terms are forces, which the mass ``m`` divides.
 
     Raises:
-        UsageError: a kind or direction that is none.
-        DataError: no formula.
+        UsageError: a kind or a direction does not exist.
+        DataError: an expression is not a formula of the language.
     """
     return ForceLaw(tuple(_parse_term(part) for part in text.split(";")), order, divides_by_mass)
 
@@ -33,7 +39,7 @@ def _parse_term(text: str) -> Term:
     kind, direction = head.split() if len(head.split()) == 2 else (head, "") if colon else ("pair", "radial")
     if direction not in TERM_DIRECTIONS.get(kind, ()):
         shown = "; ".join(f"{kind} {', '.join(directions)}" for kind, directions in TERM_DIRECTIONS.items())
-        raise UsageError(f"{head.strip()!r} is no kind and direction of a force", remedy=f"There are {shown}")
+        raise UsageError(f"{head.strip()!r} is not the kind and direction of a force", remedy=f"There are {shown}")
     expression = Expression.parse(body)
     ends = ("_i", "_j") if kind == "pair" else ("_i",)
     free = sorted(name for name in expression.names - KINEMATIC_VARIABLES if not name.endswith(ends))

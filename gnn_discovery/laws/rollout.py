@@ -1,4 +1,4 @@
-"""Roll a law out in time, from a start."""
+"""The motion that a law predicts from given initial conditions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gnn_discovery.types import Box, Edges, Times
 
 
 def rollout(law: ForceLaw, *start: Any, **options: Any) -> Float[np.ndarray, "t N D"]:
-    """Positions (t N D), t <= T, that the law gives; called as `integrate_law`."""
+    """Return the positions alone of `integrate_law`, which takes the same arguments."""
     return integrate_law(law, *start, **options)[:, 0]
 
 
@@ -32,15 +32,29 @@ def integrate_law(
     tolerance: float = 1e-8,
     evaluations: int = 20_000,
 ) -> Float[np.ndarray, "t O N D"]:
-    """Positions and, of a law of second order, velocities from the start at ``times[0]``, by Dormand-Prince 8(5,3).
+    """Integrate the equation of motion of a law by the Dormand-Prince method of order 8(5,3).
 
-    Where it diverges or ``evaluations`` of the force are spent, fewer than T instants come back.
+    Args:
+        law: the law.
+        positions: (N, D) positions at ``times[0]``.
+        velocities: (N, D) velocities at ``times[0]``; None for a law of first order.
+        properties: properties by name, (N,).
+        times: (T,) the instants at which the motion is asked for.
+        edges: (E, 2) sender and receiver of each pair; every pair by default.
+        box: (D,) side lengths where space is periodic.
+        cutoff: distance beyond which pairs do not interact.
+        tolerance: relative error of a step.
+        evaluations: the largest number of evaluations of the force.
+
+    Returns:
+        (t, order, N, D) positions and, for a law of second order, velocities. There are t < T instants where the motion
+        diverges or the evaluations are spent.
     """
     times = np.asarray(times, dtype=float)
     start = np.asarray(positions, dtype=float)
     length = float(np.std(start)) or 1.0
     speed = 0.0 if velocities is None else float(np.std(velocities))
-    reach = 1e6 * (length + np.abs(start).max())
+    farthest = 1e6 * (length + np.abs(start).max())
 
     def rate(_: float, state: np.ndarray) -> np.ndarray:
         if not np.isfinite(state).all():
@@ -58,7 +72,7 @@ def integrate_law(
         solver = DOP853(rate, times[0], state, times[-1], rtol=tolerance, atol=allowed)
         while solver.status == "running" and solver.nfev < evaluations:
             solver.step()
-            if solver.status == "failed" or not np.abs(solver.y[: start.size]).max() < reach:
+            if solver.status == "failed" or not np.abs(solver.y[: start.size]).max() < farthest:
                 break
             reached = times[(times > solver.t_old) & (times <= solver.t)]
             if len(reached):

@@ -1,4 +1,4 @@
-"""Scene: the scalars and directions that the terms of a law are made of, at every pair and particle."""
+"""The scalars and vectors that the terms of a law are made of, for every pair and particle of a data set."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from scipy import sparse
 
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.errors import DataError, UsageError
-from gnn_discovery.laws.law import Term
+from gnn_discovery.laws.term import Term
 from gnn_discovery.symbolic.expression import Expression
 
 DerivativeVariables = tuple[str, ...]
 VariableValues = Mapping[str, float | np.ndarray]
 
 KINEMATIC_VARIABLES = frozenset({"r", "v", "v_r", "x", "y", "z"})
-"""Variables that come from the motion; every other variable is a property with suffix ``_i`` or ``_j``."""
+"""The variables that come from the motion; every other variable is a property with the suffix ``_i`` or ``_j``."""
 
 
 @lru_cache(maxsize=1024)
 def cached_derivative(expression: Expression, names: DerivativeVariables) -> Expression:
-    """The (repeated) derivative of ``expression``, kept, since every candidate is evaluated many times."""
+    """Return the (repeated) derivative of an expression from a cache, since every candidate is evaluated many times.
+
+    Args:
+        expression: the expression.
+        names: the variables or constants by which it is differentiated, one after the other.
+    """
     for name in names:
         expression = expression.derivative(name)
     return expression
@@ -36,9 +41,16 @@ def _compiled_function(
 
 
 class TermEvaluator:
-    """One block of snapshots seen as terms see it. Arrays are pair-first: (E S) scalars, (E S D) directions.
+    """The variables and vectors of one block of a data set, computed when they are first asked for.
 
-    Entries of absent particles have direction zero and harmless scalars.
+    Arrays have the pair or the particle first: scalars are (E S) for pairs and (N S) for particles, vectors are (E S D)
+    and (N S D). Vectors of absent particles are zero, and their scalars are finite.
+
+    Attributes:
+        data: the block.
+        n_snapshots: S.
+        n_particles: N.
+        dim: D.
 
     Raises:
         DataError: two interacting particles are at one place, where the direction of a force is not defined.
@@ -48,13 +60,13 @@ class TermEvaluator:
         self.data = data
         self._scalars: dict[tuple, np.ndarray] = {}
         self._directions: dict[tuple, np.ndarray] = {}
-        self.count, self.size, self.dim = data.positions.shape
+        self.n_snapshots, self.n_particles, self.dim = data.positions.shape
 
     @cached_property
-    def gather(self) -> sparse.csr_array:
-        """(N E), sums the pairs of a receiver."""
+    def _receiver_sum(self) -> sparse.csr_array:
+        """Return the (N, E) matrix that sums the pairs of each receiver."""
         e = len(self.data.receivers)
-        return sparse.csr_array((np.ones(e), (self.data.receivers, np.arange(e))), shape=(self.size, e))
+        return sparse.csr_array((np.ones(e), (self.data.receivers, np.arange(e))), shape=(self.n_particles, e))
 
     @cached_property
     def _pair_present(self) -> np.ndarray:
@@ -73,9 +85,9 @@ class TermEvaluator:
     @cached_property
     def _distance(self) -> np.ndarray:
         r = np.sqrt(np.einsum("esd,esd->es", self._separation, self._separation))
-        together = np.argwhere((r == 0) & self._pair_present)
-        if len(together):
-            e, s = together[0]
+        coincident = np.argwhere((r == 0) & self._pair_present)
+        if len(coincident):
+            e, s = coincident[0]
             i, j = int(self.data.receivers[e]), int(self.data.senders[e])
             raise DataError(
                 f"particles {i} and {j} are at one place (r = 0)",
@@ -90,21 +102,33 @@ class TermEvaluator:
 
     @cached_property
     def _particle_first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Positions and velocities (N S D), presence (N S)."""
+        """Return positions and velocities (N S D), and presence (N S)."""
         present = self.data.present.T
         x = np.ascontiguousarray(np.swapaxes(self.data.positions, 0, 1))
         v = np.ascontiguousarray(np.swapaxes(self.data.velocities, 0, 1))
         return x, v * present[..., None], present
 
     def property(self, name: str) -> np.ndarray:
-        """(N S) values of a property; absent particles get 1."""
+        """Return the (N S) values of a property, 1 for absent particles."""
         if name not in self.data.properties:
-            known = ", ".join(sorted(self.data.properties)) or "none"
-            raise DataError(f"the law needs the property {name!r}, the data have: {known}")
+            present = ", ".join(sorted(self.data.properties)) or "none"
+            raise DataError(f"the law needs the property {name!r}, the data have: {present}")
         return np.where(self.data.present, self.data.properties[name], 1.0).T
 
     def scalar(self, term: Term, name: str) -> np.ndarray:
-        """A variable of the term: (E S) for a pair, (N S) else."""
+        """Return a variable of a term.
+
+        Args:
+            term: the term, whose kind and centre say what the variable means.
+            name: one of `KINEMATIC_VARIABLES`, or a property with its suffix.
+
+        Returns:
+            (E S) for a pair term, (N S) else.
+
+        Raises:
+            UsageError: a term of this kind has no such variable.
+            DataError: the data lack the property.
+        """
         key = (term.kind, term.centre, name)
         if key not in self._scalars:
             self._scalars[key] = np.ascontiguousarray(self._scalar(term, name))
@@ -117,7 +141,7 @@ class TermEvaluator:
                 if term.kind != "pair":
                     return values
                 return values[self.data.receivers if name.endswith("_i") else self.data.senders]
-            raise UsageError(f"{name!r} is no variable of a {term.kind} term and has no value")
+            raise UsageError(f"{name!r} is neither a variable of a {term.kind} term nor a constant with a value")
         if term.kind == "pair":
             if name == "r":
                 return self._distance
@@ -160,7 +184,7 @@ class TermEvaluator:
         return d * (present / np.where(present, r, 1.0))[..., None]
 
     def direction(self, term: Term) -> np.ndarray:
-        """The vectors that the term's expression multiplies: (E S D) for a pair, (N S D) else."""
+        """Return the vectors that the expression of a term multiplies: (E S D) for a pair term, (N S D) else."""
         key = (term.kind, term.centre, term.direction)
         if key not in self._directions:
             self._directions[key] = self._direction(term)
@@ -184,16 +208,35 @@ class TermEvaluator:
                     raise UsageError(f"the law points along {axis!r}, the motion has {self.dim} dimensions")
                 return present[..., None] * np.eye(self.dim)[index]
 
-    def spread(self, term: Term, scalars: np.ndarray) -> np.ndarray:
-        """scalars x direction, summed over the pairs of each receiver: (N S D)."""
+    def force_of_scalars(self, term: Term, scalars: np.ndarray) -> np.ndarray:
+        """Multiply scalars by the vectors of a term, and sum over the pairs of each receiver.
+
+        Args:
+            term: the term, whose direction gives the vectors.
+            scalars: (E S) for a pair term, (N S) else, or one number.
+
+        Returns:
+            (N S D) force on each particle.
+        """
         direction = self.direction(term)
         vectors = np.broadcast_to(scalars, direction.shape[:-1])[..., None] * direction
         if term.kind != "pair":
             return vectors
-        return (self.gather @ vectors.reshape(len(vectors), -1)).reshape(self.size, self.count, self.dim)
+        return (self._receiver_sum @ vectors.reshape(len(vectors), -1)).reshape(
+            self.n_particles, self.n_snapshots, self.dim
+        )
 
     def values(self, term: Term, constants: VariableValues, by: Iterable[str] = ()) -> np.ndarray:
-        """The term's expression, or its derivative ``by`` names: (E S), (N S) or a scalar."""
+        """Return the values of the expression of a term, or of a derivative of it.
+
+        Args:
+            term: the term.
+            constants: the values of its constants; an array where a constant differs from pair to pair.
+            by: the names by which the expression is differentiated.
+
+        Returns:
+            (E S) for a pair term, (N S) else, or one number where the expression holds no variable.
+        """
         by = tuple(by)
         names = tuple(sorted(cached_derivative(term.expression, by).names))
         arguments = [constants[n] if n in constants else self.scalar(term, n) for n in names]
@@ -201,14 +244,27 @@ class TermEvaluator:
             return np.asarray(_compiled_function(term.expression, by, names)(*arguments), dtype=float)
 
     def force(self, term: Term, constants: VariableValues | None = None) -> np.ndarray:
-        """The term's force on every particle (N S D), with its own constants unless others are given."""
+        """Return the force of a term on every particle.
+
+        Args:
+            term: the term.
+            constants: the values of its constants; by default those that it holds.
+
+        Returns:
+            (N S D) force.
+        """
         if constants is None:
             constants = {name: c.value for name, c in term.constants.items()}
-        return self.spread(term, self.values(term, constants))
+        return self.force_of_scalars(term, self.values(term, constants))
 
 
 def iterate_blocks(data: Dataset, *, entries: int = 2_000_000) -> Iterable[Dataset]:
-    """``data`` in pieces of at most ``entries`` pair vectors, so that memory stays small."""
+    """Yield the data in blocks, so that memory stays small.
+
+    Args:
+        data: the data.
+        entries: the largest number of pair vectors in a block.
+    """
     size = max(1, entries // max(1, len(data.receivers), data.positions.shape[1]))
     for start in range(0, len(data.run), size):
         yield data.select(np.arange(start, min(start + size, len(data.run))))

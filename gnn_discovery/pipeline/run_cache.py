@@ -10,7 +10,7 @@ import numpy as np
 from gnn_discovery.errors import DataError
 from gnn_discovery.gnn.training import Checkpoints, TrainedNetwork
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.laws.text import to_dict
+from gnn_discovery.laws.serialisation import to_dict
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.selection.select import Selection

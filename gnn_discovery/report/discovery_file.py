@@ -1,21 +1,22 @@
-"""discovery.json: the machine-readable result, strict JSON, written whole or not at all."""
+"""Write and read discovery.json, the machine-readable result: strict JSON, written whole or not at all."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.laws.latex import law_latex
 from gnn_discovery.laws.text import to_dict
 from gnn_discovery.report.discovery import Discovery, GoodnessOfFit
 from gnn_discovery.runs.files import to_json_values
+from gnn_discovery.validation.verdict import Verdict
 
 SCHEMA_VERSION = "1"
 
-_SHAPE: dict[str, type] = {
+_REQUIRED_KEYS: dict[str, type] = {
     "source": str,
     "particles": list,
     "law": dict,
@@ -28,7 +29,7 @@ _SHAPE: dict[str, type] = {
     "versions": dict,
     "data_sha256": str,
 }
-_LAW_SHAPE: dict[str, type] = {
+_REQUIRED_LAW_KEYS: dict[str, type] = {
     "terms": list,
     "order": int,
     "text": str,
@@ -38,14 +39,14 @@ _LAW_SHAPE: dict[str, type] = {
 
 
 def discovery_to_json(discovery: Discovery) -> dict[str, Any]:
-    """The result as plain lists, dicts and numbers; what was not measured is None, never NaN."""
+    """Return the result as plain lists, dicts and numbers; a number that was not measured is None, never NaN."""
     law = discovery.law
-    found = {
+    record = {
         "schema_version": SCHEMA_VERSION,
         "source": discovery.source,
         "particles": discovery.particles,
         "law": {**to_dict(law), "text": str(law), "latex": law_latex(law)},
-        "verdict": discovery.verdict,
+        "verdict": _verdict_record(discovery.verdict),
         "fit": {name: _by_distribution(getattr(discovery.fit, name)) for name in GoodnessOfFit.__dataclass_fields__},
         "known_laws": [
             {
@@ -56,26 +57,49 @@ def discovery_to_json(discovery: Discovery) -> dict[str, Any]:
             for known in discovery.known_laws
         ],
         "assumptions": discovery.assumptions,
-        "messages": discovery.messages,
+        "messages": {} if discovery.messages is None else discovery.messages.to_json(),
         "reference": discovery.reference,
         "seconds": discovery.seconds,
         "seed": discovery.seed,
         "command": discovery.command,
+        "criteria": discovery.criteria,
         "versions": discovery.versions,
         "data_sha256": discovery.data_sha256,
     }
-    return {name: to_json_values(value) for name, value in found.items()}
+    return {name: to_json_values(value) for name, value in record.items()}
+
+
+def _verdict_record(verdict: Verdict) -> dict[str, Any]:
+    checks = [
+        {
+            "id": str(check.id),
+            "role": check.role,
+            "name": check.label,
+            "passed": check.passed,
+            "figure": check.figure,
+            "detail": check.detail,
+        }
+        for check in verdict.checks
+    ]
+    return {
+        "status": verdict.status,
+        "match": verdict.match,
+        "alternatives": verdict.alternatives,
+        "reason": verdict.reason,
+        "checks": checks,
+    }
 
 
 def read_discovery_json(path: str | Path) -> dict[str, Any]:
-    """The contents of a discovery.json, as `discovery_to_json` made them.
+    """Return the contents of a discovery.json, as `discovery_to_json` made them.
 
     Raises:
-        DataError: missing, no JSON, holds NaN, another schema version, or a part is missing or wrong.
+        DataError: the file is missing, is no strict JSON (NaN counts), has another schema version, or a part of it is
+            missing or of a wrong type.
     """
     path = Path(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise DataError(
             f"cannot be read ({error.strerror})", where=str(path), remedy="Give the path of a discovery.json"
@@ -84,20 +108,20 @@ def read_discovery_json(path: str | Path) -> dict[str, Any]:
         raise DataError(
             f"is no strict JSON ({error})", where=str(path), remedy="Give a discovery.json as it was written"
         ) from error
-    version = found.get("schema_version") if isinstance(found, dict) else None
+    version = record.get("schema_version") if isinstance(record, dict) else None
     if version != SCHEMA_VERSION:
         raise DataError(
             f"schema_version is {version!r}, this program reads {SCHEMA_VERSION!r}",
             where=str(path),
             remedy="Make the result again with this version, or read it with the one that wrote it",
         )
-    _check_shape(found, _SHAPE, str(path), "")
-    _check_shape(found["law"], _LAW_SHAPE, str(path), "law.")
-    return found
+    _check_keys(record, _REQUIRED_KEYS, str(path), "")
+    _check_keys(record["law"], _REQUIRED_LAW_KEYS, str(path), "law.")
+    return cast("dict[str, Any]", record)
 
 
-def _check_shape(part: Mapping[str, Any], shape: Mapping[str, type], where: str, prefix: str) -> None:
-    for name, kind in shape.items():
+def _check_keys(part: Mapping[str, Any], required: Mapping[str, type], where: str, prefix: str) -> None:
+    for name, kind in required.items():
         if name not in part:
             raise DataError(f"{prefix}{name} is missing", where=where, remedy="The file is not whole: make it again")
         if not isinstance(part[name], kind) or isinstance(part[name], bool):
@@ -108,7 +132,7 @@ def _check_shape(part: Mapping[str, Any], shape: Mapping[str, type], where: str,
             )
 
 
-def _refuse_constant(constant: str) -> None:
+def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")
 
 

@@ -132,7 +132,7 @@ def select_law(
         least = ScoredLaw(law, complexity(law), MIN_NOISE_FRACTION * train.noise).cost(price)
         return least > min((entry.scored.cost(price) for entry in tried.values()), default=np.inf)
 
-    nothing = replace(candidates[0].given, latent={})
+    nothing = replace(candidates[0].known_terms, latent={})
     given = [absorb_degenerate_amplitude(law, _latent_properties_used(law, latent)) for law in candidates]
     tried: dict[tuple, _TriedLaw] = {}
     for step in range(_SIMPLIFICATION_ROUNDS):

@@ -56,7 +56,7 @@ def simplification_moves(law: ForceLaw) -> Iterator[ForceLaw]:
     Each has to be refitted and to win on held-out data.
     """
     for t, term in enumerate(law.terms):
-        if term.given:
+        if term.known:
             continue
         if len(law.terms) > 1:
             yield replace(law, terms=law.terms[:t] + law.terms[t + 1 :])

@@ -74,7 +74,7 @@ def compare_models(
     for rank in range(min(_MOST, max(map(len, options)))):
         chosen = [fits[min(rank, len(fits) - 1)] if fits else None for fits in options]
         other = replace(law, terms=_substituted_terms(law, comparison, chosen))
-        if not other.rest.terms:
+        if not other.discovered_terms.terms:
             break
         names = {name for term in other.terms for name in term.expression.names}
         latent = [name for name in law.latent if {f"{name}_i", f"{name}_j"} & names]
@@ -144,7 +144,7 @@ def _substituted_terms(
 ) -> tuple[Term, ...]:
     """The terms of ``law`` with those of ``chosen`` in their place; where there are none, those that are known stay,
     or all that are there (``keep``)."""
-    terms = list(law.given.terms)
+    terms = list(law.known_terms.terms)
     for part, fit, ((key, centre), old) in zip(
         comparison.channels, chosen, terms_by_component(law).items(), strict=True
     ):
