@@ -53,8 +53,8 @@ print(f"held-out error of the network: {network.error:.1e}")
 # %%
 reading = pipeline.extract_messages(network, data, config)
 messages = reading.messages
-print(f"kept: {messages.gauge}; its sum misses the observed force by {messages.additivity:.1e} (median)")
-for other, difference in messages.agreement.items():
+print(f"kept: {messages.gauge}; its sum misses the observed force by {messages.additivity_error:.1e} (median)")
+for other, difference in messages.gauge_differences.items():
     print(f"{other:>9} differs from it by {difference:.1e} (median)")
 print(f"{messages.n_active_components} of {len(messages.spectrum)} components are alive")
 
@@ -131,7 +131,7 @@ inside = (low < r) & (r < high)
 print(f"median gap inside: {np.median(gap[inside]):.1e}; at r = 100: {gap[-1]:.1e}")
 
 # %%
-assert all(difference < 0.02 for difference in messages.agreement.values()), messages.agreement
+assert all(difference < 0.02 for difference in messages.gauge_differences.values()), messages.gauge_differences
 assert all(reading.symmetry[name] < 0.05 for name in ("rotation", "reflection", "centrality", "reciprocity"))
 truth = (-masses / (pair.distance + 0.01) / pair.distance)[:, None] * pair.position
 assert direct_r2(pair.contributions, truth)[0] > 0.99

@@ -163,7 +163,7 @@ def test_energies_are_read_in_the_units_of_the_data_and_without_their_gauge():
 def test_the_force_is_read_as_the_slope_of_the_energy():
     data, (length, time, mass), trained = reading()
     read = read_messages(trained, data)
-    assert read.gauge == "hamiltonian" and not read.agreement
+    assert read.gauge == "hamiltonian" and not read.gauge_differences
     table = read.pair
     r = table.distance / length
     strength = -table.properties["m_i"] * table.properties["m_j"] / mass**2 / (r + 0.1) ** 2
@@ -230,8 +230,8 @@ def test_what_a_network_of_damped_motion_says_of_speeds_is_no_energy_of_the_dist
     approach = np.sum(table.velocity * table.position, -1, keepdims=True) / size(table.position)
     table = replace(table, contributions=table.contributions * approach)
     found = distill_energies((table, scalar("self", KINETIC)), ("operon",), EngineConfig(evaluations=20_000))
-    assert found.pair is None or found.pair.names <= {"r", *table.properties}
-    assert found.own is not None
+    assert found.pair_energy is None or found.pair_energy.names <= {"r", *table.properties}
+    assert found.self_energy is not None
 
 
 @pytest.mark.parametrize("change", [{"order": 1}, {}], ids=["first order", "bodies without masses"])

@@ -41,18 +41,18 @@ def force(trained, data) -> np.ndarray:
 def test_with_a_fixed_node_function_the_contributions_are_the_prediction():
     trained = trained_spring()
     read = read_messages(trained, TEST)
-    assert read.gauge == "fixed" and not read.agreement
-    total = added_up(read.pair, TEST) + read.own.contributions.reshape(TEST.target.shape)
+    assert read.gauge == "fixed" and not read.gauge_differences
+    total = added_up(read.pair, TEST) + read.self_force.contributions.reshape(TEST.target.shape)
     np.testing.assert_allclose(total, force(trained, TEST), rtol=1e-3, atol=1e-4)
-    assert read.additivity < 0.02
+    assert read.additivity_error < 0.02
 
 
 @pytest.mark.slow
 def test_what_pairs_leave_of_the_prediction_of_an_mlp_is_the_particles_own():
     trained = trained_pruning()
     read = read_messages(trained, TEST)
-    assert {read.gauge, *read.agreement} == READINGS
-    total = added_up(read.pair, TEST) + read.own.contributions.reshape(TEST.target.shape)
+    assert {read.gauge, *read.gauge_differences} == READINGS
+    total = added_up(read.pair, TEST) + read.self_force.contributions.reshape(TEST.target.shape)
     np.testing.assert_allclose(total, force(trained, TEST), rtol=1e-3, atol=1e-4)
 
 
@@ -91,8 +91,8 @@ def test_absent_particles_have_no_rows():
     data = replace(TEST, present=TEST.present.copy())
     data.present[:, 3] = False
     read = read_messages(trained_spring(), data)
-    assert len(read.pair) == 6 * len(data.run) and len(read.own) == 3 * len(data.run)
-    assert set(read.pair.receiver) == set(read.pair.sender) == set(read.own.receiver) == {0, 1, 2}
+    assert len(read.pair) == 6 * len(data.run) and len(read.self_force) == 3 * len(data.run)
+    assert set(read.pair.receiver) == set(read.pair.sender) == set(read.self_force.receiver) == {0, 1, 2}
 
 
 @pytest.mark.slow
@@ -136,8 +136,8 @@ def test_the_three_readings_agree_where_the_node_function_is_linear():
     mixing = np.random.default_rng(2).normal(size=(2, 3))
     data, network = linear_network(mixing)
     read = read_messages(untrained(odd_messages(network)), data)
-    assert {read.gauge, *read.agreement} == READINGS
-    assert max(read.agreement.values()) < 1e-5
+    assert {read.gauge, *read.gauge_differences} == READINGS
+    assert max(read.gauge_differences.values()) < 1e-5
     message = np.asarray(answer(network, whole(data)).edges["message"], float)
     expected = message @ mixing.T * network.scales.force
     np.testing.assert_allclose(read.pair.contributions, expected, rtol=1e-4, atol=1e-5)

@@ -1,13 +1,25 @@
-"""The gauge: contributions in physical units, read from the network and never from the truth.
+"""Gauge fixing: read the contribution of each neighbour from a network, in physical units.
 
-With a fixed node function the message is the force. With an MLP a message is fixed only up to a map that the node
-function undoes, so the contribution of edge ij to a_i is read in three ways, each times m_i:
+With a fixed node function the message is the force. With an MLP as node function phi,
 
-* ``linear``: the Jacobian of the node function at the real sum of messages, times the message;
-* ``odd``: half the change of a_i when neighbour j is mirrored through i (supposes a force odd in the separation);
-* ``two_body``: the acceleration the network predicts for i with j as its only neighbour.
+    a_i = phi(sum_j message_ij, v_i, properties_i),
 
-Where the three agree, that is evidence; the one whose sum comes nearest to the observed force is kept.
+a message is defined only up to a map that phi undoes: this is the gauge freedom. The contribution of the edge ij to
+the force on i is therefore read in three ways, the three gauges. With M_i = sum_j message_ij and the force map
+F(M) = m_i phi(M, v_i, properties_i) they are:
+
+* ``linear``: the Jacobian of F at M_i, times the message, (dF/dM)(M_i) message_ij;
+* ``odd``: half the change of the force when neighbour j is mirrored through i,
+  (F(M_i) - F(M_i - message_ij + message_ij')) / 2, which supposes a force that is odd in the separation;
+* ``two_body``: the force F(message_ij) that the network predicts for i with j as its only neighbour.
+
+Where F is linear and the force odd, all three agree; their difference is kept as evidence. The gauge is kept whose
+sum over neighbours comes nearest to the observed force, by the additivity error
+
+    median |m_i a_i - self force - sum_j contribution_ij| / (typical force + |m_i a_i|).
+
+Cranmer et al. 2020 (arXiv 2006.11287), section 3, read messages as forces up to a linear map, the case of a linear
+phi. Nothing here uses the true law.
 """
 
 from __future__ import annotations
@@ -19,6 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.gnn.graph import Graph, batch_graph
 from gnn_discovery.gnn.networks import GraphNetwork, jit_with_network
@@ -28,83 +41,124 @@ from gnn_discovery.messages.table import MessageTable
 
 @dataclass(frozen=True)
 class Messages:
-    """What was read from the network.
+    """A frozen record of the contributions that were read from a network, and of how well they add up.
 
     Attributes:
-        pair, own: the contributions of neighbours, and of each particle to itself.
-        raw: (K M) the message of each row of ``pair``, as it is.
-        spectrum: (M,) share of the variance of each raw message component, descending.
-        alive: components with more than a thousandth of the largest variance.
-        gauge: the reading that was kept.
-        agreement: median relative difference of each other reading from it.
-        additivity: median of |m a - sum of contributions| / |m a| over held-out particles.
+        pair: Contributions of the neighbours.
+        self_force: Contributions of each particle to the force on itself.
+        raw: The message (K M) of each row of ``pair``, before the gauge is fixed.
+        spectrum: Share (M,) of each component in the variance of the raw messages, descending.
+        n_active_components: Number of components whose variance exceeds the fraction
+            `VisibilityCriteria.active_component_min_variance_ratio` of the largest one.
+        gauge: Name of the gauge that was kept.
+        gauge_differences: Median relative difference of each other gauge from the one that was kept, by its name.
+        additivity_error: Median relative difference of the sum of the contributions from the observed force.
     """
 
     pair: MessageTable
-    own: MessageTable
+    self_force: MessageTable
     raw: np.ndarray
     spectrum: np.ndarray
     n_active_components: int
     gauge: str
-    agreement: Mapping[str, float]
-    additivity: float
+    gauge_differences: Mapping[str, float]
+    additivity_error: float
 
 
-def read_messages(trained: TrainedNetwork, snapshots: Dataset, rows: int = 20000, seed: int = 0) -> Messages:
-    """Contributions at up to ``rows`` pairs of ``snapshots`` (whole snapshots are taken)."""
-    edges = max(1, len(snapshots.senders))
-    count = min(len(snapshots.positions), max(1, rows // edges))
-    pick = np.sort(np.random.default_rng(seed).permutation(len(snapshots.positions))[:count])
-    sample = snapshots.select(pick)
-    raw, readings, own = _gauge_readings(trained, sample)
+def read_messages(
+    trained: TrainedNetwork,
+    dataset: Dataset,
+    rows: int | None = None,
+    seed: int = 0,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> Messages:
+    """Read the contributions of a network at the pairs of some snapshots, in the gauge that adds up best.
+
+    Args:
+        trained: A trained network.
+        dataset: Snapshots (S N D); whole snapshots of it are drawn at random.
+        rows: Number of pairs to read at most; None stands for `VisibilityCriteria.message_row_limit`.
+        seed: Seed of the draw.
+        criteria: Criteria that decide; those of visibility are used.
+
+    Returns:
+        The contributions in the units of ``dataset``.
+    """
+    rows = criteria.visibility.message_row_limit if rows is None else rows
+    edges = max(1, len(dataset.senders))
+    count = min(len(dataset.positions), max(1, rows // edges))
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(dataset.positions))[:count])
+    sample = dataset.select(drawn)
+    raw, readings, self_force = _gauge_readings(trained, sample)
     shape = (count, edges, sample.dim)
     size = np.linalg.norm(sample.force, axis=-1)
     scale = trained.force_scale
-    sums = {k: sum_over_neighbours(v.reshape(shape), sample) for k, v in readings.items()}
+    sums = {name: sum_over_neighbours(reading.reshape(shape), sample) for name, reading in readings.items()}
     errors = {
-        k: float(np.median((np.linalg.norm(sample.force - own - s, axis=-1) / (scale + size))[sample.present]))
-        for k, s in sums.items()
+        name: float(
+            np.median((np.linalg.norm(sample.force - self_force - total, axis=-1) / (scale + size))[sample.present])
+        )
+        for name, total in sums.items()
     }
     best = min(errors, key=errors.__getitem__)
     kept = readings[best]
     if trained.config.node == "mlp":
-        own = sample.force - sums[best] if len(readings) == 1 else _predicted_force(trained, sample) - sums[best]
+        whole = sample.force if len(readings) == 1 else _predicted_force(trained, sample)
+        self_force = whole - sums[best]
     strength = trained.network.strength
-    values = None if strength is None else np.asarray(trained.network.source_strengths(), float)
-    pair, mine = message_tables(sample, kept, own, scale, values)
-    here = np.flatnonzero(sample.pair_present().reshape(-1))
-    seen = np.linalg.norm(kept[here], axis=-1) + 0.1 * pair.total
-    difference = {
-        k: float(np.median(np.linalg.norm((v - kept)[here], axis=-1) / seen)) for k, v in readings.items() if k != best
+    strengths = None if strength is None else np.asarray(trained.network.source_strengths(), float)
+    pair_table, self_table = message_tables(sample, kept, self_force, scale, strengths)
+    present = np.flatnonzero(sample.pair_present().reshape(-1))
+    kept_size = np.linalg.norm(kept[present], axis=-1)
+    reference = kept_size + criteria.visibility.gauge_comparison_force_floor * pair_table.total
+    differences = {
+        name: float(np.median(np.linalg.norm((reading - kept)[present], axis=-1) / reference))
+        for name, reading in readings.items()
+        if name != best
     }
-    return Messages(pair, mine, raw[here], *variance_spectrum(raw[here]), best, difference, errors[best])
+    spectrum, n_active = variance_spectrum(raw[present], criteria=criteria)
+    return Messages(pair_table, self_table, raw[present], spectrum, n_active, best, differences, errors[best])
 
 
-def variance_spectrum(raw: np.ndarray) -> tuple[np.ndarray, int]:
-    """Of raw messages (K M) the spectrum, and how many components are alive, see `Messages`."""
+def variance_spectrum(raw: np.ndarray, *, criteria: Criteria = DEFAULT_CRITERIA) -> tuple[np.ndarray, int]:
+    """Return the share of each message component in the variance, descending, and the number of active components.
+
+    Args:
+        raw: Messages (K M) in any gauge.
+        criteria: Criteria that decide; those of visibility are used.
+
+    Returns:
+        The shares (M,), and the number of components whose variance exceeds
+        `VisibilityCriteria.active_component_min_variance_ratio` of the largest one.
+    """
     variance = np.sort(np.var(raw, axis=0))[::-1]
     share = variance / max(variance.sum(), 1e-300)
-    return share, int(np.sum(share > 1e-3 * share[0]))
+    return share, int(np.sum(share > criteria.visibility.active_component_min_variance_ratio * share[0]))
 
 
 def message_tables(
-    sample: Dataset, pair: np.ndarray, own: np.ndarray, scale: np.ndarray, strengths: np.ndarray | None = None
+    sample: Dataset, pair: np.ndarray, self_force: np.ndarray, scale: np.ndarray, strengths: np.ndarray | None = None
 ) -> tuple[MessageTable, MessageTable]:
-    """Contributions of pairs (S*E D) and of each particle to itself (S N D) as tables, of those that are there.
+    """Return contributions as a pair table and a self table, without the rows of absent particles.
 
     Args:
-        scale: (N,) typical force on each particle.
-        strengths: (N,) of each particle as a source, which then stand there as ``m_j``.
+        sample: The snapshots (S N D) with E edges at which the contributions were read.
+        pair: Contributions of the pairs (S*E D), in units of force.
+        self_force: Contributions of each particle to itself (S N D), in units of force.
+        scale: Typical force on each particle (N,).
+        strengths: Source strength of each particle (N,), which is then entered as ``m_j``.
     """
     count, r, s = len(sample.run), sample.receivers, sample.senders
     total = np.linalg.norm(sample.force, axis=-1) + scale
     properties = {
-        f"{k}_{end}": v[:, e].reshape(-1) for k, v in sample.properties.items() for end, e in (("i", r), ("j", s))
+        f"{name}_{suffix}": values[:, ends].reshape(-1)
+        for name, values in sample.properties.items()
+        for suffix, ends in (("i", r), ("j", s))
     }
     if strengths is not None:
         properties["m_j"] = np.tile(strengths[s], count)
-    here = np.flatnonzero(sample.pair_present().reshape(-1))
-    pairs = MessageTable(
+    pair_table = MessageTable(
         "pair",
         sample.separation().reshape(-1, sample.dim),
         (sample.velocities[:, r] - sample.velocities[:, s]).reshape(-1, sample.dim),
@@ -113,23 +167,28 @@ def message_tables(
         np.tile(s, count),
         pair,
         total[:, r].reshape(-1),
-    ).select(here)
-    alone = np.nonzero(sample.present)
-    mine = MessageTable(
+    ).select(np.flatnonzero(sample.pair_present().reshape(-1)))
+    present = np.nonzero(sample.present)
+    self_table = MessageTable(
         "self",
-        sample.positions[alone],
-        sample.velocities[alone],
-        {f"{k}_i": v[alone] for k, v in sample.properties.items()},
-        alone[1],
-        alone[1],
-        own[alone],
-        total[alone],
+        sample.positions[present],
+        sample.velocities[present],
+        {f"{name}_i": values[present] for name, values in sample.properties.items()},
+        present[1],
+        present[1],
+        self_force[present],
+        total[present],
     )
-    return pairs, mine
+    return pair_table, self_table
 
 
 def sum_over_neighbours(contributions: np.ndarray, sample: Dataset) -> np.ndarray:
-    """Sum over neighbours: (S E D) to (S N D)."""
+    """Return the sum (S N D) over the senders of each receiver.
+
+    Args:
+        contributions: Contributions of the edges (S E D), zero where a particle is absent.
+        sample: The snapshots whose edges these are.
+    """
     out = np.zeros(sample.positions.shape)
     for edge, receiver in enumerate(sample.receivers):
         out[:, receiver] += contributions[:, edge]
@@ -137,12 +196,13 @@ def sum_over_neighbours(contributions: np.ndarray, sample: Dataset) -> np.ndarra
 
 
 def _predicted_force(trained: TrainedNetwork, sample: Dataset) -> np.ndarray:
+    """Return the force (S N D) that the network predicts, the target times the mass."""
     target = predict_target(trained, sample)
     return target * sample.properties["m"][..., None] if sample.has_mass else target
 
 
 def _gauge_readings(trained: TrainedNetwork, sample: Dataset) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
-    """Raw messages (K M), contributions by each reading (K D), and the self force (S N D)."""
+    """Return raw messages (S*E M), contributions in each gauge (S*E D), and the self force (S N D)."""
     network, force_unit = trained.network, trained.natural_units.force
     graph = batch_graph(trained.seen(sample), jnp.arange(len(sample.positions)))
 
@@ -151,17 +211,23 @@ def _gauge_readings(trained: TrainedNetwork, sample: Dataset) -> tuple[np.ndarra
         message, scale = out.edges["message"], net.scales.force
         if net.node is None:
             return message, {net.config.node: message * scale}, out.nodes["self"]
-        take = lambda ends: jax.tree.map(lambda a: a[ends], graph.nodes)  # noqa: E731
-        receiver, sender = take(graph.receivers), take(graph.senders)
+
+        def at(ends: jax.Array) -> dict[str, jax.Array]:
+            return {name: values[ends] for name, values in graph.nodes.items()}
+
+        def force(total: jax.Array) -> jax.Array:
+            predicted: jax.Array = net.motion(receiver, {"message": total})["target"]
+            return predicted * net.mass(receiver["properties"])
+
+        receiver, sender = at(graph.receivers), at(graph.senders)
         total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[graph.receivers]
-        force = lambda t: net.motion(receiver, {"message": t})["target"] * net.mass(receiver["properties"])  # noqa: E731
-        opposite = {
+        mirrored_sender = {
             **sender,
             "position": 2 * receiver["position"] - sender["position"],
             "velocity": 2 * receiver["velocity"] - sender["velocity"],
         }
         edges = {**graph.edges, "separation": -graph.edges["separation"]}
-        mirrored = net.messages(edges, opposite, receiver, None)["message"]
+        mirrored = net.messages(edges, mirrored_sender, receiver, None)["message"]
         readings = {
             "linear": jax.jvp(force, (total,), (message,))[1],
             "odd": 0.5 * (force(total) - force(total - message + mirrored)),
@@ -169,9 +235,9 @@ def _gauge_readings(trained: TrainedNetwork, sample: Dataset) -> tuple[np.ndarra
         }
         return message, readings, out.nodes["self"]
 
-    raw, readings, own = jit_with_network(network, read)(graph)
+    raw, readings, self_force = jit_with_network(network, read)(graph)
     return (
         np.asarray(raw, float),
-        {k: np.asarray(v, float) * force_unit for k, v in readings.items()},
-        np.asarray(own, float).reshape(sample.positions.shape) * force_unit,
+        {name: np.asarray(reading, float) * force_unit for name, reading in readings.items()},
+        np.asarray(self_force, float).reshape(sample.positions.shape) * force_unit,
     )

@@ -1,8 +1,9 @@
-"""The energies of a Hamiltonian network: of a pair by its distance, of a particle by its momentum.
+"""Energies of a Hamiltonian network: that of a pair by its distance, that of a particle by its momentum.
 
-An energy has a gauge, all that does not change with the motion, such as a function of masses alone. It is fixed here: a
-pair energy is counted from that of the same pair at a typical distance, a self energy from that of the same particle
-at rest where it is.
+The network is the FlatHGN of Cranmer et al. 2020 (arXiv 2006.11287); its Hamiltonian is a sum of self energies and
+pair energies. An energy has a gauge: whatever does not change with the motion, such as a function of masses alone,
+may be added to it. The gauge is fixed here by two references: a pair energy is counted from that of the same pair at
+a typical distance, and a self energy from that of the same particle at rest at the same place.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, robust_scale, subsample_dataset
 from gnn_discovery.gnn.graph import Graph, batch_graph
 from gnn_discovery.gnn.networks import HamiltonianNetwork, jit_with_network
@@ -22,42 +24,64 @@ from gnn_discovery.messages.table import MessageTable
 
 
 def read_energies(
-    trained: TrainedNetwork, snapshots: Dataset, rows: int = 20000, seed: int = 0
+    trained: TrainedNetwork,
+    dataset: Dataset,
+    rows: int | None = None,
+    seed: int = 0,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> tuple[MessageTable, MessageTable]:
-    """Pair and self energies at up to ``rows`` pairs of ``snapshots``, each written as a vector of that size: along
-    x_i - x_j and along the momentum, which stands in the place of the velocity. So they can be distilled as forces are.
+    """Read pair energies and self energies, each written as a vector, so that they can be distilled as forces are.
+
+    The norm of the vector is the energy; its direction is x_i - x_j for a pair and the momentum for a particle. The
+    momentum stands in the place of the velocity in both tables.
+
+    Args:
+        trained: A trained Hamiltonian network.
+        dataset: Snapshots (S N D); whole snapshots of it are drawn at random.
+        rows: Number of pairs to read at most; None stands for `VisibilityCriteria.message_row_limit`.
+        seed: Seed of the draw.
+        criteria: Criteria that decide; those of visibility are used.
+
+    Returns:
+        The pair table and the self table, in the unit of energy of ``dataset``.
     """
-    sample = subsample_dataset(snapshots, max(1, rows // max(1, len(snapshots.senders))), seed)
+    rows = criteria.visibility.message_row_limit if rows is None else rows
+    sample = subsample_dataset(dataset, max(1, rows // max(1, len(dataset.senders))), seed)
     natural, distances = trained.natural_units, np.linalg.norm(sample.separation(), axis=-1)
-    usual = float(np.median(distances[sample.pair_present()])) / natural.length
+    typical_distance = float(np.median(distances[sample.pair_present()])) / natural.length
 
     def read(net: HamiltonianNetwork, graph: Graph) -> tuple[jax.Array, jax.Array]:
-        nodes, here = net.with_momenta(graph.nodes), graph.edges["separation"]
-        take = lambda ends: jax.tree.map(lambda a: a[ends], nodes)  # noqa: E731
-        receiver, sender = take(graph.receivers), take(graph.senders)
-        there = here * usual / jnp.linalg.norm(here, axis=-1, keepdims=True)
-        moved = {**receiver, "position": receiver["position"] + there - here}
-        rest = {**nodes, "momentum": jnp.zeros_like(nodes["momentum"])}
-        pair = net.pair_energy(here, sender, receiver) - net.pair_energy(there, sender, moved)
-        return pair, net.self_energy(nodes) - net.self_energy(rest)
+        nodes, separation = net.with_momenta(graph.nodes), graph.edges["separation"]
+
+        def at(ends: jax.Array) -> dict[str, jax.Array]:
+            return {name: values[ends] for name, values in nodes.items()}
+
+        receiver, sender = at(graph.receivers), at(graph.senders)
+        reference = separation * typical_distance / jnp.linalg.norm(separation, axis=-1, keepdims=True)
+        moved = {**receiver, "position": receiver["position"] + reference - separation}
+        at_rest = {**nodes, "momentum": jnp.zeros_like(nodes["momentum"])}
+        pair = net.pair_energy(separation, sender, receiver) - net.pair_energy(reference, sender, moved)
+        return pair, net.self_energy(nodes) - net.self_energy(at_rest)
 
     graph = batch_graph(trained.seen(sample), jnp.arange(len(sample.run)))
-    pair, own = (
-        np.asarray(e, float) * natural.force * natural.length for e in jit_with_network(trained.network, read)(graph)
+    pair_energy, self_energy = (
+        np.asarray(energy, float) * natural.force * natural.length
+        for energy in jit_with_network(trained.network, read)(graph)
     )
     momentum = sample.velocities * (sample.properties["m"][..., None] if sample.has_mass else 1.0)
-    along = sample.separation() / distances[..., None]
-    ahead = momentum / np.maximum(np.linalg.norm(momentum, axis=-1, keepdims=True), 1e-300)
-    pairs, alone = message_tables(
+    pair_direction = sample.separation() / distances[..., None]
+    momentum_direction = momentum / np.maximum(np.linalg.norm(momentum, axis=-1, keepdims=True), 1e-300)
+    pair_table, self_table = message_tables(
         replace(sample, velocities=momentum),
-        pair[:, None] * along.reshape(-1, sample.dim),
-        own.reshape(sample.present.shape)[..., None] * ahead,
+        pair_energy[:, None] * pair_direction.reshape(-1, sample.dim),
+        self_energy.reshape(sample.present.shape)[..., None] * momentum_direction,
         trained.force_scale,
     )
-    return _with_energy_scale(pairs), _with_energy_scale(alone)
+    return _with_energy_scale(pair_table), _with_energy_scale(self_table)
 
 
 def _with_energy_scale(table: MessageTable) -> MessageTable:
-    """The table with what an energy is seen against: its size, and the typical one."""
+    """Return the table with ``total`` replaced by the size of each energy plus the typical one."""
     size = np.linalg.norm(table.contributions, axis=-1)
     return replace(table, total=size + robust_scale(size))

@@ -1,4 +1,4 @@
-"""The motion of two bodies alone, as a network says it: what its law is fitted to."""
+"""The dataset of isolated pairs: the motion of two bodies alone, as a network states it, to which its law is fitted."""
 
 from __future__ import annotations
 
@@ -11,38 +11,48 @@ from gnn_discovery.messages.gauge import Messages
 
 
 def pair_dataset(
-    sample: Dataset, messages: Messages, *, faint: float = 0.0, own: bool = False, particular: bool = False
+    sample: Dataset,
+    messages: Messages,
+    *,
+    detection_limit: float = 0.0,
+    with_self_force: bool = False,
+    keep_particle_indices: bool = False,
 ) -> Dataset:
-    """Each pair of ``sample`` by itself: two particles where they were, the target what ``messages`` says of it.
+    """Return each pair of a dataset by itself: two particles at their places, whose target is what the messages say.
 
-    A law that is fitted to it is the network's, whatever the motion does.
+    A law that is fitted to it is the law of the network, whatever the observed motion is.
 
     Args:
-        messages: read at all pairs of ``sample``.
-        faint: part of the whole force on the receiver; pairs that say no more either way are left out.
-        own: whether each particle also does to itself what ``messages`` says.
-        particular: whether the bodies are particular ones, whose inferred properties are sought: then each keeps its
-            place among the N, and all but two are absent.
+        sample: Snapshots (S N D) with E edges.
+        messages: Messages that were read at all pairs of ``sample``.
+        detection_limit: Fraction of the total force on the receiver; a pair is left out if its contributions in both
+            directions are below it.
+        with_self_force: True adds the force of each particle on itself.
+        keep_particle_indices: True keeps each body at its own index among the N and marks all others as absent;
+            inferred properties of single bodies need it. False gives two particles for each pair.
+
+    Returns:
+        One snapshot (2 D, or N D) for each instant and pair.
     """
-    there = sample.pair_present()
-    force = np.zeros((*there.shape, sample.dim))
-    force[there] = messages.pair.contributions
-    seen = np.zeros(there.shape, bool)
-    seen[there] = np.linalg.norm(messages.pair.contributions, axis=-1) > faint * messages.pair.total
-    if own:
-        alone = np.zeros_like(sample.positions)
-        alone[sample.present] = messages.own.contributions
-        force += alone[:, sample.receivers]
-    number = {pair: k for k, pair in enumerate(zip(sample.receivers.tolist(), sample.senders.tolist(), strict=True))}
-    both = [(k, number[j, i]) for (i, j), k in number.items() if i < j and (j, i) in number]
-    one, other = np.array(both, int).reshape(-1, 2).T
-    i, j = sample.receivers[one], sample.senders[one]
-    s, e = np.nonzero(seen[:, one] | seen[:, other])
+    present = sample.pair_present()
+    force = np.zeros((*present.shape, sample.dim))
+    force[present] = messages.pair.contributions
+    visible = np.zeros(present.shape, bool)
+    visible[present] = np.linalg.norm(messages.pair.contributions, axis=-1) > detection_limit * messages.pair.total
+    if with_self_force:
+        self_force = np.zeros_like(sample.positions)
+        self_force[sample.present] = messages.self_force.contributions
+        force += self_force[:, sample.receivers]
+    edge_of = {pair: k for k, pair in enumerate(zip(sample.receivers.tolist(), sample.senders.tolist(), strict=True))}
+    both_ways = [(k, edge_of[j, i]) for (i, j), k in edge_of.items() if i < j and (j, i) in edge_of]
+    forward, backward = np.array(both_ways, int).reshape(-1, 2).T
+    i, j = sample.receivers[forward], sample.senders[forward]
+    s, e = np.nonzero(visible[:, forward] | visible[:, backward])
     ends = np.stack([i[e], j[e]], -1)
     at = (s[:, None], ends)
     x = sample.positions[at]
-    x[:, 0] = x[:, 1] + sample.separation()[s, one[e]]
-    f = np.stack([force[s, one[e]], force[s, other[e]]], 1)
+    x[:, 0] = x[:, 1] + sample.separation()[s, forward[e]]
+    f = np.stack([force[s, forward[e]], force[s, backward[e]]], 1)
     pairs = replace(
         sample,
         positions=x,
@@ -62,11 +72,11 @@ def pair_dataset(
         weak_form_valid=None,
         weak_form=None,
     )
-    return _with_original_indices(pairs, sample, ends) if particular else pairs
+    return _with_original_indices(pairs, sample, ends) if keep_particle_indices else pairs
 
 
 def _with_original_indices(pairs: Dataset, sample: Dataset, ends: np.ndarray) -> Dataset:
-    """The pairs with each body in its own place among the N, where it stands by number."""
+    """Return the pairs with each body at its own index among the N, given by ``ends`` (K 2)."""
     count, particles = len(pairs.run), sample.present.shape[1]
 
     def spread(values: np.ndarray) -> np.ndarray:

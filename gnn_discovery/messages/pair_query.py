@@ -1,4 +1,4 @@
-"""Asking a network about pairs of particles."""
+"""Query a network about pairs of particles, at the places of the data or at any other."""
 
 from __future__ import annotations
 
@@ -14,28 +14,43 @@ from gnn_discovery.gnn.networks import GraphNetwork, jit_with_network
 from gnn_discovery.gnn.training import TrainedNetwork
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Positions (K 2 D), velocities (K 2 D), properties (K 2 P), particle indices (K 2); receiver first."""
+"""Positions (K 2 D), velocities (K 2 D), properties (K 2 P) and particle indices (K 2); the receiver comes first."""
 
 
-def sample_pairs(snapshots: Dataset, rows: int, rng: np.random.Generator) -> tuple[Pairs, np.ndarray]:
-    """Pairs of the data at random, and the size (K,) of the force on each receiver."""
-    s = rng.integers(len(snapshots.positions), size=rows)
-    e = rng.integers(len(snapshots.senders), size=rows)
-    here = snapshots.pair_present()[s, e]
-    s, e = s[here], e[here]
-    pairs = pairs_at(snapshots, s, e)
-    return pairs, np.linalg.norm(snapshots.force[s, pairs[3][:, 0]], axis=-1)
+def sample_pairs(dataset: Dataset, rows: int, rng: np.random.Generator) -> tuple[Pairs, np.ndarray]:
+    """Draw pairs of the data at random.
+
+    Args:
+        dataset: Snapshots (S N D) with their edges.
+        rows: Number of draws; a draw of absent particles is dropped.
+        rng: Source of random numbers.
+
+    Returns:
+        The pairs, and the norm (K,) of the total force on each receiver.
+    """
+    s = rng.integers(len(dataset.positions), size=rows)
+    e = rng.integers(len(dataset.senders), size=rows)
+    present = dataset.pair_present()[s, e]
+    s, e = s[present], e[present]
+    pairs = pairs_at(dataset, s, e)
+    return pairs, np.linalg.norm(dataset.force[s, pairs[3][:, 0]], axis=-1)
 
 
-def pairs_at(snapshots: Dataset, s: np.ndarray, e: np.ndarray) -> Pairs:
-    """The pairs ``e`` (K,) of the instants ``s`` (K,)."""
-    ends = np.stack([snapshots.receivers[e], snapshots.senders[e]], -1)
-    x, v = snapshots.positions[s[:, None], ends], snapshots.velocities[s[:, None], ends]
-    if snapshots.box is not None:
-        x = np.stack([x[:, 1] + snapshots.separation()[s, e], x[:, 1]], 1)
-    names = sorted(snapshots.properties)
+def pairs_at(dataset: Dataset, s: np.ndarray, e: np.ndarray) -> Pairs:
+    """Return the pairs at some snapshots and edges, periodic images resolved.
+
+    Args:
+        dataset: Snapshots (S N D) with their edges.
+        s: Snapshot indices (K,).
+        e: Edge indices (K,).
+    """
+    ends = np.stack([dataset.receivers[e], dataset.senders[e]], -1)
+    x, v = dataset.positions[s[:, None], ends], dataset.velocities[s[:, None], ends]
+    if dataset.box is not None:
+        x = np.stack([x[:, 1] + dataset.separation()[s, e], x[:, 1]], 1)
+    names = sorted(dataset.properties)
     p = (
-        np.stack([snapshots.properties[n][s[:, None], ends] for n in names], -1)
+        np.stack([dataset.properties[name][s[:, None], ends] for name in names], -1)
         if names
         else np.zeros((*ends.shape, 0))
     )
@@ -43,47 +58,56 @@ def pairs_at(snapshots: Dataset, s: np.ndarray, e: np.ndarray) -> Pairs:
 
 
 def network_pair_force(trained: TrainedNetwork) -> Callable[[Pairs], np.ndarray]:
-    """A function of pairs: the force (K D) on the first of each two particles, as the network sees them alone."""
+    """Return a function of pairs: the force (K D) on the first of each two particles, alone in the world."""
 
     def force(net: GraphNetwork, graph: Graph) -> jax.Array:
         out = net(graph)
         if net.node is None:
-            return out.edges["message"] * net.scales.force
-        return (out.nodes["target"] * net.mass(graph.nodes["properties"]))[::2]
+            return jnp.asarray(out.edges["message"] * net.scales.force)
+        return jnp.asarray((out.nodes["target"] * net.mass(graph.nodes["properties"]))[::2])
 
     compiled, natural = jit_with_network(trained.network, force), trained.natural_units
     units = (natural.length, natural.velocity, np.array([natural.properties.get(name, 1.0) for name in trained.names]))
 
-    def ask(pairs: Pairs) -> np.ndarray:
+    def pair_force(pairs: Pairs) -> np.ndarray:
         x, v, p = (jnp.asarray(np.asarray(a / unit, np.float32)) for a, unit in zip(pairs[:3], units, strict=True))
         return np.asarray(compiled(pair_graph(x, v, p, jnp.asarray(pairs[3]))), float) * natural.force
 
-    return ask
+    return pair_force
 
 
 def radial_profile(
-    trained: TrainedNetwork, snapshots: Dataset, points: int = 200, seed: int = 0
+    trained: TrainedNetwork, dataset: Dataset, points: int = 200, seed: int = 0, *, sampled_pairs: int = 4000
 ) -> tuple[np.ndarray, np.ndarray, dict[str, float], int]:
-    """What the network says of two particles at rest, at typical properties, over the range of r in the data.
+    """Return the radial force between two particles at rest, of typical properties, over the distances of the data.
+
+    Args:
+        trained: A trained network.
+        dataset: Snapshots (S N D) that give the range of distances and the typical properties.
+        points: Number K of distances, even in their logarithm.
+        seed: Seed of the directions and of the draw of pairs.
+        sampled_pairs: Number of pairs from which the range and the typical properties are taken.
 
     Returns:
-        r (K,), radial force (K,), the properties that were held (``m_i``, ...), and the index of the sender.
+        r (K,), the radial force (K,), the properties that were held fixed (``m_i``, ...), and the index of the sender.
     """
     rng = np.random.default_rng(seed)
-    (x, _, p, _), _ = sample_pairs(snapshots, 4000, rng)
+    (x, _, p, _), _ = sample_pairs(dataset, sampled_pairs, rng)
     distance = np.linalg.norm(x[:, 0] - x[:, 1], axis=-1)
-    low, high = np.quantile(distance, [0.002, 0.998])
+    low, high = np.quantile(distance, [0.002, 0.998])  # the few pairs beyond would stretch the axis of the profile
     r = np.geomspace(max(low, 1e-3 * high), high, points)
     direction = rng.normal(size=(points, x.shape[-1]))
     direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
-    place = np.stack([r[:, None] * direction, np.zeros_like(direction)], 1)
+    positions = np.stack([r[:, None] * direction, np.zeros_like(direction)], 1)
     typical = np.quantile(p, 0.5, axis=0, method="higher")
     strength = trained.network.strength
     sender = 1 if strength is None else int(np.argmax(np.asarray(strength[...])))
     receiver = 0 if sender else 1
-    held = np.broadcast_to(typical, (points, *typical.shape))
+    properties = np.broadcast_to(typical, (points, *typical.shape))
     ends = np.broadcast_to([receiver, sender], (points, 2))
-    force = network_pair_force(trained)((place, np.zeros_like(place), held, ends))
-    names = sorted(snapshots.properties)
-    fixed = {f"{n}_{end}": float(typical[e, k]) for k, n in enumerate(names) for e, end in enumerate("ij")}
-    return r, np.sum(force * direction, -1), fixed, sender
+    force = network_pair_force(trained)((positions, np.zeros_like(positions), properties, ends))
+    names = sorted(dataset.properties)
+    held = {
+        f"{name}_{suffix}": float(typical[end, k]) for k, name in enumerate(names) for end, suffix in enumerate("ij")
+    }
+    return r, np.sum(force * direction, -1), held, sender

@@ -1,4 +1,8 @@
-"""Symmetry of what was learnt: each test asks the network about transformed pairs, and gives a relative deviation."""
+"""Symmetries of a learnt pair force, measured by querying it about transformed pairs.
+
+A symmetry g holds when F(g x) = g F(x). Its deviation is the median over pairs of |g^-1 F(g x) - F(x)| divided by
+|F(x)| plus a fraction of the total force on the receiver. Nothing is supposed: each symmetry is measured.
+"""
 
 from __future__ import annotations
 
@@ -6,58 +10,89 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.gnn.training import TrainedNetwork
 from gnn_discovery.messages.pair_query import Pairs, network_pair_force, sample_pairs
 
 
-def measure_symmetry(trained: TrainedNetwork, snapshots: Dataset, rows: int = 4000, seed: int = 0) -> dict[str, float]:
-    """Symmetry of the pair force of a network, see `measure_pair_force_symmetry`."""
-    return measure_pair_force_symmetry(network_pair_force(trained), snapshots, rows, seed)
+def measure_symmetry(
+    trained: TrainedNetwork,
+    dataset: Dataset,
+    rows: int | None = None,
+    seed: int = 0,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> dict[str, float]:
+    """Measure the symmetries of the pair force of a network, see `measure_pair_force_symmetry`.
+
+    Args:
+        trained: A trained network.
+        dataset: Snapshots (S N D) whose pairs are transformed.
+        rows: Number of pairs to draw; None stands for `VisibilityCriteria.symmetry_sample_size`.
+        seed: Seed of the draw and of the transformations.
+        criteria: Criteria that decide; those of visibility are used.
+    """
+    return measure_pair_force_symmetry(network_pair_force(trained), dataset, rows, seed, criteria=criteria)
 
 
 def measure_pair_force_symmetry(
-    ask: Callable[[Pairs], np.ndarray], snapshots: Dataset, rows: int = 4000, seed: int = 0
+    pair_force: Callable[[Pairs], np.ndarray],
+    dataset: Dataset,
+    rows: int | None = None,
+    seed: int = 0,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> dict[str, float]:
-    """Median relative change of the pair force under each transformation; a name ending in ``dependence`` is the
-    change when that input is shuffled over the pairs, so near zero means that it does not matter.
+    """Measure the median relative change of a pair force under each transformation.
 
-    Keys: rotation, reflection, translation, Galilean invariance, reciprocity, centrality, velocity dependence,
-    ``<property>_i dependence``, ``<property>_j dependence``.
+    Args:
+        pair_force: A function of pairs that gives the force (K D) on the first of each two particles.
+        dataset: Snapshots (S N D) whose pairs are transformed.
+        rows: Number of pairs to draw; None stands for `VisibilityCriteria.symmetry_sample_size`.
+        seed: Seed of the draw and of the transformations.
+        criteria: Criteria that decide; those of visibility are used.
+
+    Returns:
+        Deviations by name: rotation, reflection, translation, Galilean invariance, reciprocity (with masses only),
+        centrality, velocity dependence, ``<property>_i dependence`` and ``<property>_j dependence``. A dependence is
+        the change when that input is shuffled over the pairs; near zero, the input does not matter.
     """
+    visibility = criteria.visibility
     rng = np.random.default_rng(seed)
-    pairs, size = sample_pairs(snapshots, rows, rng)
-    names = sorted(snapshots.properties)
-    x, v, p, k = pairs
-    force = ask(pairs)
-    norm = np.linalg.norm(force, axis=-1) + 0.1 * size
+    pairs, total_force = sample_pairs(dataset, visibility.symmetry_sample_size if rows is None else rows, rng)
+    names = sorted(dataset.properties)
+    x, v, p, indices = pairs
+    force = pair_force(pairs)
+    reference = np.linalg.norm(force, axis=-1) + visibility.symmetry_force_floor * total_force
 
     def change(other: Pairs, back: Callable[[np.ndarray], np.ndarray] = lambda f: f) -> float:
-        return float(np.median(np.linalg.norm(back(ask(other)) - force, axis=-1) / norm))
+        return float(np.median(np.linalg.norm(back(pair_force(other)) - force, axis=-1) / reference))
 
-    turn = np.linalg.qr(rng.normal(size=(x.shape[-1],) * 2))[0]
-    turn[:, 0] *= np.sign(np.linalg.det(turn))
-    flip = np.diag([-1.0] + [1.0] * (x.shape[-1] - 1))
+    rotation = np.linalg.qr(rng.normal(size=(x.shape[-1],) * 2))[0]
+    rotation[:, 0] *= np.sign(np.linalg.det(rotation))
+    reflection = np.diag([-1.0] + [1.0] * (x.shape[-1] - 1))
     shift = np.std(x) * rng.normal(size=(len(x), 1, x.shape[-1]))
     boost = np.std(v) * rng.normal(size=(len(x), 1, x.shape[-1]))
-    d = x[:, 0] - x[:, 1]
-    direction = d / np.maximum(np.linalg.norm(d, axis=-1, keepdims=True), 1e-300)
-    across = force - np.sum(force * direction, -1, keepdims=True) * direction
+    separation = x[:, 0] - x[:, 1]
+    direction = separation / np.maximum(np.linalg.norm(separation, axis=-1, keepdims=True), 1e-300)
+    noncentral = force - np.sum(force * direction, -1, keepdims=True) * direction
     shuffled = v.copy()
     shuffled[:, 1] = v[:, 0] - (v[:, 0] - v[:, 1])[rng.permutation(len(v))]
-    figures = {
-        "rotation": change((x @ turn.T, v @ turn.T, p, k), lambda f: f @ turn),
-        "reflection": change((x @ flip, v @ flip, p, k), lambda f: f @ flip),
-        "translation": change((x + shift, v, p, k)),
-        "Galilean invariance": change((x, v + boost, p, k)),
-        "centrality": float(np.median(np.linalg.norm(across, axis=-1) / norm)),
-        "velocity dependence": change((x, shuffled, p, k)),
+    deviations = {
+        "rotation": change((x @ rotation.T, v @ rotation.T, p, indices), lambda f: f @ rotation),
+        "reflection": change((x @ reflection, v @ reflection, p, indices), lambda f: f @ reflection),
+        "translation": change((x + shift, v, p, indices)),
+        "Galilean invariance": change((x, v + boost, p, indices)),
+        "centrality": float(np.median(np.linalg.norm(noncentral, axis=-1) / reference)),
+        "velocity dependence": change((x, shuffled, p, indices)),
     }
-    if snapshots.has_mass:
-        figures["reciprocity"] = change((x[:, ::-1], v[:, ::-1], p[:, ::-1], k[:, ::-1]), lambda f: -f)
+    if dataset.has_mass:
+        exchanged = (x[:, ::-1], v[:, ::-1], p[:, ::-1], indices[:, ::-1])
+        deviations["reciprocity"] = change(exchanged, lambda f: -f)
     for column, name in enumerate(names):
         for end, suffix in ((0, "i"), (1, "j")):
             other = p.copy()
             other[:, end, column] = p[rng.permutation(len(p)), end, column]
-            figures[f"{name}_{suffix} dependence"] = change((x, v, other, k))
-    return figures
+            deviations[f"{name}_{suffix} dependence"] = change((x, v, other, indices))
+    return deviations

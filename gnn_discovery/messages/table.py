@@ -1,4 +1,4 @@
-"""MessageTable: what the network says each neighbour does to each particle. A plain record."""
+"""The message table: the force that each neighbour exerts on each particle, as a network or a law states it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from gnn_discovery.types import Kind
 
 @dataclass(frozen=True)
 class MessageTable:
-    """K contributions to the force on a receiver, read from a network at data points.
+    """A frozen record of K contributions to the force on a receiver, read from a network at data points.
 
     Attributes:
-        kind: "pair" (one row an edge) or "self" (one row a particle).
+        kind: "pair" (one row for each edge) or "self" (one row for each particle).
         position: x_i - x_j for a pair, x_i for self (K D).
         velocity: v_i - v_j for a pair, v_i for self (K D).
-        properties: by name with suffix, ``m_i``, ``m_j``, ... (K).
-        receiver, sender: (K,) index of the particles within their run; the same for self.
-        contributions: force on the receiver (K D), already multiplied by m_i where the data give m.
-        total: size of the whole force on the receiver plus the typical one (K): what a contribution is seen against.
+        properties: Values (K,) by name with suffix: ``m_i``, ``m_j``, ...
+        receiver: Index (K,) of the receiving particle within its run.
+        sender: Index (K,) of the sending particle within its run; the receiver itself in a self table.
+        contributions: Force on the receiver (K D), already multiplied by m_i where the data give m.
+        total: Norm of the total force on the receiver plus the typical norm of it (K,), in units of force. Relative
+            errors and the detection limit of a contribution refer to it.
     """
 
     kind: Kind
@@ -36,18 +38,19 @@ class MessageTable:
 
     @property
     def distance(self) -> Float[np.ndarray, " K"]:
-        """r = |position|."""
-        return np.linalg.norm(self.position, axis=-1)
+        """Return r = |position| (K,)."""
+        return np.asarray(np.linalg.norm(self.position, axis=-1))
 
     @property
     def speed(self) -> Float[np.ndarray, " K"]:
-        return np.linalg.norm(self.velocity, axis=-1)
+        """Return |velocity| (K,)."""
+        return np.asarray(np.linalg.norm(self.velocity, axis=-1))
 
     def __len__(self) -> int:
         return len(self.total)
 
     def select(self, index: np.ndarray | slice) -> MessageTable:
-        """The rows of ``index``."""
+        """Return the table of the rows that ``index`` (row numbers, a mask (K,) or a slice) selects."""
         return replace(
             self,
             position=self.position[index],
