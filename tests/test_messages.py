@@ -12,10 +12,9 @@ from networks import answer, said, spring_world, tiny, trained_pruning, trained_
 from worlds import relative_error, size, spring, world
 
 from gnn_discovery.gnn.training import TrainedNetwork
-from gnn_discovery.messages import symmetry as symmetry_module
 from gnn_discovery.messages.gauge import read_messages
 from gnn_discovery.messages.pair_query import radial_profile
-from gnn_discovery.messages.symmetry import measure_symmetry
+from gnn_discovery.messages.symmetry import measure_pair_force_symmetry, measure_symmetry
 
 TEST = spring_world().test
 READINGS = {"linear", "odd", "two_body"}
@@ -26,7 +25,7 @@ def untrained(network) -> TrainedNetwork:
 
 
 def added_up(table, data) -> np.ndarray:
-    """Sum of the contributions to each particle (S N D), where all snapshots and pairs are in the table in order."""
+    """Return the sum of the contributions to each particle (S N D), where all snapshots and pairs are in the table in order."""
     out = np.zeros(data.target.shape)
     each = table.contributions.reshape(len(data.run), -1, data.dim)
     np.add.at(out, (slice(None), table.receiver[: each.shape[1]]), each)
@@ -48,7 +47,7 @@ def test_with_a_fixed_node_function_the_contributions_are_the_prediction():
 
 
 @pytest.mark.slow
-def test_what_pairs_leave_of_the_prediction_of_an_mlp_is_the_particles_own():
+def test_the_self_force_of_an_mlp_is_the_prediction_minus_the_pair_forces():
     trained = trained_pruning()
     read = read_messages(trained, TEST)
     assert {read.gauge, *read.gauge_differences} == READINGS
@@ -70,7 +69,7 @@ def test_the_rows_of_a_table_are_the_pairs_of_the_data():
 
 
 @pytest.mark.slow
-def test_nothing_fitted_the_contributions_are_the_springs():
+def test_the_contributions_are_the_true_pair_forces_without_any_fit():
     """Direct comparison with the true pair force, in the units of the data."""
     for trained, limit in ((trained_spring(), 0.03), (trained_pruning(), 0.1)):
         table = read_messages(trained, TEST).pair
@@ -96,7 +95,7 @@ def test_absent_particles_have_no_rows():
 
 
 @pytest.mark.slow
-def test_the_spectrum_counts_the_components_that_are_alive():
+def test_the_spectrum_counts_the_active_components():
     for trained, most in ((trained_spring(), 2), (trained_pruning(), 3)):
         read = read_messages(trained, TEST)
         message = np.asarray(answer(trained.network, whole(trained.natural_units.apply(TEST))).edges["message"], float)
@@ -186,24 +185,22 @@ FORCES = {
 
 
 @pytest.mark.parametrize("name", FORCES)
-def test_a_symmetry_is_seen_where_it_holds_and_missed_where_it_is_broken(monkeypatch, name):
+def test_a_symmetry_is_seen_where_it_holds_and_missed_where_it_is_broken(name):
     formula, matters, broken = FORCES[name]
 
-    def pair_force(trained):
-        return lambda pairs: formula(
-            pairs[0], pairs[0][:, 0] - pairs[0][:, 1], pairs[1], (pairs[2][:, 0], pairs[2][:, 1])
-        )
+    def pair_force(pairs):
+        x, v, p, _ = pairs
+        return formula(x, x[:, 0] - x[:, 1], v, (p[:, 0], p[:, 1]))
 
-    monkeypatch.setattr(symmetry_module, "pair_force", pair_force)
-    figures = measure_symmetry(untrained(tiny(TEST)), TEST)
-    assert figures.keys() == SYMMETRIES | {f"{k} dependence" for k in ("m_i", "m_j", "velocity")}
+    deviations = measure_pair_force_symmetry(pair_force, TEST)
+    assert deviations.keys() == SYMMETRIES | {f"{k} dependence" for k in ("m_i", "m_j", "velocity")}
     expected = broken | {f"{k} dependence" for k in matters}
-    for figure, value in figures.items():
-        assert value > 0.1 if figure in expected else value < 1e-9, (figure, value)
+    for symmetry, value in deviations.items():
+        assert value > 0.1 if symmetry in expected else value < 1e-9, (symmetry, value)
 
 
 @pytest.mark.slow
 def test_a_network_that_learnt_springs_learnt_their_symmetry():
-    figures = measure_symmetry(trained_spring(), TEST)
-    assert max(figures.values()) < 0.05
-    assert max(figures["translation"], figures["Galilean invariance"]) < 1e-5, "built in"
+    deviations = measure_symmetry(trained_spring(), TEST)
+    assert max(deviations.values()) < 0.05
+    assert max(deviations["translation"], deviations["Galilean invariance"]) < 1e-5, "built in"
