@@ -6,7 +6,8 @@ A symmetry g holds when F(g x) = g F(x). Its deviation is the median over pairs 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,21 @@ from gnn_discovery.gnn.training import TrainedNetwork
 from gnn_discovery.messages.pair_query import Pairs, network_pair_force, sample_pairs
 
 
+@dataclass(frozen=True)
+class SymmetryDeviations:
+    """A frozen record of the median relative change of a pair force.
+
+    Attributes:
+        transformations: Deviation from each symmetry by its name: rotation, reflection, translation, Galilean
+            invariance, centrality, and, with masses only, reciprocity.
+        dependences: Change when an input is shuffled over the pairs, by the name of the input: ``velocity``,
+            ``<property>_i`` and ``<property>_j``. Near zero, the input does not matter.
+    """
+
+    transformations: Mapping[str, float]
+    dependences: Mapping[str, float]
+
+
 def measure_symmetry(
     trained: TrainedNetwork,
     dataset: Dataset,
@@ -23,7 +39,7 @@ def measure_symmetry(
     seed: int = 0,
     *,
     criteria: Criteria = DEFAULT_CRITERIA,
-) -> dict[str, float]:
+) -> SymmetryDeviations:
     """Measure the symmetries of the pair force of a network, see `measure_pair_force_symmetry`.
 
     Args:
@@ -43,7 +59,7 @@ def measure_pair_force_symmetry(
     seed: int = 0,
     *,
     criteria: Criteria = DEFAULT_CRITERIA,
-) -> dict[str, float]:
+) -> SymmetryDeviations:
     """Measure the median relative change of a pair force under each transformation.
 
     Args:
@@ -52,11 +68,6 @@ def measure_pair_force_symmetry(
         rows: Number of pairs to draw; None stands for `VisibilityCriteria.symmetry_sample_size`.
         seed: Seed of the draw and of the transformations.
         criteria: Criteria that decide; those of visibility are used.
-
-    Returns:
-        Deviations by name: rotation, reflection, translation, Galilean invariance, reciprocity (with masses only),
-        centrality, velocity dependence, ``<property>_i dependence`` and ``<property>_j dependence``. A dependence is
-        the change when that input is shuffled over the pairs; near zero, the input does not matter.
     """
     visibility = criteria.visibility
     rng = np.random.default_rng(seed)
@@ -79,20 +90,20 @@ def measure_pair_force_symmetry(
     noncentral = force - np.sum(force * direction, -1, keepdims=True) * direction
     shuffled = v.copy()
     shuffled[:, 1] = v[:, 0] - (v[:, 0] - v[:, 1])[rng.permutation(len(v))]
-    deviations = {
+    transformations = {
         "rotation": change((x @ rotation.T, v @ rotation.T, p, indices), lambda f: f @ rotation),
         "reflection": change((x @ reflection, v @ reflection, p, indices), lambda f: f @ reflection),
         "translation": change((x + shift, v, p, indices)),
         "Galilean invariance": change((x, v + boost, p, indices)),
         "centrality": float(np.median(np.linalg.norm(noncentral, axis=-1) / reference)),
-        "velocity dependence": change((x, shuffled, p, indices)),
     }
+    dependences = {"velocity": change((x, shuffled, p, indices))}
     if dataset.has_mass:
         exchanged = (x[:, ::-1], v[:, ::-1], p[:, ::-1], indices[:, ::-1])
-        deviations["reciprocity"] = change(exchanged, lambda f: -f)
+        transformations["reciprocity"] = change(exchanged, lambda f: -f)
     for column, name in enumerate(names):
         for end, suffix in ((0, "i"), (1, "j")):
             other = p.copy()
             other[:, end, column] = p[rng.permutation(len(p)), end, column]
-            deviations[f"{name}_{suffix} dependence"] = change((x, v, other, indices))
-    return deviations
+            dependences[f"{name}_{suffix}"] = change((x, v, other, indices))
+    return SymmetryDeviations(transformations, dependences)
