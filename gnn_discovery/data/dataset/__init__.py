@@ -1,4 +1,4 @@
-"""Snapshots: runs cut into instants, with the motion that a law must explain, and their honest split."""
+"""Datasets: runs are cut into instants with the motion that a law must explain, and split into whole runs."""
 
 from gnn_discovery.data.dataset.assembly import assemble_dataset as assemble_dataset
 from gnn_discovery.data.dataset.dataset import Dataset as Dataset

@@ -1,4 +1,4 @@
-"""Runs cut into instants; what is missing of the motion comes from the positions."""
+"""The assembly of a Dataset: runs are cut into instants, and missing derivatives are estimated from the positions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 from scipy.special import gamma
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
 from gnn_discovery.data.differentiation import (
     CompletedTrajectory,
@@ -20,38 +22,36 @@ from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import DataError
 from gnn_discovery.types import Order
 
-FEWEST_RUNS = 5
-"""With fewer runs than this, contiguous blocks of frames are held out in the place of whole runs."""
 
-_BLOCKS = 20  # all runs together are cut into about so many
-_TRUSTED = 0.05  # share of a motion that has to be resolved for its weak form to be of use
+def assemble_dataset(
+    trajectories: Sequence[Trajectory], order: Order = 2, where: str = "", *, criteria: Criteria = DEFAULT_CRITERIA
+) -> Dataset:
+    """Assemble all usable frames of all runs, with their weak form where positions alone were seen with noise.
 
-
-def assemble_dataset(trajectories: Sequence[Trajectory], order: Order = 2, where: str = "") -> Dataset:
-    """All usable frames of all runs, side by side; what is missing of the motion comes from the positions.
-
-    Where a run has fewer particles than another, the places of the absent ones are filled with finite
-    numbers, apart from each other and from the others, with properties of one and nothing to be explained.
+    If a run has fewer particles than another, the places of the absent ones are filled with finite numbers,
+    apart from each other and from the others, with properties of one and a target of zero.
 
     Args:
         trajectories: validated runs.
         order: the target is the acceleration (2) or the velocity (1).
         where: the source of the runs, for the errors.
+        criteria: ``noise`` decides on derivatives and on the weak form, ``selection`` on the blocks that are held out.
 
     Raises:
-        DataError: runs that do not belong together (dimension, properties, box, edges, units), too few
-            frames, or none in which a derivative can be trusted.
+        DataError: the runs do not belong together (dimension, properties, box, edges, units), there are too few
+            frames, or no derivative can be trusted in any of them.
     """
     if not trajectories:
         raise DataError("no run", where=where or None, remedy="Give at least one run of motion")
     labels = [f"{where}, run {i}" if where else f"run {i}" for i in range(len(trajectories))]
     _check_compatible(trajectories, labels)
-    given, motions = [], []
-    for run, motion in zip(trajectories, complete_trajectories(trajectories, order, labels), strict=True):
-        if len(motion.frames):
-            given.append(run)
-            motions.append(motion)
-    runs = [motion.trajectory for motion in motions]
+    recorded, completed = [], []
+    every_run = complete_trajectories(trajectories, order, labels, criteria=criteria)
+    for run, completion in zip(trajectories, every_run, strict=True):
+        if len(completion.frames):
+            recorded.append(run)
+            completed.append(completion)
+    runs = [completion.trajectory for completion in completed]
     lengths = [len(run.times) for run in runs]
     if sum(lengths) < 3:
         raise DataError(
@@ -59,57 +59,74 @@ def assemble_dataset(trajectories: Sequence[Trajectory], order: Order = 2, where
             where=where or None,
             remedy="Store more frames, and more often, or give velocities and accelerations",
         )
-    blocks = _block_labels([len(run.times) for run in given])
-    noise = float(np.sqrt(np.average([motion.noise**2 for motion in motions], weights=lengths)))
-    seen = _stack_runs(runs, [block[m.frames] for block, m in zip(blocks, motions, strict=True)], order, noise)
-    stretch = min(int(np.unique(block, return_counts=True)[1].min()) for block in blocks)
-    weak = to_weak_form(given, motions, order, stretch)
-    while weak is not None:
-        averages = _weak_form_dataset(weak, blocks, motions, order)
-        if np.count_nonzero(averages.target_mask) >= _TRUSTED * np.count_nonzero(averages.present):
-            return replace(seen, weak_form=averages)
-        half = len(weak.kernel) // 4  # of half the window: fewer frames have to be resolved together
-        weak = to_weak_form(given, motions, order, stretch, half) if half else None
-    return seen
+    blocks = _block_labels([len(run.times) for run in recorded], criteria)
+    noise = float(np.sqrt(np.average([completion.noise**2 for completion in completed], weights=lengths)))
+    kept_blocks = [block[completion.frames] for block, completion in zip(blocks, completed, strict=True)]
+    dataset = _stack_runs(runs, kept_blocks, order, noise)
+    block_length = min(int(np.unique(block, return_counts=True)[1].min()) for block in blocks)
+    runs_in_weak_form = to_weak_form(recorded, completed, order, block_length, criteria=criteria)
+    while runs_in_weak_form is not None:
+        weak_form = _weak_form_dataset(runs_in_weak_form, blocks, completed, order, criteria)
+        enough = criteria.noise.min_weak_form_fraction * np.count_nonzero(weak_form.present)
+        if np.count_nonzero(weak_form.target_mask) >= enough:
+            return replace(dataset, weak_form=weak_form)
+        half = len(runs_in_weak_form.kernel) // 4  # with half the window, fewer frames must be resolved together
+        if not half:
+            break
+        runs_in_weak_form = to_weak_form(recorded, completed, order, block_length, half, criteria=criteria)
+    return dataset
 
 
 def _weak_form_dataset(
-    weak: WeakFormRuns, blocks: Sequence[np.ndarray], motions: Sequence[CompletedTrajectory], order: Order
+    runs: WeakFormRuns,
+    blocks: Sequence[np.ndarray],
+    completed: Sequence[CompletedTrajectory],
+    order: Order,
+    criteria: Criteria,
 ) -> Dataset:
-    """The weak form as snapshots, with where it can be trusted, and the share of noise in its target."""
-    data = replace(_stack_runs(weak.runs, blocks, order, 0.0), kernel=weak.kernel)
-    each = [np.pad(m.position_noise, (0, data.present.shape[1] - len(m.position_noise))) for m in motions]
-    sigma = np.repeat(each, [len(block) for block in blocks], axis=0)
-    trusted = resolvable_mask(
-        data.separation(), data.pair_present(), sigma, data.senders, data.receivers, len(weak.kernel)
+    """Return the weak form as a Dataset, with the mask of valid averages and the relative noise of its target.
+
+    The standard error of a target vector is noise_gain * sigma in each component, so its mean norm is that times
+    the mean norm of D standard normal numbers, sqrt(2) Gamma((D + 1) / 2) / Gamma(D / 2).
+    """
+    dataset = replace(_stack_runs(runs.runs, blocks, order, 0.0), kernel=runs.kernel)
+    n_particles = dataset.present.shape[1]
+    padded = [np.pad(c.position_noise, (0, n_particles - len(c.position_noise))) for c in completed]
+    sigma = np.repeat(padded, [len(block) for block in blocks], axis=0)
+    valid = resolvable_mask(
+        dataset.separation(),
+        dataset.pair_present(),
+        sigma,
+        dataset.senders,
+        dataset.receivers,
+        len(runs.kernel),
+        criteria=criteria,
     )
-    data = replace(data, weak_form_valid=trusted)
-    length = np.sqrt(2) * gamma((data.dim + 1) / 2) / gamma(data.dim / 2)  # mean of the norm of D normal numbers
-    error = float(np.sum(sigma[data.target_mask])) * weak.noise_gain * length
-    size = float(np.sum(np.linalg.norm(data.target, axis=-1)[data.target_mask]))
-    most = data.present.shape[1]
-    filled = [np.pad(noise, ((0, 0), (0, 0), (0, most - noise.shape[2]), (0, 0))) for noise in weak.noise]
-    return replace(data, noise=error / size if size > 0 else 1.0, noise_realisation=np.concatenate(filled, axis=1))
+    dataset = replace(dataset, weak_form_valid=valid)
+    mean_norm = np.sqrt(2) * gamma((dataset.dim + 1) / 2) / gamma(dataset.dim / 2)
+    error = float(np.sum(sigma[dataset.target_mask])) * runs.noise_gain * mean_norm
+    size = float(np.sum(np.linalg.norm(dataset.target, axis=-1)[dataset.target_mask]))
+    noise = [np.pad(part, ((0, 0), (0, 0), (0, n_particles - part.shape[2]), (0, 0))) for part in runs.noise]
+    return replace(dataset, noise=error / size if size > 0 else 1.0, noise_realisation=np.concatenate(noise, axis=1))
 
 
 def _stack_runs(runs: Sequence[Trajectory], blocks: Sequence[np.ndarray], order: Order, noise: float) -> Dataset:
-    """All frames of all runs, filled up to the particles of the largest; ``block_errors`` are the labels of the frames."""
-    first, most = runs[0], max(run.positions.shape[1] for run in runs)
+    """Stack all frames of all runs, padded to the particles of the largest; ``blocks`` label the frames."""
+    first, n_particles = runs[0], max(run.positions.shape[1] for run in runs)
     lengths = [len(run.times) for run in runs]
     senders, receivers = _pairs(runs)
 
-    def column(name: str) -> np.ndarray:
-        rows = [np.append(run.properties[name], np.ones(most - run.positions.shape[1])) for run in runs]
+    def property_of_instants(name: str) -> np.ndarray:
+        rows = [np.append(run.properties[name], np.ones(n_particles - run.positions.shape[1])) for run in runs]
         return np.repeat(np.array(rows), lengths, axis=0)
 
+    targets = [run.accelerations if order == 2 else run.velocities for run in runs]
     return Dataset(
-        positions=np.concatenate([_pad_particles(run.positions, most, apart=True) for run in runs]),
-        velocities=np.concatenate([_pad_particles(run.velocities, most) for run in runs]),
-        target=np.concatenate(
-            [_pad_particles(run.accelerations if order == 2 else run.velocities, most) for run in runs]
-        ),
-        properties={name: column(name) for name in first.properties},
-        present=np.repeat([np.arange(most) < run.positions.shape[1] for run in runs], lengths, axis=0),
+        positions=np.concatenate([_pad_particles(run.positions, n_particles, separate=True) for run in runs]),
+        velocities=np.concatenate([_pad_particles(run.velocities, n_particles) for run in runs]),
+        target=np.concatenate([_pad_particles(target, n_particles) for target in targets]),
+        properties={name: property_of_instants(name) for name in first.properties},
+        present=np.repeat([np.arange(n_particles) < run.positions.shape[1] for run in runs], lengths, axis=0),
         run=np.concatenate(blocks),
         times=np.concatenate([run.times for run in runs]),
         senders=senders,
@@ -124,6 +141,8 @@ def _stack_runs(runs: Sequence[Trajectory], blocks: Sequence[np.ndarray], order:
 
 
 def _check_compatible(runs: Sequence[Trajectory], labels: Sequence[str]) -> None:
+    """Raise an error if the runs differ in more than their motion and their number of particles."""
+
     def kind(run: Trajectory) -> dict[str, object]:
         return {
             "dimensions of space": run.positions.shape[2],
@@ -134,19 +153,19 @@ def _check_compatible(runs: Sequence[Trajectory], labels: Sequence[str]) -> None
             "edges given": run.edges is not None,
         }
 
-    there = kind(runs[0])
+    expected_kind = kind(runs[0])
     for run, label in zip(runs, labels, strict=True):
-        for what, here in kind(run).items():
-            if here != there[what]:
+        for name, value in kind(run).items():
+            if value != expected_kind[name]:
                 raise DataError(
-                    f"{what}: {here}, but in run 0: {there[what]}",
+                    f"{name}: {value}, but in run 0: {expected_kind[name]}",
                     where=label,
                     remedy="One law is sought for all runs: give runs of one kind",
                 )
     largest = max(runs, key=lambda run: run.positions.shape[1])
     for run, label in zip(runs, labels, strict=True):
         if largest.edges is None or run.edges is None:
-            continue  # all of them then, as found above
+            continue  # then no run has edges, as was checked above
         expected = largest.edges[(largest.edges < run.positions.shape[1]).all(axis=1)]
         if not np.array_equal(run.edges, expected):
             raise DataError(
@@ -157,7 +176,7 @@ def _check_compatible(runs: Sequence[Trajectory], labels: Sequence[str]) -> None
 
 
 def _pairs(runs: Sequence[Trajectory]) -> tuple[np.ndarray, np.ndarray]:
-    """Senders and receivers, both directions: all pairs of the largest run, or its edges."""
+    """Return senders and receivers, in both directions: all pairs of the largest run, or its edges."""
     largest = max(runs, key=lambda run: run.positions.shape[1])
     if largest.edges is None:
         receivers, senders = np.nonzero(~np.eye(largest.positions.shape[1], dtype=bool))
@@ -165,27 +184,29 @@ def _pairs(runs: Sequence[Trajectory]) -> tuple[np.ndarray, np.ndarray]:
     return largest.edges[:, 0].copy(), largest.edges[:, 1].copy()
 
 
-def _pad_particles(vectors: np.ndarray | None, most: int, apart: bool = False) -> np.ndarray:
-    """(T most D), zero in the place of absent particles, or apart from the others along the first axis."""
-    assert vectors is not None  # completed
+def _pad_particles(
+    vectors: Float[np.ndarray, "T N D"] | None, n_particles: int, separate: bool = False
+) -> Float[np.ndarray, "T M D"]:
+    """Pad vectors to ``n_particles``, with zeros or, if ``separate``, with places apart along the first axis."""
+    assert vectors is not None  # the run was completed
     frames, count, dim = vectors.shape
-    full = np.zeros((frames, most, dim))
+    full = np.zeros((frames, n_particles, dim))
     full[:, :count] = vectors
-    if apart and most > count:
+    if separate and n_particles > count:
         step = vectors.std() or 1.0
-        full[:, count:, 0] = vectors[..., 0].max() + step * np.arange(1, most - count + 1)
+        full[:, count:, 0] = vectors[..., 0].max() + step * np.arange(1, n_particles - count + 1)
     return full
 
 
-def _block_labels(lengths: Sequence[int]) -> list[np.ndarray]:
-    """Of each run the label of its frames: the run; of few runs, the contiguous block of frames."""
-    if len(lengths) >= FEWEST_RUNS:
+def _block_labels(lengths: Sequence[int], criteria: Criteria) -> list[np.ndarray]:
+    """Label the frames of each run: by the run or, if there are few runs, by the contiguous block of frames."""
+    if len(lengths) >= criteria.selection.min_runs_for_run_split:
         return [np.full(length, k) for k, length in enumerate(lengths)]
-    each = -(-_BLOCKS // len(lengths))
+    blocks_per_run = -(-criteria.selection.n_time_blocks // len(lengths))
     labels: list[np.ndarray] = []
     start = 0
     for length in lengths:
-        blocks = min(each, length)
+        blocks = min(blocks_per_run, length)
         labels.append(start + np.arange(length) * blocks // length)
         start += blocks
     return labels

@@ -1,42 +1,48 @@
-"""Snapshots: instants of motion side by side, with what a law must explain of them."""
+"""The Dataset: instants of motion side by side, with the target that a law must explain.
+
+A law is compared with the target through an observation operator (`Dataset.apply_kernel`). It is the identity for
+derivatives, and an average over a window of instants for motion in weak form.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import correlate1d
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.types import Order
-
-FEWEST_STRETCHES = 12
-"""Of motion in weak form, in any sample of it."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """S instants of at most N particles, float64.
+    """A frozen record of S instants of at most N particles, float64.
 
     Attributes:
         positions, velocities: (S N D).
         target: (S N D), the accelerations (order 2) or velocities (order 1) to be explained.
-        properties: by name (S N).
+        properties: arrays (S N) by name.
         present: (S N), False where a run has fewer than N particles.
-        run: (S,), the run, or the contiguous block of a single run, that the instant belongs to: what is
-            held out and resampled as a whole.
+        run: (S,), label of the run, or of the contiguous block of a single run, that the instant belongs to. Data
+            are held out and resampled by this label.
         times: (S,).
-        senders, receivers: (E,), the pairs that interact, both directions; indices of particles.
+        senders, receivers: (E,), indices of the particles of each interacting pair, in both directions.
         box: (D,) side lengths when periodic.
         cutoff: distance beyond which pairs do not interact.
-        order: of the equation of motion.
+        order: order of the equation of motion.
         noise: relative error of ``target`` as estimated from the motion itself; 0 when exact.
-        kernel: (W,), of motion in weak form: ``target`` is the average of what a law says over the W instants
-            around, with these weights (`motion.weak_form`); None where it is that of the instant itself.
-        resolved: of motion in weak form, where the average can be trusted; None: everywhere.
-        blur: (3 S N D), of motion in weak form, one draw of the noise that positions, velocities and target carry.
-        weak: the same runs in weak form, with which constants are fitted; None where the target is exact.
+        names: names of the particles, if all runs share them.
+        units: units of length, time and properties, if they are known.
+        kernel: (W,), weights of the average over W instants that ``target`` is in weak form
+            (`gnn_discovery.data.differentiation.weak_form`); None if ``target`` belongs to the instant itself.
+        weak_form_valid: (S N), True where the average over the kernel can be trusted; None if it can everywhere.
+        noise_realisation: (3 S N D), one realisation of the noise that positions, velocities and target carry in
+            weak form.
+        weak_form: the same runs in weak form, to which constants are fitted; None if the target is exact.
     """
 
     positions: Float[np.ndarray, "S N D"]
@@ -61,50 +67,65 @@ class Dataset:
 
     @property
     def dim(self) -> int:
-        return self.positions.shape[-1]
+        """Return the number of space dimensions."""
+        return int(self.positions.shape[-1])
 
     @property
     def has_mass(self) -> bool:
+        """Tell whether the particles have a mass, the property ``m``."""
         return "m" in self.properties
 
     @property
     def force(self) -> Float[np.ndarray, "S N D"]:
-        """m a where the data give m, else the target itself."""
+        """Return m times the target where the data give m, else the target itself."""
         return self.target * self.properties["m"][..., None] if self.has_mass else self.target
 
     @property
     def target_mask(self) -> Bool[np.ndarray, "S N"]:
-        """Where there is a target: of a particle that is present and, in weak form, of an instant whose whole
-        window is here and resolved."""
+        """Mark where a target exists.
+
+        The particle must be present. In weak form, the window around the instant must also lie within one run
+        without a missing frame, and the average over it must be valid.
+        """
         if self.kernel is None:
             return self.present
         half, count = len(self.kernel) // 2, len(self.run)
-        whole = np.zeros(count, dtype=bool)
+        complete = np.zeros(count, dtype=bool)
         if count > 2 * half:
             first, last = slice(None, count - 2 * half), slice(2 * half, None)
             step = np.min(np.diff(self.times), where=np.diff(self.times) > 0, initial=np.inf)
             span = (self.times[last] - self.times[first]) / (2 * half * step)
-            whole[half : count - half] = (self.run[first] == self.run[last]) & (np.abs(span - 1) < 0.25 / half)
-        return self.present & whole[:, None] & (True if self.weak_form_valid is None else self.weak_form_valid)
+            # one missing frame lengthens the span by 1 / (2 half): half of that tells it from rounding
+            complete[half : count - half] = (self.run[first] == self.run[last]) & (np.abs(span - 1) < 0.25 / half)
+        return self.present & complete[:, None] & (True if self.weak_form_valid is None else self.weak_form_valid)
 
-    def average(self, values: np.ndarray, axis: int = 0) -> np.ndarray:
-        """What is held against the target, of what a law says at each instant (along ``axis``)."""
+    def apply_kernel(self, values: Float[np.ndarray, "..."], axis: int = 0) -> Float[np.ndarray, "..."]:
+        """Apply the observation operator to the values of a law, so that they can be compared with the target.
+
+        Args:
+            values: what a law predicts at each instant.
+            axis: the axis of ``values`` that runs over the S instants.
+
+        Returns:
+            The averages over the kernel in weak form, else ``values`` unchanged.
+        """
         if self.kernel is None:
             return values
-        return correlate1d(values, self.kernel, axis=axis, mode="nearest")
+        averages: np.ndarray = correlate1d(values, self.kernel, axis=axis, mode="nearest")
+        return averages
 
     def separation(self) -> Float[np.ndarray, "S E D"]:
-        """x_i - x_j of each pair (receiver minus sender), by the nearest image when periodic."""
-        d = self.positions[:, self.receivers] - self.positions[:, self.senders]
+        """Return x_i - x_j of each pair (receiver minus sender), by the nearest image when periodic."""
+        d: np.ndarray = self.positions[:, self.receivers] - self.positions[:, self.senders]
         return d if self.box is None else d - self.box * np.round(d / self.box)
 
     def pair_present(self) -> Bool[np.ndarray, "S E"]:
-        """Whether both particles are there, and no farther apart than the cut-off."""
-        here = self.present[:, self.receivers] & self.present[:, self.senders]
-        return here if self.cutoff is None else here & (np.sum(self.separation() ** 2, -1) < self.cutoff**2)
+        """Mark the pairs whose particles are both present and no farther apart than the cut-off."""
+        both: np.ndarray = self.present[:, self.receivers] & self.present[:, self.senders]
+        return both if self.cutoff is None else both & (np.sum(self.separation() ** 2, -1) < self.cutoff**2)
 
     def select(self, index: np.ndarray) -> Dataset:
-        """The instants of ``index`` (a mask or integers)."""
+        """Return the instants of ``index`` (a mask or integers), without their weak form."""
         return replace(
             self,
             positions=self.positions[index],
@@ -119,62 +140,86 @@ class Dataset:
             weak_form=None,
         )
 
-    def with_added_noise(self, share: float = 1.0) -> Dataset:
-        """The motion with the draw of its noise added once more, times ``share``."""
-        assert self.noise_realisation is not None  # of motion in weak form
-        x, v, f = share * self.noise_realisation
+    def with_added_noise(self, factor: float = 1.0) -> Dataset:
+        """Add the noise realisation, times ``factor``, to the positions, velocities and target."""
+        assert self.noise_realisation is not None  # motion in weak form has one
+        x, v, f = factor * self.noise_realisation
         return replace(self, positions=self.positions + x, velocities=self.velocities + v, target=self.target + f)
 
     def select_runs(self, runs: np.ndarray) -> Dataset:
-        """The instants of these runs, in weak form too."""
+        """Return the instants of these runs, with their weak form."""
         part = self.select(np.isin(self.run, runs))
         return part if self.weak_form is None else replace(part, weak_form=self.weak_form.select_runs(runs))
 
 
 def concatenate_datasets(parts: Sequence[Dataset]) -> Dataset:
-    """Parts of one motion together, in the order of runs and times."""
+    """Join parts of one dataset in the order of runs and times, without their weak form."""
     first = parts[0]
-    together = replace(
-        first,
-        positions=np.concatenate([p.positions for p in parts]),
-        velocities=np.concatenate([p.velocities for p in parts]),
-        target=np.concatenate([p.target for p in parts]),
-        properties={k: np.concatenate([p.properties[k] for p in parts]) for k in first.properties},
-        present=np.concatenate([p.present for p in parts]),
-        run=np.concatenate([p.run for p in parts]),
-        times=np.concatenate([p.times for p in parts]),
-        weak_form_valid=None if first.weak_form_valid is None else np.concatenate([p.weak_form_valid for p in parts]),
-        noise_realisation=None
-        if first.noise_realisation is None
-        else np.concatenate([p.noise_realisation for p in parts], axis=1),
-        weak_form=None,
-    )
-    return together.select(np.lexsort((together.times, together.run)))
+    changed: dict[str, Any] = {
+        "properties": {k: np.concatenate([p.properties[k] for p in parts]) for k in first.properties}
+    }
+    for name in ("positions", "velocities", "target", "present", "run", "times"):
+        changed[name] = np.concatenate([getattr(p, name) for p in parts])
+    if first.weak_form_valid is not None:
+        changed["weak_form_valid"] = np.concatenate([p.weak_form_valid for p in parts if p.weak_form_valid is not None])
+    if first.noise_realisation is not None:
+        noise = [p.noise_realisation for p in parts if p.noise_realisation is not None]
+        changed["noise_realisation"] = np.concatenate(noise, axis=1)
+    joined = replace(first, **changed, weak_form=None)
+    return joined.select(np.lexsort((joined.times, joined.run)))
 
 
-def subsample_dataset(snapshots: Dataset, count: int, seed: int = 0) -> Dataset:
-    """About ``count`` instants, at random, in the order of the data; in weak form in stretches of two windows."""
-    total, rng = len(snapshots.run), np.random.default_rng(seed)
+def subsample_dataset(dataset: Dataset, count: int, seed: int = 0, *, min_segments: int = 12) -> Dataset:
+    """Draw about ``count`` instants at random and keep them in the order of the data.
+
+    Motion in weak form is drawn in contiguous segments of two windows each, as its averages need their neighbours.
+
+    Args:
+        dataset: the instants to draw from; all of them are returned if there are no more than ``count``.
+        count: number of instants to draw.
+        seed: seed of the random numbers.
+        min_segments: number of segments that are drawn at least from motion in weak form, so that a sample with a
+            wide kernel does not come from one place.
+    """
+    total, rng = len(dataset.run), np.random.default_rng(seed)
     if total <= count:
-        return snapshots
-    if snapshots.kernel is None:
-        return snapshots.select(np.sort(rng.choice(total, count, replace=False)))
-    length = 2 * len(snapshots.kernel)
-    stretches = -(-total // length)
-    chosen = rng.choice(stretches, min(stretches, max(FEWEST_STRETCHES, count // length)), replace=False)
-    return snapshots.select(np.isin(np.arange(total) // length, chosen))
+        return dataset
+    if dataset.kernel is None:
+        return dataset.select(np.sort(rng.choice(total, count, replace=False)))
+    length = 2 * len(dataset.kernel)
+    segments = -(-total // length)
+    chosen = rng.choice(segments, min(segments, max(min_segments, count // length)), replace=False)
+    return dataset.select(np.isin(np.arange(total) // length, chosen))
 
 
-def robust_scale(sizes: np.ndarray) -> float:
-    """A size below which an error counts as absolute; zero of nothing, or of nothing but zeros.
+def robust_scale(sizes: Float[np.ndarray, "..."], *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+    """Return the size below which an error counts as absolute; it is the denominator scale of relative errors.
 
-    The median, or a fifth of the root mean square of the lower nine tenths where that is more: the median alone
-    fails where most particles have come to rest, and a plain mean belongs to close encounters. At least a quarter of
-    the median of what is not next to nothing: particles that interact by contact feel nothing most of the time.
+    The scale is the largest of three robust measures: the median; a fraction of the root mean square of the lower
+    nine tenths, because the median alone vanishes where most particles have come to rest while a plain mean is
+    dominated by close encounters; and a fraction of the median of the nonzero sizes, because particles that
+    interact by contact feel no force most of the time.
+
+    Args:
+        sizes: norms of forces or other vectors, or absolute values.
+        criteria: the fields ``estimation.scale_*`` set the quantile and the fractions.
+
+    Returns:
+        The scale, zero if ``sizes`` is empty or all zero.
     """
     if not sizes.size:
         return 0.0
-    lower = sizes[sizes <= np.quantile(sizes, 0.9)]
-    felt = sizes[sizes > 0]
-    felt = felt[felt > 1e-3 * np.quantile(felt, 0.9)] if felt.size else sizes
-    return float(max(np.median(sizes), 0.2 * np.sqrt(np.mean(lower**2)), 0.25 * np.median(felt)))
+    limits = criteria.estimation
+    lower = sizes[sizes <= np.quantile(sizes, limits.scale_upper_quantile)]
+    nonzero = sizes[sizes > 0]
+    if nonzero.size:
+        nonzero = nonzero[nonzero > limits.scale_zero_fraction * np.quantile(nonzero, limits.scale_upper_quantile)]
+    else:
+        nonzero = sizes
+    return float(
+        max(
+            np.median(sizes),
+            limits.scale_rms_weight * np.sqrt(np.mean(lower**2)),
+            limits.scale_nonzero_median_weight * np.median(nonzero),
+        )
+    )

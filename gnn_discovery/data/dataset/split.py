@@ -1,21 +1,28 @@
-"""Whole runs set apart: an honest split."""
+"""The split of a dataset into whole runs, so that no part shares a run with another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset, concatenate_datasets
 from gnn_discovery.errors import DataError
-
-_FEWEST_FOR_EXTREMES = 20  # runs or blocks
-_EXTREMES, _HELD_OUT = 0.05, 0.1  # shares of the runs
 
 
 @dataclass(frozen=True)
 class Split:
-    """Whole runs, apart: to train on, to stop and choose by, to report on, and the extremes kept out."""
+    """A frozen record of the parts of a dataset; each run, or block of a run, belongs to one of them.
+
+    Attributes:
+        train: the runs that networks are trained on and constants are fitted to.
+        valid: the runs that stop the training and select laws.
+        test: the runs that errors are reported on.
+        extreme: the runs at the ends of the range of distances and properties, which nothing else has seen; None
+            if there are too few runs to spare some.
+    """
 
     train: Dataset
     valid: Dataset
@@ -23,69 +30,85 @@ class Split:
     extreme: Dataset | None
 
     def weak_form(self) -> Split:
-        """The same runs in weak form, where there is one: what constants are fitted to and laws are chosen by."""
+        """Return the same runs in weak form, to which constants are fitted, or this split if there is none."""
         if self.train.weak_form is None:
             return self
         weak = [None if part is None else part.weak_form for part in (self.train, self.valid, self.test, self.extreme)]
-        return Split(*weak)  # type: ignore[arg-type]  # where one part has it, all have
+        return Split(*weak)  # type: ignore[arg-type]  # if one part has a weak form, all have
 
     def whole(self) -> Dataset:
-        """All of it together again, in the order of runs and times."""
+        """Join the parts again, in the order of runs and times."""
         return concatenate_datasets([p for p in (self.train, self.valid, self.test, self.extreme) if p is not None])
 
-    def resplit(self, seed: int) -> Split:
-        """The same runs set apart by another seed; the extremes are the same ones."""
+    def resplit(self, seed: int, *, criteria: Criteria = DEFAULT_CRITERIA) -> Split:
+        """Split the same runs with another seed; the extreme runs stay the same.
+
+        Args:
+            seed: seed of the random assignment of runs to parts.
+            criteria: the criteria of `split_by_run`.
+        """
         weak = None if self.train.weak_form is None else self.weak_form().whole()
-        return split_by_run(replace(self.whole(), weak_form=weak), seed)
+        return split_by_run(replace(self.whole(), weak_form=weak), seed, criteria=criteria)
 
 
-def split_by_run(snapshots: Dataset, seed: int = 0) -> Split:
-    """Whole runs set apart: a tenth each to choose by and to report on; the rest is for training.
+def split_by_run(dataset: Dataset, seed: int = 0, *, criteria: Criteria = DEFAULT_CRITERIA) -> Split:
+    """Split a dataset into whole runs: a tenth each for validation and test; the rest is for training.
 
-    Of 20 runs or more, a twentieth (at least two) is kept out of all of these as ``extreme``: in turn those
+    Of 20 runs or more, a twentieth (at least two) is kept out of all of these as ``extreme``: in turn the runs
     that reach the smallest and the largest distance of a pair, and the ends of each property that varies.
 
+    Args:
+        dataset: the instants; ``dataset.run`` labels the runs or blocks.
+        seed: seed of the random assignment of runs to parts.
+        criteria: ``selection`` sets the fractions and the number of runs from which extremes are kept out.
+
     Raises:
-        DataError: fewer than three runs or blocks.
+        DataError: there are fewer than three runs or blocks.
     """
-    ids = np.unique(snapshots.run)
-    if len(ids) < 3:
+    labels = np.unique(dataset.run)
+    if len(labels) < 3:
         raise DataError(
-            f"{len(ids)} runs or blocks of frames: one is needed to train, one to choose and one to test",
+            f"{len(labels)} runs or blocks of frames: one is needed to train, one to choose and one to test",
             remedy="Give more frames, or more runs",
         )
-    extreme = _extreme_runs(snapshots, ids) if len(ids) >= _FEWEST_FOR_EXTREMES else ids[:0]
-    rest = np.random.default_rng(seed).permutation(np.setdiff1d(ids, extreme))
-    held = max(1, round(_HELD_OUT * len(ids)))
-    valid, test, train = rest[:held], rest[held : 2 * held], rest[2 * held :]
+    limits = criteria.selection
+    extreme = _extreme_runs(dataset, labels, criteria) if len(labels) >= limits.min_runs_for_extremes else labels[:0]
+    shuffled = np.random.default_rng(seed).permutation(np.setdiff1d(labels, extreme))
+    held_out = max(1, round(limits.held_out_fraction * len(labels)))
+    valid, test, train = shuffled[:held_out], shuffled[held_out : 2 * held_out], shuffled[2 * held_out :]
+    return Split(
+        train=dataset.select_runs(train),
+        valid=dataset.select_runs(valid),
+        test=dataset.select_runs(test),
+        extreme=dataset.select_runs(extreme) if len(extreme) else None,
+    )
 
-    def of(some: np.ndarray) -> Dataset:
-        return snapshots.select_runs(some)
 
-    return Split(of(train), of(valid), of(test), of(extreme) if len(extreme) else None)
+def _extreme_runs(dataset: Dataset, labels: Int[np.ndarray, " R"], criteria: Criteria) -> Int[np.ndarray, " X"]:
+    """Return the runs at the ends of the ranges, one end of a range after the other.
 
+    An end that more runs share than are wanted is left out.
+    """
+    wanted = max(criteria.selection.min_extreme_runs, round(criteria.selection.extreme_fraction * len(labels)))
+    row_of_instant = np.searchsorted(labels, dataset.run)
 
-def _extreme_runs(snapshots: Dataset, ids: np.ndarray) -> np.ndarray:
-    """The runs at the ends of the range, each criterion in its turn; ends that many runs share are none."""
-    wanted = max(2, round(_EXTREMES * len(ids)))
-    place = np.searchsorted(ids, snapshots.run)
-
-    def ends(values: np.ndarray, here: np.ndarray) -> list[np.ndarray]:
-        """Of each run, how far it reaches to the low and to the high end."""
-        low, high = np.full(len(ids), -np.inf), np.full(len(ids), -np.inf)
-        np.maximum.at(low, place, np.max(-values, axis=1, where=here, initial=-np.inf))
-        np.maximum.at(high, place, np.max(values, axis=1, where=here, initial=-np.inf))
+    def reach(values: Float[np.ndarray, "S K"], mask: Bool[np.ndarray, "S K"]) -> list[np.ndarray]:
+        """Return how far each run reaches to the low end and to the high end of the values."""
+        low, high = np.full(len(labels), -np.inf), np.full(len(labels), -np.inf)
+        np.maximum.at(low, row_of_instant, np.max(-values, axis=1, where=mask, initial=-np.inf))
+        np.maximum.at(high, row_of_instant, np.max(values, axis=1, where=mask, initial=-np.inf))
         return [low, high]
 
     reaches = []
-    if len(snapshots.senders):
-        reaches += ends(np.linalg.norm(snapshots.separation(), axis=-1), snapshots.pair_present())
-    for values in snapshots.properties.values():
-        reaches += ends(values, snapshots.present)
-    ranked = [np.argsort(-reach) for reach in reaches if np.sum(reach == reach.max()) <= wanted]
+    if len(dataset.senders):
+        reaches += reach(np.linalg.norm(dataset.separation(), axis=-1), dataset.pair_present())
+    for values in dataset.properties.values():
+        reaches += reach(values, dataset.present)
+    rankings = [np.argsort(-ends) for ends in reaches if np.sum(ends == ends.max()) <= wanted]
     chosen: list[int] = []
-    for turn in range(len(ids)):
-        for order in ranked:
-            if len(chosen) < wanted and order[turn] not in chosen:
-                chosen.append(int(order[turn]))
-    return ids[np.sort(np.array(chosen, dtype=int))]
+    for rank in range(len(labels)):
+        for ranking in rankings:
+            if len(chosen) < wanted and ranking[rank] not in chosen:
+                chosen.append(int(ranking[rank]))
+    extreme: np.ndarray = labels[np.sort(np.array(chosen, dtype=int))]
+    return extreme

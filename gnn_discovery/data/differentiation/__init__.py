@@ -1,4 +1,4 @@
-"""Velocities and accelerations out of positions, and how far they can be trusted."""
+"""Numerical differentiation: velocities and accelerations from positions, their errors, and the weak form."""
 
 from gnn_discovery.data.differentiation.completion import MIN_FRAMES_FOR_DERIVATIVE as MIN_FRAMES_FOR_DERIVATIVE
 from gnn_discovery.data.differentiation.completion import CompletedTrajectory as CompletedTrajectory
