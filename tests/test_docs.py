@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,13 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 TUTORIAL = DOCS / "tutorial.md"
 PAGES = {page.relative_to(DOCS).as_posix(): page for page in sorted(DOCS.rglob("*.md"))}
+TEXTS = {**PAGES, "README.md": README, "CONTRIBUTING.md": ROOT / "CONTRIBUTING.md"}
+GROUPS = {*tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]} | {
+    "gnn_discovery.known_laws",
+    "gnn_discovery.properties",
+}
+"""Groups of entry points; their names look like modules."""
+FOLDERS = ("gnn_discovery", "simulations", "experiments", "tests", "benchmarks", "docs", "notebooks")
 
 
 def runs(page: Path) -> bool:
@@ -47,6 +56,50 @@ def test_the_tutorial_installs_as_the_readme_does():
     install, discover = [part.text for part in blocks(TUTORIAL) if part.language == "sh"][:2]
     steps = [line for line in install.splitlines() if not line.startswith("source ")]
     assert block(README, "command: main").strip().split(" \\\n  && ") == [*steps, f".venv/bin/{discover.strip()}"]
+
+
+def exists(dotted: str) -> bool:
+    """Tell whether a dotted name is a module, or an attribute or dataclass field of what a module defines."""
+    parts = dotted.split(".")
+    for k in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:k]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[k:]:
+            if name in getattr(found, "__dataclass_fields__", {}):
+                return name == parts[-1]
+            if not hasattr(found, name):
+                return False
+            found = getattr(found, name)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_name_and_path_that_is_written_exists(name):
+    """Names in backticks, as `gnn_discovery.laws.law.ForceLaw` or `tests/test_law.py`, and what examples import."""
+    text = TEXTS[name].read_text("utf-8")
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    code = re.findall(r"`([^`\n]+)`", prose) + re.findall(r"^::: (\S+)$", text, re.M)
+    dotted = {part for part in code if re.fullmatch(r"gnn_discovery\w*(\.\w+)+", part)} - GROUPS
+    paths = {part for part in code if re.fullmatch(rf"({'|'.join(FOLDERS)})/[\w./*-]*", part)}
+    for part in blocks(TEXTS[name]):
+        if part.language == "python":
+            for node in ast.walk(ast.parse(part.text)):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gnn_discovery"):
+                    dotted |= {f"{node.module}.{alias.name}" for alias in node.names}
+    wrong = [part for part in sorted(dotted) if not exists(part)]
+    wrong += [part for part in sorted(paths) if not any(ROOT.glob(part.rstrip("/")))]
+    assert not wrong
+
+
+def test_the_rooms_stand_in_the_order_of_their_imports():
+    page = (DOCS / "architecture.md").read_text("utf-8")
+    rooms = page.split("## The rooms")[1].split("Three packages")[0]
+    rules = (ROOT / "tests" / "test_architecture.py").read_text("utf-8")
+    order = rules.split("ORDER = (")[1].split("\n)")[0]
+    assert re.findall(r"^\| `(\w+)` \|", rooms, re.M) == re.findall(r'"(\w+)"', order)
 
 
 def test_every_command_that_is_shown_exists():
