@@ -132,7 +132,7 @@ def test_each_independent_number_becomes_one_constant(text, skeleton, constants)
 
 
 def test_lifting_leaves_names_alone_and_can_free_integer_exponents():
-    skeleton, values = Expression.parse("c0*r**-2 + 0.3").lift_constants(keep_integers_exponent=False)
+    skeleton, values = Expression.parse("c0*r**-2 + 0.3").lift_constants(keep_integer_exponents=False)
     assert skeleton == Expression.parse("c0*r**c1 + c2")
     assert values == {"c1": -2.0, "c2": 0.3}
 

@@ -1,4 +1,4 @@
-"""Canonical text of a SymPy tree: Python syntax, sorted the same way every time."""
+"""Canonical text of a SymPy tree: Python syntax with terms and factors in a fixed order."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _CONSTANT_NAME = re.compile(r"\b[A-Za-z]+\d+\b")
 
 
 def to_text(tree: sympy.Basic) -> str:
-    """The text of a tree made by `build`."""
+    """Return the text of a canonical tree."""
     return _render(tree)[0]
 
 
 def _render(node: sympy.Basic) -> tuple[str, int]:
-    """The text of a node and how tightly it binds."""
+    """Return the text of a node and its binding strength."""
     if isinstance(node, sympy.Symbol):
         return node.name, _ATOM
     if isinstance(node, sympy.Number):
@@ -70,7 +70,7 @@ def _render_sum(terms: Sequence[sympy.Expr]) -> str:
 
 
 def _is_constant(node: sympy.Basic) -> bool:
-    """Whether it holds nothing but numbers and names like c0, which are written last in a sum."""
+    """Tell whether a tree holds only numbers and names like c0; these are written last in a sum."""
     return all(_CONSTANT_NAME.fullmatch(symbol.name) for symbol in node.free_symbols)
 
 

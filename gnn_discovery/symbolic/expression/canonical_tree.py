@@ -1,6 +1,6 @@
-"""Canonical SymPy trees out of checked syntax trees and out of other SymPy trees.
+"""Canonical SymPy trees, built from checked syntax trees and from other SymPy trees.
 
-SymPy multiplies ``2*(x + 1)`` out and keeps ``sqrt(2)`` as it is; here brackets stay and numbers are folded.
+SymPy expands ``2*(x + 1)`` and keeps ``sqrt(2)``; these trees keep brackets as written and fold numbers.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from sympy.core.relational import Relational
 
 from gnn_discovery.symbolic.expression.syntax import UNARY_FUNCTIONS, formula_error
 
-MAX_EXPONENT = 512
-_EXACT_INTEGER_LIMIT = 2**53
-
 _SYMPY_FUNCTIONS = {name: getattr(sympy, name) for name in UNARY_FUNCTIONS if name not in ("sqrt", "Abs")}
 _FUNCTION_NAMES = {function: name for name, function in _SYMPY_FUNCTIONS.items()} | {sympy.Abs: "Abs"}
 _MATH_FUNCTIONS = {name: getattr(math, name) for name in UNARY_FUNCTIONS if name != "Abs"} | {"Abs": abs}
@@ -33,13 +30,18 @@ _RELATIONS = {
 
 
 def real_symbol(name: str) -> sympy.Symbol:
-    """A name; all stand for real numbers."""
+    """Return the symbol of a real number with this name."""
     return sympy.Symbol(name, real=True)
 
 
 def canonical_number(value: int | float | sympy.Number | sympy.NumberSymbol) -> sympy.Number:
-    """A finite number: a fraction where it is short, else a Float with the bits of the float64."""
-    if isinstance(value, sympy.Rational) and abs(value.p) < _EXACT_INTEGER_LIMIT and value.q < 2**20:
+    """Return a finite number: a fraction where it is short, else a Float with the bits of the float64.
+
+    Raises:
+        DataError: The number is not finite.
+    """
+    exact_integers = 2**53  # below it every integer is a float64
+    if isinstance(value, sympy.Rational) and abs(value.p) < exact_integers and value.q < 2**20:
         return value
     try:
         value = float(value)
@@ -48,13 +50,13 @@ def canonical_number(value: int | float | sympy.Number | sympy.NumberSymbol) -> 
     if not math.isfinite(value):
         raise formula_error("a number in it is not finite")
     fraction = Fraction(value)
-    if fraction.denominator <= 1024 and abs(fraction.numerator) < _EXACT_INTEGER_LIMIT:
+    if fraction.denominator <= 1024 and abs(fraction.numerator) < exact_integers:
         return sympy.Rational(fraction.numerator, fraction.denominator)
     return sympy.Float(value)
 
 
 def add(*terms: sympy.Expr) -> sympy.Expr:
-    """The sum; a bracket that is only taken away is opened."""
+    """Return the sum; a subtracted bracket is expanded, ``x - (y - z)`` to ``x - y + z``."""
     opened: list[sympy.Expr] = []
     for term in terms:
         coefficient, rest = term.as_coeff_Mul()
@@ -63,7 +65,7 @@ def add(*terms: sympy.Expr) -> sympy.Expr:
 
 
 def multiply(*factors: sympy.Expr) -> sympy.Expr:
-    """The product, a number before a bracket kept before it."""
+    """Return the product; a numeric factor of a bracket is not multiplied into it."""
     coefficient, rest = sympy.S.One, []
     for factor in factors:
         part, other = factor.as_coeff_Mul()
@@ -78,14 +80,23 @@ def multiply(*factors: sympy.Expr) -> sympy.Expr:
     return sympy.Mul(coefficient, product, evaluate=not product.is_Add)
 
 
-def power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
-    """``base**exponent``, numbers folded and positive factors taken out of roots."""
+def power(base: sympy.Expr, exponent: sympy.Expr, *, max_exponent: int = 512) -> sympy.Expr:
+    """Return ``base**exponent`` with numbers folded and positive factors taken out of roots.
+
+    Args:
+        base: Tree of the base.
+        exponent: Tree of the exponent.
+        max_exponent: Largest size of a numeric exponent, a limit of the language.
+
+    Raises:
+        DataError: The exponent is too large, or the power has no finite real value.
+    """
     if exponent.is_Number:
         exponent = canonical_number(exponent)
         if exponent.is_zero:
             return sympy.S.One
-        if abs(exponent) > MAX_EXPONENT:
-            raise formula_error(f"an exponent beyond {MAX_EXPONENT}")
+        if abs(exponent) > max_exponent:
+            raise formula_error(f"an exponent in it is beyond {max_exponent}")
         if base.is_Number:
             return _number_power(base, exponent)
         coefficient, rest = base.as_coeff_Mul()
@@ -96,6 +107,7 @@ def power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
 
 
 def _number_power(base: sympy.Number, exponent: sympy.Number) -> sympy.Number:
+    """Return the power of two numbers; DataError where it has no finite real value."""
     if base.is_zero and exponent < 0:
         raise formula_error("it divides by zero")
     if base.is_Rational and exponent.is_Integer and abs(exponent) <= 16:
@@ -110,7 +122,15 @@ def _number_power(base: sympy.Number, exponent: sympy.Number) -> sympy.Number:
 
 
 def apply_function(name: str, argument: sympy.Expr) -> sympy.Expr:
-    """A function of the language applied to a tree."""
+    """Return a function of the language applied to a tree.
+
+    Args:
+        name: One of `UNARY_FUNCTIONS`.
+        argument: Tree of the argument; the function of a number is evaluated.
+
+    Raises:
+        DataError: The function of a number has no finite real value.
+    """
     if argument.is_Number:
         try:
             return canonical_number(_MATH_FUNCTIONS[name](float(argument)))
@@ -125,7 +145,16 @@ def apply_function(name: str, argument: sympy.Expr) -> sympy.Expr:
 
 
 def relation(kind: type[Relational], left: sympy.Expr, right: sympy.Expr) -> sympy.Basic:
-    """A comparison, with the number on the right."""
+    """Return a comparison with the number on its right.
+
+    Args:
+        kind: Class of the comparison in SymPy.
+        left: Tree of the left side.
+        right: Tree of the right side.
+
+    Raises:
+        DataError: A side has no real value.
+    """
     try:
         result = kind(left, right)
     except TypeError:  # SymPy has found that one side is not real
@@ -136,7 +165,7 @@ def relation(kind: type[Relational], left: sympy.Expr, right: sympy.Expr) -> sym
 
 
 def piecewise(pairs: Sequence[tuple[sympy.Expr, sympy.Basic]]) -> sympy.Expr:
-    """The first expression whose condition holds; the last condition must be True."""
+    """Return the expression of the first case whose condition holds; the last condition must be True."""
     kept = []
     for value, condition in pairs:
         if condition == sympy.false:
@@ -150,7 +179,7 @@ def piecewise(pairs: Sequence[tuple[sympy.Expr, sympy.Basic]]) -> sympy.Expr:
 
 
 def from_syntax_tree(node: ast.expr) -> sympy.Expr:
-    """The canonical SymPy tree of a syntax tree that `syntax.read` has checked."""
+    """Return the canonical SymPy tree of a syntax tree that `parse_syntax` has checked."""
     match node:
         case ast.Constant(value=value):
             return canonical_number(value)
@@ -180,6 +209,7 @@ def from_syntax_tree(node: ast.expr) -> sympy.Expr:
 
 
 def _condition(node: ast.expr) -> sympy.Basic:
+    """Return the SymPy tree of a checked condition."""
     match node:
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             parts = [from_syntax_tree(part) for part in (left, *comparators)]
@@ -194,7 +224,15 @@ def _condition(node: ast.expr) -> sympy.Basic:
 
 
 def canonicalise(node: sympy.Basic, replace: Mapping[str, sympy.Expr]) -> sympy.Basic:
-    """The canonical form of a SymPy tree, with trees in the place of some names."""
+    """Return the canonical form of a SymPy tree.
+
+    Args:
+        node: Any SymPy tree of the operations of this language.
+        replace: Trees that stand in the place of symbols, by name.
+
+    Raises:
+        DataError: The tree holds something that this language does not have.
+    """
     again = partial(canonicalise, replace=replace)
     if isinstance(node, sympy.Symbol):
         return replace[node.name] if node.name in replace else real_symbol(node.name)
@@ -206,7 +244,7 @@ def canonicalise(node: sympy.Basic, replace: Mapping[str, sympy.Expr]) -> sympy.
         return multiply(*map(again, node.args))
     if isinstance(node, sympy.Pow):
         return power(again(node.base), again(node.exp))
-    if isinstance(node, sympy.re):  # SymPy makes it of Abs where it does not know that names are real
+    if isinstance(node, sympy.re):  # SymPy derives it from Abs where it does not know that names are real
         return again(node.args[0])
     if isinstance(node, sympy.sign):
         inner = again(node.args[0])
@@ -225,7 +263,7 @@ def canonicalise(node: sympy.Basic, replace: Mapping[str, sympy.Expr]) -> sympy.
 
 
 def without_assumptions(node: sympy.Basic) -> sympy.Basic:
-    """The tree with symbols that carry no assumptions, nothing else changed."""
+    """Return the tree with symbols that carry no assumptions, nothing else changed."""
     if isinstance(node, sympy.Symbol):
         return sympy.Symbol(node.name)
     if not node.args:
@@ -237,6 +275,6 @@ def without_assumptions(node: sympy.Basic) -> sympy.Basic:
 
 
 def check_finite_real(tree: sympy.Expr) -> None:
-    """Raises DataError where SymPy has found that the tree has no finite real value."""
+    """Raise DataError where SymPy has found that the tree has no finite real value."""
     if tree.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
         raise formula_error("it has no finite real value")

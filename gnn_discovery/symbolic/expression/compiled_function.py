@@ -1,4 +1,4 @@
-"""Fast functions out of canonical text: a tape of array operations in which no part is computed twice."""
+"""Fast functions of canonical text: a tape of array operations in which no common subexpression is computed twice."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ _COMPARISON_UFUNCS = {
     ast.Eq: "equal",
     ast.NotEq: "not_equal",
 }
-_MAX_UNROLLED_POWER = 32
 
 
 class _Tape:
-    """Registers: the inputs, then the numbers, then the result of each step, in that order of making."""
+    """A list of registers in the order of evaluation: inputs, numbers, and the results of steps."""
 
     def __init__(self, names: tuple[str, ...]):
         self.registers: dict[Any, int] = {("input", name): k for k, name in enumerate(names)}
@@ -43,7 +42,7 @@ class _Tape:
         return self._register((operation, arguments))
 
     def record(self, node: ast.expr) -> int:
-        """The register that will hold the value of ``node``."""
+        """Return the register that will hold the value of ``node``."""
         match node:
             case ast.Constant(value=int() | float() as value):
                 return self.number(value)
@@ -56,7 +55,7 @@ class _Tape:
             case ast.UnaryOp(op=op, operand=operand):
                 inner = self.record(operand)
                 return self.step("negative", inner) if isinstance(op, ast.USub) else inner
-            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(n))) if n <= _MAX_UNROLLED_POWER:
+            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(n))) if n <= 32:  # few products
                 return self.integer_power(self.record(left), n)
             case ast.BinOp(left=left, op=op, right=right):
                 return self.step(_BINARY_UFUNCS[type(op)], self.record(left), self.record(right))
@@ -71,7 +70,7 @@ class _Tape:
         raise AssertionError(ast.dump(node))
 
     def integer_power(self, base: int, n: int) -> int:
-        """Repeated squaring: many times faster than ``power`` for arrays."""
+        """Return the register of an integer power by repeated squaring, many times faster than ``power``."""
         if n == 1:
             return base
         half = self.integer_power(base, n // 2)
@@ -96,10 +95,16 @@ class _Tape:
         return result
 
 
-def _program(text: str, names: tuple[str, ...], module: Any) -> tuple[list[tuple[int, float]], list, int, int]:
+_Step = tuple[int, Callable[..., Any], tuple[int, ...]]
+"""A register, the operation whose result it holds, and the registers of the arguments."""
+
+
+def _program(text: str, names: tuple[str, ...], module: Any) -> tuple[list[tuple[int, float]], list[_Step], int, int]:
+    """Return the numbers of the tape, its steps, the register of the result, and the number of registers."""
     tape = _Tape(names)
     result = tape.record(parse_syntax(text))
-    numbers, steps = [], []
+    numbers: list[tuple[int, float]] = []
+    steps: list[_Step] = []
     for register, (kind, what) in enumerate(tape.items):
         if kind == "number":
             numbers.append((register, what))
@@ -110,7 +115,15 @@ def _program(text: str, names: tuple[str, ...], module: Any) -> tuple[list[tuple
 
 @lru_cache(maxsize=2048)
 def numpy_function(text: str, names: tuple[str, ...]) -> Callable[..., np.ndarray]:
-    """The float64 NumPy function of canonical text; see `Expression.numpy`."""
+    """Return the float64 NumPy function of canonical text; see `Expression.numpy`.
+
+    Args:
+        text: Canonical text.
+        names: Names of the arguments, in their order.
+
+    Raises:
+        DataError: The text holds a name that is not in ``names``.
+    """
     numbers, steps, result, size = _program(text, names, np)
     width = len(names)
     all_used = {n.id for n in ast.walk(parse_syntax(text)) if isinstance(n, ast.Name)} >= set(names)
@@ -136,7 +149,15 @@ def numpy_function(text: str, names: tuple[str, ...]) -> Callable[..., np.ndarra
 
 @lru_cache(maxsize=256)
 def jax_function(text: str, names: tuple[str, ...]) -> Callable[..., Any]:
-    """The JAX function of canonical text; see `Expression.jax`."""
+    """Return the JAX function of canonical text; see `Expression.jax`.
+
+    Args:
+        text: Canonical text.
+        names: Names of the arguments, in their order.
+
+    Raises:
+        DataError: The text holds a name that is not in ``names``.
+    """
     import jax.numpy as jnp
 
     numbers, steps, result, size = _program(text, names, jnp)

@@ -1,4 +1,4 @@
-"""The skeleton of a formula: its independent numbers lifted into named constants."""
+"""Constant lifting: replace the independent numbers of a formula by named constants, which leaves its skeleton."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ from gnn_discovery.symbolic.expression.canonical_tree import (
     relation,
 )
 
-_MAX_EXP_SHIFT = 50.0
 _PROVISIONAL_SUFFIX = "990099"
+"""It keeps provisional names apart from the names of the formula."""
 
 
 def lift_tree_constants(tree: sympy.Expr, prefix: str, keep_integers: bool) -> tuple[sympy.Expr, dict[str, float]]:
-    """The tree with names for its numbers, and the numbers; see `Expression.lift_constants`."""
+    """Return the tree with names for its numbers, and the numbers by name; see `Expression.lift_constants`.
+
+    Args:
+        tree: Canonical tree.
+        prefix: First part of the names.
+        keep_integers: True keeps integer exponents as they are.
+    """
     merged = _merge_constants(tree)
     taken = {symbol.name for symbol in tree.free_symbols}
     lifter = _ConstantLifter(f"{prefix}{_PROVISIONAL_SUFFIX}", keep_integers)
@@ -37,11 +43,12 @@ def lift_tree_constants(tree: sympy.Expr, prefix: str, keep_integers: bool) -> t
     return skeleton, {new: lifter.values[old] for old, new in names.items()}
 
 
-def _merge_constants(node: sympy.Basic, in_product: bool = False) -> sympy.Basic:
-    """The same function with as few scale factors and shifts as are easily had.
+def _merge_constants(node: sympy.Basic, in_product: bool = False, max_exp_shift: float = 50.0) -> sympy.Basic:
+    """Return the same function with redundant scale factors and shifts merged.
 
     ``k*u + n`` becomes ``k*(u + n/k)``, a sum in a product gives its first coefficient to the product, and
-    ``exp(u + n)`` gives ``exp(n)`` to it. An added 1 is structure, and its sum is left alone.
+    ``exp(u + n)`` gives ``exp(n)`` to it while ``n`` stays below ``max_exp_shift``, so that no factor overflows. An
+    added 1 is structure, and its sum is left alone.
     """
     if node.is_Add:
         terms = [_merge_constants(term) for term in node.args]
@@ -68,7 +75,7 @@ def _merge_constants(node: sympy.Basic, in_product: bool = False) -> sympy.Basic
     if isinstance(node, sympy.exp):
         inner = sympy.expand_mul(_merge_constants(node.args[0]))
         shift, rest = inner.as_coeff_Add()
-        if shift != 0 and abs(shift) < _MAX_EXP_SHIFT:
+        if shift != 0 and abs(shift) < max_exp_shift:
             return multiply(canonical_number(math.exp(shift)), apply_function("exp", _merge_constants(rest)))
         return apply_function("exp", _merge_constants(node.args[0]))
     if isinstance(node, sympy.Piecewise):
@@ -79,15 +86,15 @@ def _merge_constants(node: sympy.Basic, in_product: bool = False) -> sympy.Basic
 
 
 def _expands_without_new_constant(coefficient: sympy.Number, bracket: sympy.Add) -> bool:
-    """Whether multiplying ``coefficient*bracket`` out makes no further constant."""
+    """Tell whether expanding ``coefficient*bracket`` adds no further constant."""
     if bracket.as_coeff_Add()[0] != 0:
         return False
     scaled = sum(abs(term.as_coeff_Mul()[0]) != 1 for term in bracket.args)
-    return coefficient == -1 or scaled >= len(bracket.args) - 1
+    return bool(coefficient == -1 or scaled >= len(bracket.args) - 1)
 
 
 class _ConstantLifter:
-    """Walks a merged tree and gives each free number a provisional name."""
+    """A walk over a merged tree that gives each free number a provisional name."""
 
     def __init__(self, prefix: str, keep_integers: bool):
         self.prefix = prefix

@@ -1,4 +1,4 @@
-"""Expression: one formula, known by its canonical text."""
+"""The expression: one scalar formula, identified by its canonical text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expression:
-    """A scalar formula of named numbers.
+    """A frozen scalar formula of named numbers.
 
-    Make one with `parse` (text from anywhere) or `from_sympy`; the constructor takes canonical text only.
+    It is made by `parse` (any text) or `from_sympy`; the constructor takes canonical text only.
     Two expressions are equal when their canonical texts are: terms and factors are sorted, numbers folded,
     equal factors merged; brackets are kept as written (``-2*(r - 0.99)`` is not multiplied out).
 
@@ -33,21 +33,21 @@ class Expression:
 
     @staticmethod
     def parse(text: str) -> Expression:
-        """The expression that ``text`` stands for.
+        """Return the expression that ``text`` stands for.
 
-        Nothing is evaluated: the text becomes a Python syntax tree, of which only the listed parts pass.
+        Nothing is evaluated: the text becomes a Python syntax tree in which only the listed parts are allowed.
 
         Raises:
-            DataError: not a formula of this language, too large, or without a finite real value.
+            DataError: The text is not a formula of this language, too large, or without a finite real value.
         """
         return _parse_cached(text)
 
     @staticmethod
     def from_sympy(expression: sympy.Expr) -> Expression:
-        """The expression of a SymPy tree; symbols keep their names and lose their assumptions.
+        """Return the expression of a SymPy tree; symbols keep their names and lose their assumptions.
 
         Raises:
-            DataError: the tree holds something that this language does not have.
+            DataError: The tree holds something that this language does not have.
         """
         from gnn_discovery.symbolic.expression.canonical_tree import canonicalise
 
@@ -59,59 +59,59 @@ class Expression:
 
     @cached_property
     def _real(self) -> sympy.Expr:
-        """The SymPy tree of real symbols."""
+        """Return the SymPy tree of real symbols."""
         from gnn_discovery.symbolic.expression.canonical_tree import from_syntax_tree
 
         return from_syntax_tree(self._tree)
 
     @cached_property
     def sympy(self) -> sympy.Expr:
-        """The SymPy tree; its symbols carry no assumptions."""
+        """Return the SymPy tree; its symbols carry no assumptions."""
         from gnn_discovery.symbolic.expression.canonical_tree import without_assumptions
 
         return without_assumptions(self._real)
 
     @cached_property
     def latex(self) -> str:
-        """LaTeX of the expression."""
+        """Return the expression in LaTeX."""
         import sympy
 
-        return sympy.latex(self.sympy, full_prec=False)
+        return str(sympy.latex(self.sympy, full_prec=False))
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names of all variables and constants."""
+        """Return the names of all variables and constants."""
         found = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
         return frozenset(found - FUNCTION_NAMES)
 
     @cached_property
     def complexity(self) -> int:
-        """Number of operators, functions, names and numbers in the text; signs are free."""
+        """Return the number of operators, functions, names and numbers in the text; signs are free."""
         counted = (ast.BinOp, ast.Call, ast.Name, ast.Constant, ast.Compare)
         heads = {id(node.func) for node in ast.walk(self._tree) if isinstance(node, ast.Call)}
         return sum(isinstance(node, counted) and id(node) not in heads for node in ast.walk(self._tree))
 
     def numpy(self, names: Sequence[str]) -> Callable[..., Any]:
-        """A float64 function of arrays, one for each of ``names`` in that order.
+        """Return a float64 function of arrays, one for each of ``names`` in that order.
 
         The arrays broadcast, and the result has their common shape even where the expression does not depend
         on them. Outside its domain the result is nan or inf, without a warning.
 
         Raises:
-            DataError: the expression holds a name that is not in ``names``.
+            DataError: The expression holds a name that is not in ``names``.
         """
         return numpy_function(self.text, tuple(names))
 
     def jax(self, names: Sequence[str]) -> Callable[..., Any]:
-        """The same function for JAX arrays, traceable and differentiable."""
+        """Return the same function for JAX arrays, traceable and differentiable."""
         return jax_function(self.text, tuple(names))
 
     def derivative(self, name: str) -> Expression:
-        """The derivative with respect to ``name``; a jump in a Piecewise counts as nothing."""
+        """Return the derivative with respect to ``name``; a jump of a Piecewise contributes nothing."""
         return _derivative_cached(self, name)
 
     def substitute(self, values: Mapping[str, int | float | Expression]) -> Expression:
-        """The expression with numbers or other expressions in the place of names, all at once."""
+        """Return the expression with numbers or other expressions in the place of names, all at once."""
         from gnn_discovery.symbolic.expression.canonical_tree import canonical_number, canonicalise
 
         trees = {
@@ -121,21 +121,24 @@ class Expression:
         return _canonical(canonicalise(self._real, trees))
 
     def lift_constants(
-        self, prefix: str = "c", keep_integers_exponent: bool = True
+        self, prefix: str = "c", keep_integer_exponents: bool = True
     ) -> tuple[Expression, dict[str, float]]:
-        """The skeleton of the formula and its numbers: each independent number becomes a name.
+        """Return the skeleton of the formula and its constants: each independent number becomes a name.
 
-        Scale factors that say the same thing are merged, so ``3.0*m_j*0.5/(2*r)`` has one constant and both
-        ``-2.0*(r - 0.99)`` and ``1.98 - 2*r`` become ``c0*(r + c1)``. Structural and therefore kept: integer
-        exponents and square roots, an added 1, a factor of -1, and comparisons with 0.
+        Redundant scale factors are merged, so ``3.0*m_j*0.5/(2*r)`` has one constant and both
+        ``-2.0*(r - 0.99)`` and ``1.98 - 2*r`` become ``c0*(r + c1)``. Numbers that belong to the
+        structure are kept: integer exponents and square roots, an added 1, a factor of -1, and comparisons with 0.
 
         Args:
-            prefix: constants are called ``<prefix>0``, ``<prefix>1``, ... in the order of the text.
-            keep_integers_exponent: False also lifts integer exponents.
+            prefix: First part of the names of constants: ``<prefix>0``, ``<prefix>1``, ... in the order of the text.
+            keep_integer_exponents: False also lifts integer exponents.
+
+        Returns:
+            The skeleton, and the value of each constant by its name.
         """
         from gnn_discovery.symbolic.expression.constant_lifting import lift_tree_constants
 
-        skeleton, values = lift_tree_constants(self._real, prefix, keep_integers_exponent)
+        skeleton, values = lift_tree_constants(self._real, prefix, keep_integer_exponents)
         return _canonical(skeleton), values
 
     def __str__(self) -> str:
@@ -143,7 +146,7 @@ class Expression:
 
 
 def _canonical(tree: sympy.Expr) -> Expression:
-    """The expression of a tree made by `build`; its text reads back to itself."""
+    """Return the expression of a canonical tree; its text reads back to itself."""
     from gnn_discovery.symbolic.expression.canonical_text import to_text
     from gnn_discovery.symbolic.expression.canonical_tree import check_finite_real, from_syntax_tree
 

@@ -1,4 +1,7 @@
-"""The language of expressions: text to a Python syntax tree of which only listed nodes pass."""
+"""The language of expressions: text becomes a Python syntax tree in which only the listed nodes are allowed.
+
+No text is ever evaluated.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,12 @@ from gnn_discovery.errors import DataError
 UNARY_FUNCTIONS = ("sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "Abs")
 FUNCTION_NAMES = frozenset((*UNARY_FUNCTIONS, "Piecewise"))
 
-MAX_CHARACTERS = 8000
-MAX_NODES = 2000
-MAX_SYNTAX_DEPTH = 80
-
 _BINARY_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 
 
 def formula_error(what: str) -> DataError:
-    """The error of a text that is no formula."""
+    """Return the error that says why a text is not a formula, and what a formula may hold."""
     names = " ".join(UNARY_FUNCTIONS)
     return DataError(
         f"not a formula: {what}",
@@ -26,16 +25,22 @@ def formula_error(what: str) -> DataError:
     )
 
 
-def parse_syntax(text: str) -> ast.expr:
-    """The checked syntax tree of ``text``.
+def parse_syntax(text: str, *, max_characters: int = 8000, max_nodes: int = 2000, max_depth: int = 80) -> ast.expr:
+    """Return the checked syntax tree of a formula.
+
+    Args:
+        text: The formula.
+        max_characters: Largest length of the text; the limits keep hostile text from exhausting time and memory.
+        max_nodes: Largest number of nodes of the tree.
+        max_depth: Largest depth of the tree.
 
     Raises:
-        DataError: not a formula of this language, or too large.
+        DataError: The text is not a formula of this language, or it is too large.
     """
     if not isinstance(text, str):
-        raise formula_error(f"a {type(text).__name__} where text is expected")
-    if len(text) > MAX_CHARACTERS:
-        raise formula_error(f"{len(text)} characters, more than {MAX_CHARACTERS}")
+        raise formula_error(f"it is a {type(text).__name__}, and text is expected")
+    if len(text) > max_characters:
+        raise formula_error(f"it has {len(text)} characters, more than {max_characters}")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -44,14 +49,15 @@ def parse_syntax(text: str) -> ast.expr:
     nodes = depth = 0
     while level:
         nodes, depth = nodes + len(level), depth + 1
-        if nodes > MAX_NODES or depth > MAX_SYNTAX_DEPTH:
-            raise formula_error(f"more than {MAX_NODES} parts or {MAX_SYNTAX_DEPTH} levels")
+        if nodes > max_nodes or depth > max_depth:
+            raise formula_error(f"it has more than {max_nodes} parts or {max_depth} levels")
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     _check_value(tree)
     return tree
 
 
 def _check_value(node: ast.AST) -> None:
+    """Raise DataError unless a node is a number-valued part of a formula."""
     match node:
         case ast.Constant(value=value):
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -73,12 +79,13 @@ def _check_value(node: ast.AST) -> None:
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in UNARY_FUNCTIONS:
             _check_value(argument)
         case ast.Call(func=ast.Name(id=name)):
-            raise formula_error(f"{name!r} is not a function of one argument that it knows")
+            raise formula_error(f"{name!r} is not a known function of one argument")
         case _:
             raise formula_error(f"{type(node).__name__} is not allowed")
 
 
 def _check_pair(node: ast.AST) -> None:
+    """Raise DataError unless a node is one case of a Piecewise."""
     if not (isinstance(node, ast.Tuple) and len(node.elts) == 2):
         raise formula_error("each case of a Piecewise is (expression, condition)")
     _check_value(node.elts[0])
@@ -86,6 +93,7 @@ def _check_pair(node: ast.AST) -> None:
 
 
 def _check_condition(node: ast.AST) -> None:
+    """Raise DataError unless a node is a condition of a Piecewise."""
     match node:
         case ast.Constant(value=bool()):
             pass
