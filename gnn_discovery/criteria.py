@@ -7,7 +7,9 @@ needs them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -79,36 +81,26 @@ class NoiseCriteria:
 
     Unit: fraction of particle instants. Source: chosen by hand; no benchmark."""
 
-    min_weak_form_segments: int = 12
-    """Smallest number of contiguous segments of two windows each in a random subsample of motion in weak form.
-
-    Unit: segments. Source: chosen by hand; no benchmark."""
-
-    max_velocity_mismatch: float = 0.02
-    """Largest relative difference at which recorded velocities count as derivatives of the positions up to one
-    factor, the frame interval.
-
-    Unit: relative difference. Source: chosen by hand; no benchmark."""
-
-    uniform_step_tolerance: float = 0.001
-    """Largest deviation of a time step from the median at which the step counts as regular.
-
-    Unit: median time step. Source: chosen by hand; no benchmark."""
-
-    max_time_gap: float = 1.5
-    """Longest time step of a regular recording at which the run is not cut in two.
-
-    Unit: median time step. Source: chosen by hand; no benchmark."""
-
-    min_uniform_fraction: float = 0.5
-    """Fraction of regular time steps above which longer steps count as gaps.
-
-    Unit: fraction of time steps. Source: chosen by hand; no benchmark."""
-
     numerical_force_floor: float = 1e-10
     """Force, relative to extent / time**order (times the mass), below which nothing moves in the time seen.
 
     Unit: relative force. Source: chosen by hand; no benchmark."""
+
+    noise_only_error: float = 0.8
+    """Relative error of the target from which on nothing but noise is seen in the motion.
+
+    Unit: relative error. Source: chosen by hand; no benchmark."""
+
+    max_rest_force_to_floor: float = 1000.0
+    """Largest force, over the floor of rounding, at which motion counts as rest where the median force is below
+    that floor.
+
+    Unit: ratio of forces. Source: chosen by hand; no benchmark."""
+
+    force_limit_quantile: float = 0.95
+    """Quantile of the observed forces that is stated as the upper limit on a force that was not seen.
+
+    Unit: quantile. Source: chosen by hand; no benchmark."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +167,26 @@ class TrainingCriteria:
     and pruning ends.
 
     Unit: ratio of errors. Source: chosen by hand; no benchmark."""
+
+    stuck_error: float = 0.2
+    """Held-out error of a network, over that of no force, above which it has learnt nothing and is trained again.
+
+    Unit: ratio of errors. Source: chosen by hand; no benchmark."""
+
+    stuck_noise_ratio: float = 3.0
+    """Held-out error of a network, over the noise, above which it has learnt nothing and is trained again.
+
+    Unit: ratio of errors. Source: chosen by hand; no benchmark."""
+
+    restart_slowdown: float = 3.0
+    """The learning rate is divided by this where a network got stuck.
+
+    Unit: ratio of rates. Source: chosen by hand; no benchmark."""
+
+    restart_floor_factor: float = 10.0
+    """The floor of the relative loss is multiplied by this where slower training did not help.
+
+    Unit: ratio of floors. Source: chosen by hand; no benchmark."""
 
 
 @dataclass(frozen=True)
@@ -245,7 +257,7 @@ class VisibilityCriteria:
 
 @dataclass(frozen=True)
 class StructureCriteria:
-    """Numbers that decide the the search for an additive structure of the force."""
+    """Numbers that decide the search for an additive structure of the force."""
 
     max_rows: int = 800
     """Number of rows of a table on which additive structures are compared.
@@ -367,6 +379,11 @@ class StructureCriteria:
 
     jump_fit_points: int = 6
     """Number of points on each side of a jump to which a line is fitted.
+
+    Unit: points. Source: chosen by hand; no benchmark."""
+
+    jump_skipped_points: int = 2
+    """Number of points next to a jump that are left out of the line on each side, because a network is smooth there.
 
     Unit: points. Source: chosen by hand; no benchmark."""
 
@@ -741,6 +758,12 @@ class SelectionCriteria:
     """Largest number of laws with known parts that take part in the selection beside those found.
 
     Unit: laws. Source: git c0a583b: introduced with the benchmark of generated systems; never varied."""
+
+    exact_fit_error: float = 1e-07
+    """Error on held-out motion at which a law counts as exact and no known law is tried beside it: right forms come
+    so far on exact data.
+
+    Unit: relative error. Source: chosen by hand; no benchmark."""
 
 
 @dataclass(frozen=True)
@@ -1259,8 +1282,7 @@ class VerdictCriteria:
     trimmed_fraction: float = 0.1
     """Fraction of the rows with the largest residuals that a trimmed R² leaves out.
 
-    Unit: fraction of rows. Source: Cranmer et al. 2020 (arXiv 2006.11287), table 1; the same number as
-    gnn_discovery/pipeline/evidence.py:WORST."""
+    Unit: fraction of rows. Source: Cranmer et al. 2020 (arXiv 2006.11287), table 1."""
 
     max_reference_deviation: float = 0.05
     """Relative difference of an inferred property from its accepted value above which the report points it out.
@@ -1289,6 +1311,53 @@ class VerdictCriteria:
     out.
 
     Unit: fraction of pairs. Source: chosen by hand; no benchmark."""
+
+    max_symmetry_violation: float = 0.05
+    """Relative change of the pair force of the network, and share of the force that its messages do not add up to,
+    below which a symmetry or additivity holds.
+
+    Unit: relative change of the force. Source: chosen by hand; no benchmark."""
+
+    max_gauge_disagreement: float = 0.1
+    """Relative difference of two readings of the pair force below which they agree.
+
+    Unit: relative difference. Source: chosen by hand; no benchmark."""
+
+    trimmed_fraction: float = 0.1
+    """Share of the worst residuals that the trimmed R2 leaves out, as published reproductions do.
+
+    Unit: share of residuals. Source: arXiv 2006.11287 and its reproductions, for comparison."""
+
+    roughness_factor: float = 2.0
+    """A network follows a law that is nearer to it than its roughness (residual of a fit by smooth curves) times
+    this.
+
+    Unit: ratio of deviations. Source: chosen by hand; no benchmark."""
+
+    max_follow_tolerance: float = 0.1
+    """Largest deviation from a law at which a network is said to follow it, however rough the network is.
+
+    Unit: relative deviation. Source: chosen by hand; no benchmark."""
+
+    trimmed_refits: int = 6
+    """Number of times that a law is refitted to the pairs that were nearest to it before.
+
+    Unit: count. Source: chosen by hand; no benchmark."""
+
+    probe_extension: float = 3.0
+    """A network is asked about pairs this many times nearer and farther than any pair of the data.
+
+    Unit: ratio of distances. Source: chosen by hand; no benchmark."""
+
+    n_probed_pairs: int = 60
+    """Number of pairs that are moved to each distance.
+
+    Unit: count. Source: chosen by hand; no benchmark."""
+
+    min_instants_for_error: int = 8
+    """Fewest instants from which the error of network and law over an interval is stated.
+
+    Unit: count. Source: chosen by hand; no benchmark."""
 
 
 @dataclass(frozen=True)
@@ -1320,3 +1389,19 @@ class Criteria:
 
 DEFAULT_CRITERIA = Criteria()
 """The criteria of a discovery that asks for no others."""
+
+
+def criteria_from_dict(plain: Mapping[str, Mapping[str, Any]]) -> Criteria:
+    """Return the criteria that `dataclasses.asdict` made ``plain`` of; lists stand for tuples, as in JSON.
+
+    Raises:
+        TypeError: a stage or a field is unknown.
+    """
+    stages = {stage.name: type(getattr(DEFAULT_CRITERIA, stage.name)) for stage in fields(Criteria)}
+    if unknown := sorted(set(plain) - set(stages)):
+        raise TypeError(f"there are no criteria of {unknown[0]!r}")
+    values = {
+        name: stages[name](**{key: tuple(v) if isinstance(v, list) else v for key, v in part.items()})
+        for name, part in plain.items()
+    }
+    return Criteria(**values)

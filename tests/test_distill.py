@@ -83,12 +83,12 @@ def magnetic(x, v, p):
 
 def found(formula, **options) -> set[AdditiveComponent]:
     """The channels of the fullest structure that is warranted."""
-    return set(find_structures(table(formula, **options))[-1].channels)
+    return set(find_structures(table(formula, **options))[-1].components)
 
 
 def one_channel(rows):
     """The best structure of a single channel."""
-    return min((s for s in find_structures(rows) if len(s.channels) == 1), key=lambda s: s.error)
+    return min((s for s in find_structures(rows) if len(s.components) == 1), key=lambda s: s.error)
 
 
 PAIRS = {
@@ -132,7 +132,7 @@ def test_the_channels_of_a_force_on_each_particle_are_found(name, noise):
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_powers_that_are_no_integers_are_measured(noise):
     """m_i^0.7 m_j: one channel, its powers within a hundredth."""
-    (channel,) = one_channel(table(odd_power, noise=noise)).channels
+    (channel,) = one_channel(table(odd_power, noise=noise)).components
     assert channel.direction == "radial" and channel.variable == "r"
     assert dict(channel.monomial) == pytest.approx({"m_i": 0.7, "m_j": 1.0}, abs=0.01)
 
@@ -159,7 +159,7 @@ class Level(AdditiveFit):
 
 def test_the_search_ends_where_every_further_channel_is_dropped_again():
     (structure,) = search_structures(Level(table(gravity, rows=50)))
-    assert len(structure.channels) == 1
+    assert len(structure.components) == 1
 
 
 def test_a_channel_gives_back_its_formula():
@@ -173,14 +173,16 @@ def test_a_channel_gives_back_its_formula():
         (AdditiveComponent("radial", (("m_j", -0.5), ("q_i", 2.0)), "r"), rows.properties["m_j"] ** -0.5),
     ):
         np.testing.assert_allclose(channel.monomial_values(rows), value)
-        np.testing.assert_allclose(channel.values(rows), r)
-        np.testing.assert_allclose(channel.vectors(rows), rows.position / r[:, None])
-    swirling = AdditiveComponent("transverse", (), "r").vectors(rows)
+        np.testing.assert_allclose(channel.variable_values(rows), r)
+        np.testing.assert_allclose(channel.direction_vectors(rows), rows.position / r[:, None])
+    swirling = AdditiveComponent("transverse", (), "r").direction_vectors(rows)
     np.testing.assert_allclose(np.sum(swirling * rows.position, -1), 0, atol=1e-12)
     np.testing.assert_allclose(swirling[:, 0], -rows.position[:, 1] / r)
-    np.testing.assert_allclose(AdditiveComponent("velocity", (), "v").vectors(rows), rows.velocity)
-    np.testing.assert_array_equal(AdditiveComponent("y", (), None).vectors(rows), np.tile([0.0, 1.0], (len(rows), 1)))
-    np.testing.assert_array_equal(AdditiveComponent("y", (), "y").values(rows), rows.position[:, 1])
+    np.testing.assert_allclose(AdditiveComponent("velocity", (), "v").direction_vectors(rows), rows.velocity)
+    np.testing.assert_array_equal(
+        AdditiveComponent("y", (), None).direction_vectors(rows), np.tile([0.0, 1.0], (len(rows), 1))
+    )
+    np.testing.assert_array_equal(AdditiveComponent("y", (), "y").variable_values(rows), rows.position[:, 1])
 
 
 def profile_of(formula, **options):
@@ -289,7 +291,7 @@ def two_engines(monkeypatch):
         found = [tuple(Candidate(Expression.parse(text), 0.1, 5, engine) for text in one) for one in texts]
         return [EngineResult(candidates, f"{engine} found {len(candidates)} formulas") for candidates in found]
 
-    monkeypatch.setattr(profile_regression, "search", search)
+    monkeypatch.setattr(profile_regression, "search_formulas", search)
     return asked
 
 
@@ -303,11 +305,11 @@ def test_several_engines_are_chosen_from_together_and_each_alone(two_engines):
     assert [c.value for c in by_shape["a0*(r + a1)"].terms[0].constants.values()] == [-2, -0.99], "the better numbers"
     assert by_shape["a0/r"].engines == ("two",)
     assert by_shape["a0"].engines == (), "a mere number needs no engine"
-    assert set(found.alone) == {"one", "two"}
-    assert not any("/r" in law.terms[0].expression.text for law in found.alone["one"])
-    assert {law.engines for law in found.alone["two"]} == {("two",), ()}
+    assert set(found.laws_by_engine) == {"one", "two"}
+    assert not any("/r" in law.terms[0].expression.text for law in found.laws_by_engine["one"])
+    assert {law.engines for law in found.laws_by_engine["two"]} == {("two",), ()}
     assert found.outcome == "one found 2 formulas; two found 2 formulas"
-    assert not distill_tables([table(spring)], ["two"], ENGINE).alone
+    assert not distill_tables([table(spring)], ["two"], ENGINE).laws_by_engine
 
 
 def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pair_force(two_engines):
@@ -318,7 +320,7 @@ def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pai
 
     own = table(flawed, kind="self")
     first, *_, last = find_structures(own)
-    assert len(first.channels) == 1 and len(last.channels) == 2
+    assert len(first.components) == 1 and len(last.components) == 2
     laws = distill_tables([table(spring), own], ["one"], ENGINE).laws
 
     def parts(law, kind):
@@ -330,7 +332,7 @@ def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pai
 
 
 def test_of_two_forces_added_up_at_most_one_jumps(two_engines, monkeypatch):
-    monkeypatch.setattr(profile_regression, "find_jump", lambda profile: len(profile.variable) // 2)
+    monkeypatch.setattr(profile_regression, "find_jump", lambda profile, **_: len(profile.variable) // 2)
     laws = [law for law in distill_tables([table(both, charges=True)], ["one"], ENGINE).laws if len(law.terms) == 2]
     assert {sum("Piecewise" in term.expression.text for term in law.terms) for law in laws} == {0, 1}
 

@@ -23,8 +23,8 @@ def score_energies(
     if found is None:
         return None
     radial = [term for term in truth if (term["kind"], term["direction"]) == ("pair", "radial")]
-    pair = None if found.pair is None else Expression.parse(f"-({found.pair.derivative('r').text})")
-    own = None if found.own is None else Expression.parse(f"({found.own.derivative('p').text})/p")
+    pair = None if found.pair_energy is None else Expression.parse(f"-({found.pair_energy.derivative('r').text})")
+    own = None if found.self_energy is None else Expression.parse(f"({found.self_energy.derivative('p').text})/p")
     speed = None if own is None else own.substitute({"p": Expression.parse("v")})
     return {
         **found.texts,

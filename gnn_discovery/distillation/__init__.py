@@ -1,7 +1,6 @@
-"""MessageTable to candidate laws: structure, profiles, symbolic regression."""
+"""This room turns message tables into candidate laws: additive structure, profiles, symbolic regression."""
 
 from gnn_discovery.distillation.additive_component import AdditiveComponent as AdditiveComponent
-from gnn_discovery.distillation.additive_structure import VISIBLE as VISIBLE
 from gnn_discovery.distillation.additive_structure import AdditiveStructure as AdditiveStructure
 from gnn_discovery.distillation.additive_structure import find_structures as find_structures
 from gnn_discovery.distillation.candidates import DistillationResult as DistillationResult

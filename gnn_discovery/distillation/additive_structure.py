@@ -1,9 +1,10 @@
-"""Structure before regression: which directions, which powers of the properties, and a profile of one variable each.
+"""This module finds the additive structure of a force: directions, exponents of the properties, profile variables.
 
-The contributions are written as a sum of channels, monomial(properties) x profile(variable) x direction, with each
-profile a spline: linear in its coefficients. Channels are added greedily, each the one that lowers the relative error
-most. This is where symmetry shows: a central force asks for one radial channel, a drag for one along the velocity.
-Nothing here knows a law.
+The contributions are written as a sum of additive components, monomial(properties) x profile(variable) x direction,
+with each profile a spline (see `additive_fit`). Components are added by greedy forward selection, each the one that
+lowers the relative error most; the earlier ones are then searched again beside it until none changes, which is
+backfitting (Hastie and Tibshirani 1990, Generalized Additive Models). The symmetry of a force shows here: a central
+force needs one radial component, a drag one along the velocity. The search knows no law.
 """
 
 from __future__ import annotations
@@ -13,189 +14,241 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.distillation.additive_component import AdditiveComponent, pair_sum_name, property_column
 from gnn_discovery.distillation.additive_fit import AdditiveFit
 from gnn_discovery.messages.table import MessageTable
 from gnn_discovery.types import Direction
 
-ROWS = 800
-GAIN = 0.7
-"""A further channel must lower the relative error below this part of what it was."""
-FLOOR = 2e-3
-"""Relative error at which no further channel is sought: about that of a well-trained network."""
-VISIBLE = 0.01
-"""Part of the force on the receiver below which a contribution cannot be seen."""
-PLAIN = (0.0, 1.0)
-POWERS = (0.0, 1.0, 2.0, -1.0, 0.5)
-SUMS = (1.0, 2.0, -1.0)
-"""Powers of a sum over the pair; beside it the property stands at both ends or at none."""
-HIDDEN = 0.3
-"""Above this relative error nothing is explained yet, and a further channel is tried whatever the last one gained."""
-CHANNELS = 3
-
 
 @dataclass(frozen=True)
 class AdditiveStructure:
-    """Channels that together explain a table, and the relative error that is left (root mean square)."""
+    """A frozen record of the components that together explain a table.
 
-    channels: tuple[AdditiveComponent, ...]
+    Attributes:
+        components: the addends of the force.
+        error: relative error that their fit leaves (root mean square), see `AdditiveFit.error`.
+    """
+
+    components: tuple[AdditiveComponent, ...]
     error: float
 
 
-def find_structures(table: MessageTable, seed: int = 0) -> tuple[AdditiveStructure, ...]:
-    """Structures of the contributions of a table, see `search_structures`."""
-    return search_structures(AdditiveFit(stratified_subsample(table, ROWS, seed)))
+def find_structures(
+    table: MessageTable, seed: int = 0, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> tuple[AdditiveStructure, ...]:
+    """Return additive structures of the contributions of a table, see `search_structures`.
 
-
-def search_structures(fit: AdditiveFit) -> tuple[AdditiveStructure, ...]:
-    """Structures of one, two, ... channels that explain most of the table; the last is the most that is warranted.
-
-    After each new channel the earlier ones are sought again beside it: two forces that cancel hide each other.
+    Args:
+        table: K contributions, of which at most ``structure.max_rows`` are used.
+        seed: seed of the subsample.
+        criteria: the stages ``structure`` and ``visibility`` are used.
     """
+    rows = stratified_subsample(table, criteria.structure.max_rows, seed, criteria=criteria)
+    return search_structures(AdditiveFit(rows, criteria=criteria), criteria=criteria)
+
+
+def search_structures(fit: AdditiveFit, *, criteria: Criteria = DEFAULT_CRITERIA) -> tuple[AdditiveStructure, ...]:
+    """Return structures of one, two, ... components that explain most of the table.
+
+    After each new component the earlier ones are searched again beside it, because two forces that cancel hide each
+    other. The search ends at ``structure.target_error``, at ``structure.max_components``, or where a further component
+    does not lower the error below ``structure.max_error_ratio`` of what it was.
+
+    Args:
+        fit: the table, prepared for fits of components.
+        criteria: the stage ``structure`` is used.
+
+    Returns:
+        The structures in the order of their number of components; the last is the largest that the data warrant. Those
+        that leave more than ``structure.unexplained_error`` are returned only where no other is left.
+    """
+    limits = criteria.structure
     found: list[AdditiveStructure] = []
-    channels: tuple[AdditiveComponent, ...] = ()
+    components: tuple[AdditiveComponent, ...] = ()
     error = 1.0
-    while len(channels) < CHANNELS and error > FLOOR:
-        trial, score = _backfit(fit, (*channels, None))
-        if found and ((score > GAIN * error and error < HIDDEN) or (len(trial) <= len(channels) and score >= error)):
+    while len(components) < limits.max_components and error > limits.target_error:
+        trial, trial_error = _backfit(fit, (*components, None), criteria)
+        no_gain = trial_error > limits.max_error_ratio * error and error < limits.unexplained_error
+        if found and (no_gain or (len(trial) <= len(components) and trial_error >= error)):
             break
-        channels, error = trial, score
-        found.append(AdditiveStructure(channels, error))
-        if 5 * FLOOR < error < HIDDEN:
-            refined, better = _fit_real_exponents(fit, channels, error)
-            if better < GAIN * error:
-                channels, error = refined, better
-                found.append(AdditiveStructure(channels, error))
-    explained = tuple(s for s in found if s.error < HIDDEN)
+        components, error = trial, trial_error
+        found.append(AdditiveStructure(components, error))
+        if limits.exponent_search_error_ratio * limits.target_error < error < limits.unexplained_error:
+            refined, refined_error = _fit_real_exponents(fit, components, error, criteria)
+            if refined_error < limits.max_error_ratio * error:
+                components, error = refined, refined_error
+                found.append(AdditiveStructure(components, error))
+    explained = tuple(s for s in found if s.error < limits.unexplained_error)
     return explained or tuple(found[-1:])
 
 
 def _backfit(
-    fit: AdditiveFit, channels: tuple[AdditiveComponent | None, ...]
+    fit: AdditiveFit, components: tuple[AdditiveComponent | None, ...], criteria: Criteria
 ) -> tuple[tuple[AdditiveComponent, ...], float]:
-    """Channels found by turns, each beside the others, until none moves; None is one to be found."""
-    known = [c for c in channels if c is not None]
-    new, error = _best_component(fit, tuple(known))
-    current = [*known, new]
-    moved = len(current) > 1
-    while moved:
-        moved = False
+    """Return components that are searched in turns, each beside the others, until none changes, and their error.
+
+    None in ``components`` stands for one that is still to be found. In the end each component without which the error
+    grows by less than 1 / ``structure.max_error_ratio`` is removed.
+    """
+    limits = criteria.structure
+    previous = [c for c in components if c is not None]
+    added, error = _best_component(fit, tuple(previous), criteria)
+    current = [*previous, added]
+    changed = len(current) > 1
+    while changed:
+        changed = False
         for k in range(len(current)):
             others = (*current[:k], *current[k + 1 :])
-            best, value = _best_component(fit, others)
-            if value < error * (1 - 1e-2):
-                current[k], error, moved = best, value, True
-    for channel in list(current):
-        others = tuple(c for c in current if c != channel)
-        if others and error < HIDDEN and fit.error(others) * GAIN < error:
+            best, value = _best_component(fit, others, criteria)
+            if value < error * (1 - limits.min_component_gain):
+                current[k], error, changed = best, value, True
+    for component in list(current):
+        others = tuple(c for c in current if c != component)
+        if others and error < limits.unexplained_error and fit.error(others) * limits.max_error_ratio < error:
             current, error = list(others), fit.error(others)
     return tuple(current), error
 
 
-def stratified_subsample(table: MessageTable, rows: int, seed: int) -> MessageTable:
-    """At most so many rows, at random; half of them such as can be seen, where most cannot."""
+def stratified_subsample(
+    table: MessageTable, rows: int, seed: int, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> MessageTable:
+    """Return at most ``rows`` rows of a table, drawn at random.
+
+    Where fewer than ``visibility.visible_sample_fraction`` of the rows are visible, that fraction of the sample is
+    drawn from the visible ones.
+
+    Args:
+        table: K contributions; a contribution is visible above ``visibility.detection_limit`` of the total force.
+        rows: largest number of rows.
+        seed: seed of the draw.
+        criteria: the stage ``visibility`` is used.
+    """
     if len(table) <= rows:
         return table
+    limits = criteria.visibility
     rng = np.random.default_rng(seed)
-    seen = np.linalg.norm(table.contributions, axis=-1) > VISIBLE * table.total
-    if np.mean(seen) >= 0.5:
+    visible = np.linalg.norm(table.contributions, axis=-1) > limits.detection_limit * table.total
+    if np.mean(visible) >= limits.visible_sample_fraction:
         return table.select(rng.choice(len(table), rows, replace=False))
-    bright = rng.permutation(np.flatnonzero(seen))[: rows // 2]
-    dark = rng.permutation(np.flatnonzero(~seen))[: rows - len(bright)]
-    return table.select(np.concatenate([bright, dark]))
+    drawn = rng.permutation(np.flatnonzero(visible))[: int(rows * limits.visible_sample_fraction)]
+    filled = rng.permutation(np.flatnonzero(~visible))[: rows - len(drawn)]
+    return table.select(np.concatenate([drawn, filled]))
 
 
-def _best_component(fit: AdditiveFit, base: tuple[AdditiveComponent, ...]) -> tuple[AdditiveComponent, float]:
-    """The channel with the lowest error beside ``base``: over directions with plain powers, then over all powers."""
-    tried = [_hill_climb(fit, base, start, PLAIN) for start in _initial_components(fit.table)]
+def _best_component(
+    fit: AdditiveFit, base: tuple[AdditiveComponent, ...], criteria: Criteria
+) -> tuple[AdditiveComponent, float]:
+    """Return the component with the lowest error beside ``base``, and that error.
+
+    All directions are tried with the initial exponents; the best one is then refined with all exponents.
+    """
+    limits = criteria.structure
+    starts = _initial_components(fit.table)
+    tried = [_hill_climb(fit, base, start, limits.initial_exponents, criteria) for start in starts]
     best, lowest = tried[0]
-    for channel, error in tried[1:]:
-        if error < lowest * (1 - 1e-2):
-            best, lowest = channel, error
-    return _hill_climb(fit, base, best, POWERS) if lowest > 5 * FLOOR else (best, lowest)
+    for component, error in tried[1:]:
+        if error < lowest * (1 - limits.min_component_gain):
+            best, lowest = component, error
+    if lowest > limits.exponent_search_error_ratio * limits.target_error:
+        return _hill_climb(fit, base, best, limits.positive_exponents, criteria)
+    return best, lowest
 
 
 def _hill_climb(
-    fit: AdditiveFit, base: tuple[AdditiveComponent, ...], channel: AdditiveComponent, powers: tuple[float, ...]
+    fit: AdditiveFit,
+    base: tuple[AdditiveComponent, ...],
+    component: AdditiveComponent,
+    exponents: tuple[float, ...],
+    criteria: Criteria,
 ) -> tuple[AdditiveComponent, float]:
-    """Change the powers of one property after the other, as long as that helps."""
-    error = fit.error((*base, channel))
+    """Change the exponents of one property after the other as long as the error falls."""
+    error = fit.error((*base, component))
     improved = True
     while improved:
         improved = False
-        for other in _neighbouring_components(fit.table, channel, powers):
+        for other in _neighbouring_components(fit.table, component, exponents, criteria):
             value = fit.error((*base, other))
-            if value < error * (1 - 1e-3):
-                channel, error, improved = other, value, True
-    return channel, error
+            if value < error * (1 - criteria.structure.min_exponent_gain):
+                component, error, improved = other, value, True
+    return component, error
 
 
 def _initial_components(table: MessageTable) -> list[AdditiveComponent]:
+    """Return one component for each direction and variable that a table of this kind can have."""
     dim = table.position.shape[-1]
     if table.kind == "pair":
         axes: list[tuple[Direction, str | None]] = [("radial", "r"), ("velocity", "r")]
         if dim == 2:
             axes.append(("transverse", "r"))
-        plain = [AdditiveComponent(d, (), v) for d, v in axes]
+        plain = [AdditiveComponent(direction, (), variable) for direction, variable in axes]
         return [*plain, AdditiveComponent("radial", (("v_r", 1.0),), "r")]
-    own: list[tuple[Direction, str | None]] = [("velocity", "v"), ("radial", "r")]
+    self_axes: list[tuple[Direction, str | None]] = [("velocity", "v"), ("radial", "r")]
     if dim == 2:
-        own.append(("transverse", "v"))
-    for axis in "xyz"[:dim]:
-        own += [(axis, None), (axis, axis)]  # type: ignore[list-item]
-    return [AdditiveComponent(d, (), v) for d, v in own]
+        self_axes.append(("transverse", "v"))
+    coordinates: tuple[Direction, ...] = ("x", "y", "z")
+    for axis in coordinates[:dim]:
+        self_axes += [(axis, None), (axis, axis)]
+    return [AdditiveComponent(direction, (), variable) for direction, variable in self_axes]
 
 
 def _neighbouring_components(
-    table: MessageTable, channel: AdditiveComponent, allowed: tuple[float, ...]
+    table: MessageTable, component: AdditiveComponent, allowed: tuple[float, ...], criteria: Criteria
 ) -> list[AdditiveComponent]:
-    """The channel with the powers of one property (at both ends, or of its sum over the pair) changed."""
-    powers = dict(channel.monomial)
+    """Return the components in which the exponents of one property (at both ends, or of its pair sum) are changed."""
+    limits = criteria.structure
+    powers = dict(component.monomial)
     bases = sorted({name[:-2] for name in table.properties})
-    out = []
+    neighbours = []
     for base in bases:
         ends = [f"{base}_{end}" for end in "ij" if f"{base}_{end}" in table.properties]
         names = [*ends, pair_sum_name(base)]
-        choices = [
-            (*c, 0.0) for c in itertools.product(*(_candidate_exponents(table.properties[e], allowed) for e in ends))
-        ]
-        if len(ends) == 2 and 1.0 in _candidate_exponents(table.properties[ends[0]], allowed):
-            sums = (p for p in _candidate_exponents(property_column(table, pair_sum_name(base)), allowed) if p in SUMS)
-            choices += [(p, p, q) for p, q in itertools.product(PLAIN, sums)]
+        at_ends = (_candidate_exponents(table.properties[end], allowed, criteria) for end in ends)
+        choices = [(*c, 0.0) for c in itertools.product(*at_ends)]
+        if len(ends) == 2 and 1.0 in _candidate_exponents(table.properties[ends[0]], allowed, criteria):
+            of_sum = _candidate_exponents(property_column(table, pair_sum_name(base)), allowed, criteria)
+            sums = (p for p in of_sum if p in limits.sum_exponents)
+            choices += [(p, p, q) for p, q in itertools.product(limits.initial_exponents, sums)]
         for choice in choices:
             new = {**powers, **dict(zip(names, choice, strict=True))}
             monomial = tuple(sorted((k, p) for k, p in new.items() if p))
-            if monomial != channel.monomial:
-                out.append(replace(channel, monomial=monomial))
-    return out
+            if monomial != component.monomial:
+                neighbours.append(replace(component, monomial=monomial))
+    return neighbours
 
 
-def _candidate_exponents(column: np.ndarray, allowed: tuple[float, ...]) -> tuple[float, ...]:
-    """Of the allowed powers those worth trying: of a sign only its presence counts, of one value nothing."""
-    if np.ptp(column) <= 1e-9 * np.max(np.abs(column)):
+def _candidate_exponents(column: np.ndarray, allowed: tuple[float, ...], criteria: Criteria) -> tuple[float, ...]:
+    """Return those of the allowed exponents that can be told apart on the values of a property.
+
+    A property of one value has exponent zero, and one of a single magnitude zero or one: only its sign counts. A real
+    or negative exponent needs positive values.
+    """
+    equal = 1e-9 * np.max(np.abs(column))
+    if np.ptp(column) <= equal:
         return (0.0,)
-    if np.ptp(np.abs(column)) <= 1e-9 * np.max(np.abs(column)):
+    if np.ptp(np.abs(column)) <= equal:
         return (0.0, 1.0)
-    return allowed if np.all(column > 0) else tuple(p for p in allowed if p in (0.0, 1.0, 2.0))
+    return allowed if np.all(column > 0) else tuple(p for p in allowed if p in criteria.structure.signed_exponents)
 
 
 def _fit_real_exponents(
-    fit: AdditiveFit, channels: tuple[AdditiveComponent, ...], error: float
+    fit: AdditiveFit, components: tuple[AdditiveComponent, ...], error: float, criteria: Criteria
 ) -> tuple[tuple[AdditiveComponent, ...], float]:
-    """The last channel with powers of its positive properties that need not be simple, by coordinate descent."""
-    last = channels[-1]
+    """Return the components with real exponents of the positive properties in the last one, by coordinate descent."""
+    limits = criteria.structure
+    last = components[-1]
     names = [k for k, v in fit.table.properties.items() if np.all(v > 0) and np.ptp(v) > 0]
     powers = dict(last.monomial)
     step = 0.25
-    while step > 0.004:
+    while step > limits.exponent_resolution:
         moved = False
         for name in names:
             for change in (step, -step):
                 new = {**powers, name: powers.get(name, 0.0) + change}
                 monomial = tuple(sorted((k, round(p, 6)) for k, p in new.items() if abs(p) > 1e-9))
-                trial = (*channels[:-1], replace(last, monomial=monomial))
+                trial = (*components[:-1], replace(last, monomial=monomial))
                 value = fit.error(trial)
-                if value < error * (1 - 1e-4):
-                    channels, error, powers, moved = trial, value, new, True
+                if value < error * (1 - limits.min_real_exponent_gain):
+                    components, error, powers, moved = trial, value, new, True
         step = step if moved else step / 2
-    return channels, error
+    return components, error

@@ -1,4 +1,4 @@
-"""Formulas for the energies of a Hamiltonian network, by the regression of forces."""
+"""This module finds formulas for the energies of a Hamiltonian network, with the regression that finds forces."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.distillation.additive_component import TINY
 from gnn_discovery.distillation.additive_fit import contribution_weights
 from gnn_discovery.distillation.additive_structure import find_structures
-from gnn_discovery.distillation.candidates import KEPT, build_term
-from gnn_discovery.distillation.profile_regression import NOISE, PRICE, regress_profiles
+from gnn_discovery.distillation.candidates import build_term
+from gnn_discovery.distillation.profile_regression import regress_profiles
 from gnn_discovery.distillation.profiles import estimate_profiles
 from gnn_discovery.errors import DataError
 from gnn_discovery.laws.law import Constant, Term
@@ -22,45 +24,71 @@ from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search import EngineConfig
 from gnn_discovery.types import Kind
 
-MAX_EXPANDED_POWER = 4
-
 
 @dataclass(frozen=True)
 class HamiltonianEnergies:
-    """H_pair as a function of ``r`` and the properties, H_self as one of the momentum ``p`` and the properties; what
-    does not change with r, or with p, is left out. None where there is no formula of these alone."""
+    """A frozen record of the energies H = sum H_pair + sum H_self as formulas.
 
-    pair: Expression | None
-    own: Expression | None
+    Addends that do not change with ``r`` or ``p`` are left out. An energy is None where no formula of these alone was
+    found.
+
+    Attributes:
+        pair_energy: H_pair as a formula of the distance ``r`` and the properties.
+        self_energy: H_self as a formula of the magnitude of the momentum ``p`` and the properties.
+    """
+
+    pair_energy: Expression | None
+    self_energy: Expression | None
 
     @property
     def texts(self) -> dict[str, str | None]:
-        """In print, by name."""
-        return {"pair_energy": _energy_text("pair", self.pair), "self_energy": _energy_text("self", self.own)}
+        """Return both formulas as text, by name."""
+        return {
+            "pair_energy": _energy_text("pair", self.pair_energy),
+            "self_energy": _energy_text("self", self.self_energy),
+        }
 
 
 def distill_energies(
-    tables: Sequence[MessageTable], engines: Sequence[str], config: EngineConfig
+    tables: Sequence[MessageTable],
+    engines: Sequence[str],
+    config: EngineConfig,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> HamiltonianEnergies:
-    """The best formulas for the tables of `gnn_discovery.messages.hamiltonian_energies.read_energies`."""
-    profiles = [[p for s in find_structures(t, config.seed) for p in estimate_profiles(t, s)] for t in tables]
-    offers = regress_profiles([p for some in profiles for p in some], engines, config)
+    """Return the best formulas for the energies of a Hamiltonian network.
+
+    Args:
+        tables: the pair table and the self table of `gnn_discovery.messages.read_energies`.
+        engines: names of symbolic engines.
+        config: budget and operators of an engine, and the seed.
+        criteria: the stages ``visibility``, ``structure`` and ``search`` are used.
+    """
+    profiles = [
+        [
+            profile
+            for structure in find_structures(table, config.seed, criteria=criteria)
+            for profile in estimate_profiles(table, structure, criteria=criteria)
+        ]
+        for table in tables
+    ]
+    every = [profile for some in profiles for profile in some]
+    regression = regress_profiles(every, engines, config, criteria=criteria)
+    kept = criteria.search.profile_formulas_kept[0]
     found = []
     for table, some in zip(tables, profiles, strict=True):
-        along, name = ("radial", "r") if table.kind == "pair" else ("velocity", "p")
-        terms = [build_term(table, p.channel, f) for p in some for f in offers.formulas(p, engines)[: KEPT[1]]]
-        formulas = [t.expression for t in terms if t.direction == along]
+        direction, variable = ("radial", "r") if table.kind == "pair" else ("velocity", "p")
+        terms = [build_term(table, p.component, f) for p in some for f in regression.formulas(p, engines)[:kept]]
+        formulas = [t.expression for t in terms if t.direction == direction]
         vectors = table.position if table.kind == "pair" else table.velocity
-        if table.kind == "self":  # along the momentum, which stands in the place of the velocity
-            momenta = (f.substitute({"v": Expression.parse("p")}) for f in formulas)
-            formulas = [Expression.parse(f"({f.text})*p") for f in momenta]
+        if table.kind == "self":  # the table holds the momentum in the place of the velocity, and energy along it
+            in_momentum = (f.substitute({"v": Expression.parse("p")}) for f in formulas)
+            formulas = [Expression.parse(f"({f.text})*p") for f in in_momentum]
         size = np.linalg.norm(vectors, axis=-1)
-        energy = np.sum(table.contributions * vectors, -1) / np.maximum(size, 1e-300)
-        found.append(
-            _best_energy(formulas, name, {**table.properties, name: size}, energy, contribution_weights(table))
-        )
-    pair, own = found
-    return HamiltonianEnergies(pair, own)
+        energy = np.sum(table.contributions * vectors, -1) / np.maximum(size, TINY)
+        weight = contribution_weights(table, criteria=criteria)
+        found.append(_best_energy(formulas, variable, {**table.properties, variable: size}, energy, weight, criteria))
+    return HamiltonianEnergies(*found)
 
 
 def _best_energy(
@@ -69,36 +97,48 @@ def _best_energy(
     inputs: Mapping[str, np.ndarray],
     energy: np.ndarray,
     weight: np.ndarray,
+    criteria: Criteria,
 ) -> Expression | None:
-    """The formula that is nearest for its length, without what does not change with the variable: it is no part of it,
-    and is not paid for."""
+    """Return the formula of the lowest log error + penalty * length, reduced to what changes with the variable.
 
-    def price(formula: Expression) -> float:
-        miss = (formula.numpy(list(inputs))(*inputs.values()) - energy) * weight
-        loss = float(np.sqrt(np.mean(miss**2) / np.mean((energy * weight) ** 2)))
-        short = dependent_part(formula, variable)
-        length = short.complexity + len(short.lift_constants()[1])  # so p**2 is shorter than p**1.998
-        return math.log(max(loss, NOISE)) + PRICE * length if math.isfinite(loss) else math.inf
+    Addends that do not change with the variable are not counted in the length either.
+    """
+    limits = criteria.search
 
-    there = (f for f in formulas if f.names <= inputs.keys())
-    best = min(there, key=lambda f: (price(f), f.text), default=None)
+    def score(formula: Expression) -> float:
+        residual = (formula.numpy(list(inputs))(*inputs.values()) - energy) * weight
+        loss = float(np.sqrt(np.mean(residual**2) / np.mean((energy * weight) ** 2)))
+        reduced = dependent_part(formula, variable)
+        length = reduced.complexity + len(reduced.lift_constants()[1])  # so p**2 is shorter than p**1.998
+        if not math.isfinite(loss):
+            return math.inf
+        return math.log(max(loss, limits.profile_error_floor)) + limits.profile_complexity_penalty * length
+
+    defined = (f for f in formulas if f.names <= inputs.keys())
+    best = min(defined, key=lambda f: (score(f), f.text), default=None)
     return None if best is None else dependent_part(best, variable)
 
 
-def dependent_part(formula: Expression, variable: str) -> Expression:
-    """The addends that change with the variable, of a quotient its partial fractions; all of what has a higher power of
-    a sum than `MAX_EXPANDED_POWER`, which would be multiplied out to a page."""
-    if any(
-        p.base.is_Add and abs(p.exp) > MAX_EXPANDED_POWER for p in formula.sympy.atoms(sympy.Pow) if p.exp.is_number
-    ):
+def dependent_part(formula: Expression, variable: str, max_expanded_power: int = 4) -> Expression:
+    """Return the addends of a formula that change with a variable; a quotient is split into partial fractions.
+
+    Args:
+        formula: a formula of ``variable`` and others.
+        variable: name of the variable.
+        max_expanded_power: a formula with a higher power of a sum is returned whole, because it would be multiplied out
+            to a page.
+    """
+    powers = (p for p in formula.sympy.atoms(sympy.Pow) if p.exp.is_number)
+    if any(p.base.is_Add and abs(p.exp) > max_expanded_power for p in powers):
         return formula
     symbol = sympy.Symbol(variable)
     factor, tree = formula.sympy.as_independent(symbol, as_Add=False)
     tree = sympy.apart(tree, symbol) if tree.is_rational_function(symbol) else tree
-    still, rest = sympy.expand_log(factor * tree, force=True).expand().as_independent(symbol, as_Add=True)
+    expanded = sympy.expand_log(factor * tree, force=True).expand()
+    independent, dependent = expanded.as_independent(symbol, as_Add=True)
     try:
-        return formula if still == 0 else Expression.from_sympy(rest)
-    except DataError:  # longer than a formula may be
+        return formula if independent == 0 else Expression.from_sympy(dependent)
+    except DataError:  # it is longer than a formula may be
         return formula
 
 

@@ -1,14 +1,16 @@
-"""Formulas for profiles: what each engine offers, a jump or an end cut and both sides regressed apart."""
+"""This module searches formulas for profiles, and joins those on both sides of a jump."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.distillation.additive_component import TINY
 from gnn_discovery.distillation.profiles import ComponentProfile, find_cutoff, find_jump
 from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search import (
@@ -19,70 +21,86 @@ from gnn_discovery.symbolic.search import (
     search_formulas,
 )
 
-NOISE = 1e-3
-"""Relative error of the messages below which two formulas fit them equally well."""
-PRICE = 0.05
-"""Of each node of a formula, in units of the log of its loss."""
-GAP = 3
-"""Points on either side of a jump that are left out of the regression: a network is smooth there."""
-SIDE_KEPT = 6
-"""Formulas kept of each side of a jump: near it a network is smooth, so the right one need not fit best."""
-
-_LENGTH, _SPEED = {"length": 1}, {"length": 1, "time": -1}
 COORDINATES = ("x", "y", "z")
 PERIODIC_OPERATORS = ("sin", "cos")
-"""Operators of profiles along a coordinate, beside those that were asked for: the forces of crystals and of light
-repeat in space."""
+"""These operators are added in the search for profiles along a coordinate, because the forces of crystals and of light
+are periodic in space."""
+_LENGTH, _SPEED = {"length": 1}, {"length": 1, "time": -1}
 VARIABLE_DIMENSIONS = {"r": _LENGTH, "x": _LENGTH, "y": _LENGTH, "z": _LENGTH, "v": _SPEED}
 
 
 @dataclass(frozen=True)
 class ProfileFormula:
-    """One formula for one profile, in the profile's variable; ``loss`` is relative, on the messages.
+    """A frozen record of one formula for one profile.
 
-    ``engines``: who offered it.
+    Attributes:
+        expression: the formula in the variable of the profile.
+        relative_loss: relative error on the points of the profile, see `_relative_loss`.
+        complexity: number of nodes, and of constants where an engine counts them.
+        engines: names of the engines that found it.
     """
 
     expression: Expression
-    loss: float
+    relative_loss: float
     complexity: int
     engines: tuple[str, ...] = ()
 
-    @property
-    def price(self) -> float:
-        """What formulas are ordered by: log of the loss, and a little for each node."""
-        return math.log(max(self.loss, NOISE)) + PRICE * self.complexity
+    def score(self, criteria: Criteria) -> float:
+        """Return log(relative error) + penalty * complexity, by which formulas are ranked; lower is better."""
+        limits = criteria.search
+        loss = max(self.relative_loss, limits.profile_error_floor)
+        return math.log(loss) + limits.profile_complexity_penalty * self.complexity
 
 
 @dataclass(frozen=True)
 class ProfileRegression:
-    """What engines offered for profiles.
+    """A frozen record of what engines found for profiles.
 
     Attributes:
-        pieces: of each profile, by its id: the profile, and where it jumps both sides of the jump.
-        candidates: for each piece, by its id.
-        outcome: of the engines, in words.
+        pieces: for each profile, by its id: the profile, and both sides of its jump where it has one.
+        candidates: for each piece, by its id: the formulas of all engines.
+        outcome: a sentence of each engine on how it ended.
+        criteria: the stages ``search`` and ``structure`` are used.
     """
 
     pieces: Mapping[int, Sequence[ComponentProfile]]
     candidates: Mapping[int, Sequence[Candidate]]
     outcome: str
+    criteria: Criteria
 
     def formulas(self, profile: ComponentProfile, engines: Sequence[str]) -> list[ProfileFormula]:
-        """Those for one profile by some of the engines, best first; a mere number is always there."""
-        _, *sides = self.pieces[id(profile)]
-        number = Expression.parse(repr(profile.constant))
-        whole = [
-            *_merge_duplicates(profile, self._by(profile, engines)),
-            ProfileFormula(number, _relative_loss(profile, number), 1),
-        ]
-        if sides:
-            inner, outer = (_side_formulas(piece, profile, self._by(piece, engines)) for piece in sides)
-            whole += [_join_at_jump(profile, sides[0], one, other) for one, other in itertools.product(inner, outer)]
-        return sorted((f for f in whole if math.isfinite(f.loss)), key=lambda f: f.price)
+        """Return the formulas for one profile, best first; a constant is always among them.
 
-    def _by(self, piece: ComponentProfile, engines: Sequence[str]) -> list[Candidate]:
+        Args:
+            profile: one of the profiles that were regressed.
+            engines: names of the engines whose formulas count.
+        """
+        _, *sides = self.pieces[id(profile)]
+        constant = Expression.parse(repr(profile.weighted_mean))
+        whole = _merge_duplicates(profile, self._found_by(profile, engines))
+        whole.append(ProfileFormula(constant, _relative_loss(profile, constant), 1))
+        if sides:
+            inner, outer = (self._side_formulas(side, profile, engines) for side in sides)
+            pairs = itertools.product(inner, outer)
+            whole += [_join_at_jump(profile, sides[0], one, other, self.criteria) for one, other in pairs]
+        return self._ranked(f for f in whole if math.isfinite(f.relative_loss))
+
+    def _found_by(self, piece: ComponentProfile, engines: Sequence[str]) -> list[Candidate]:
         return [one for one in self.candidates.get(id(piece), ()) if one.engine in engines]
+
+    def _ranked(self, formulas: Iterable[ProfileFormula]) -> list[ProfileFormula]:
+        return sorted(formulas, key=lambda f: f.score(self.criteria))
+
+    def _side_formulas(
+        self, side: ComponentProfile, profile: ComponentProfile, engines: Sequence[str]
+    ) -> list[ProfileFormula]:
+        """Return the formulas for one side of a jump: zero where the side is negligible, else the best few."""
+        size = np.sqrt(np.mean((side.value * side.weight) ** 2))
+        whole = np.sqrt(np.mean((profile.value * profile.weight) ** 2))
+        if size < self.criteria.structure.zero_side_ratio * whole:
+            return [ProfileFormula(Expression.parse("0"), 1.0, 1)]
+        ranked = self._ranked(_merge_duplicates(side, self._found_by(side, engines)))
+        return ranked[: self.criteria.search.side_formulas_kept]
 
 
 def regress_profiles(
@@ -92,15 +110,28 @@ def regress_profiles(
     *,
     units: bool = False,
     report: SearchProgressCallback | None = None,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> ProfileRegression:
-    """Every profile, and both sides of its jump, put through every engine; see `distill`."""
-    pieces = {id(p): _split_at_jump(p) for p in profiles}
-    asked = [p for p in itertools.chain(*pieces.values()) if p.channel.variable is not None]
-    places = [p for p in asked if p.channel.variable in COORDINATES]
+    """Search formulas for every profile, and for both sides of its jump, with every engine.
+
+    Args:
+        profiles: profiles of any components; one without a variable is a constant and is not searched.
+        engines: names of engines.
+        config: budget and operators of an engine.
+        units: tell the engines the dimension of the variable.
+        report: is called with the number of profiles done, and the number of all profiles times engines.
+        criteria: the stages ``search`` and ``structure`` are used.
+
+    Raises:
+        EngineUnavailable, UsageError: see `search_formulas`.
+    """
+    pieces = {id(p): _split_at_jump(p, criteria) for p in profiles}
+    searched = [p for p in itertools.chain(*pieces.values()) if p.component.variable is not None]
+    along_coordinates = [p for p in searched if p.component.variable in COORDINATES]
+    others = [p for p in searched if p.component.variable not in COORDINATES]
     periodic = replace(config, operators=tuple(dict.fromkeys((*config.operators, *PERIODIC_OPERATORS))))
-    others = [p for p in asked if p.channel.variable not in COORDINATES]
-    groups = [(config, others), (periodic, places)]
-    found: dict[int, list[Candidate]] = {id(p): [] for p in asked}
+    groups = [(config, others), (periodic, along_coordinates)]
+    found: dict[int, list[Candidate]] = {id(p): [] for p in searched}
     outcomes: dict[str, None] = {}
     before = 0
     for engine, (settings, group) in itertools.product(engines, groups):
@@ -109,78 +140,71 @@ def regress_profiles(
 
         def tell(done: float, _: int, before: int = before) -> None:
             if report is not None:
-                report(before + done, len(engines) * len(asked))
+                report(before + done, len(engines) * len(searched))
 
         problems = [_regression_problem(p, units) for p in group]
         for p, result in zip(group, search_formulas(engine, problems, settings, tell), strict=True):
             found[id(p)] += result.candidates
             outcomes[result.outcome] = None
         before += len(group)
-    return ProfileRegression(pieces, found, "; ".join(sorted(outcomes)) or "no profile to regress")
+    return ProfileRegression(pieces, found, "; ".join(sorted(outcomes)) or "no profile to regress", criteria)
 
 
 def _regression_problem(profile: ComponentProfile, units: bool) -> RegressionProblem:
-    name = str(profile.channel.variable)
+    name = str(profile.component.variable)
     dimensions = {name: VARIABLE_DIMENSIONS[name]} if units else {}
     return RegressionProblem({name: profile.variable}, profile.value, profile.weight**2, dimensions)
 
 
-def _split_at_jump(profile: ComponentProfile) -> list[ComponentProfile]:
-    """The profile, and where it jumps or ends both sides of that place, the points next to it left out."""
-    jump = find_jump(profile)
-    jump = find_cutoff(profile) if jump is None else jump
+def _split_at_jump(profile: ComponentProfile, criteria: Criteria) -> list[ComponentProfile]:
+    """Return the profile, and both sides of its jump or cutoff without the points next to it."""
+    jump = find_jump(profile, criteria=criteria)
+    jump = find_cutoff(profile, criteria=criteria) if jump is None else jump
     if jump is None:
         return [profile]
-    sides = [slice(None, jump - GAP), slice(jump + GAP, None)]
-    cut = [ComponentProfile(profile.channel, profile.variable[s], profile.value[s], profile.weight[s]) for s in sides]
+    excluded = criteria.structure.jump_excluded_points
+    sides = [slice(None, jump - excluded), slice(jump + excluded, None)]
+    cut = [ComponentProfile(profile.component, profile.variable[s], profile.value[s], profile.weight[s]) for s in sides]
     return [profile, *cut]
 
 
 def _join_at_jump(
-    profile: ComponentProfile, left: ComponentProfile, inner: ProfileFormula, outer: ProfileFormula
+    profile: ComponentProfile, left: ComponentProfile, inner: ProfileFormula, outer: ProfileFormula, criteria: Criteria
 ) -> ProfileFormula:
-    """One formula up to the jump and another beyond it; the jump is put where it fits the points best."""
+    """Return one formula up to the jump and another beyond it, with the jump where the points fit best."""
     start = len(left.variable) - 1
     best: ProfileFormula | None = None
-    for k in range(start, start + 2 * GAP + 1):
+    for k in range(start, start + 2 * criteria.structure.jump_excluded_points + 1):
         edge = 0.5 * float(profile.variable[k] + profile.variable[k + 1])
-        sides = f"({inner.expression.text}, {profile.channel.variable} < {edge!r}), ({outer.expression.text}, True)"
+        sides = f"({inner.expression.text}, {profile.component.variable} < {edge!r}), ({outer.expression.text}, True)"
         expression = Expression.parse(f"Piecewise({sides})")
         engines = tuple(sorted({*inner.engines, *outer.engines}))
         formula = ProfileFormula(expression, _relative_loss(profile, expression), expression.complexity, engines)
-        best = formula if best is None or formula.loss < best.loss else best
+        best = formula if best is None or formula.relative_loss < best.relative_loss else best
     assert best is not None
     return best
 
 
-def _side_formulas(
-    piece: ComponentProfile, profile: ComponentProfile, offered: Sequence[Candidate]
-) -> list[ProfileFormula]:
-    """What may stand on one side of a jump: nothing where the profile is next to nothing, else a few formulas."""
-    size = np.sqrt(np.mean((piece.value * piece.weight) ** 2))
-    if size < 0.1 * np.sqrt(np.mean((profile.value * profile.weight) ** 2)):
-        return [ProfileFormula(Expression.parse("0"), 1.0, 1)]
-    return sorted(_merge_duplicates(piece, offered), key=lambda f: f.price)[:SIDE_KEPT]
-
-
-def _merge_duplicates(profile: ComponentProfile, offered: Sequence[Candidate]) -> list[ProfileFormula]:
-    """The formulas offered, each form once with the better numbers and all who offered it."""
+def _merge_duplicates(profile: ComponentProfile, candidates: Sequence[Candidate]) -> list[ProfileFormula]:
+    """Return each form once, with the constants that fit better and the names of all engines that found it."""
     found: dict[str, ProfileFormula] = {}
-    for one in offered:
-        formula = ProfileFormula(one.expression, _relative_loss(profile, one.expression), one.complexity, (one.engine,))
+    for one in candidates:
+        loss = _relative_loss(profile, one.expression)
+        formula = ProfileFormula(one.expression, loss, one.complexity, (one.engine,))
         form = one.expression.lift_constants()[0].text
-        known = found.get(form)
-        if known is not None:
-            better = min(known, formula, key=lambda f: f.loss)
-            formula = replace(better, engines=tuple(dict.fromkeys((*known.engines, one.engine))))
+        same = found.get(form)
+        if same is not None:
+            better = min(same, formula, key=lambda f: f.relative_loss)
+            formula = replace(better, engines=tuple(dict.fromkeys((*same.engines, one.engine))))
         found[form] = formula
     return list(found.values())
 
 
 def _relative_loss(profile: ComponentProfile, expression: Expression) -> float:
-    """Relative error of a formula on the points of a profile, root mean square."""
-    names = [profile.channel.variable] if profile.channel.variable else []
+    """Return the weighted root mean square residual of a formula over that of the profile; inf where not finite."""
+    names = [profile.component.variable] if profile.component.variable else []
     value = expression.numpy(names)(*[profile.variable] * len(names))
-    rest = (np.asarray(value) - profile.value) * profile.weight
+    residual = (np.asarray(value) - profile.value) * profile.weight
     size = np.mean((profile.value * profile.weight) ** 2)
-    return float(np.sqrt(np.mean(rest**2) / max(size, 1e-300))) if np.all(np.isfinite(rest)) else math.inf
+    finite = np.all(np.isfinite(residual))
+    return float(np.sqrt(np.mean(residual**2) / max(size, TINY))) if finite else math.inf

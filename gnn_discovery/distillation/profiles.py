@@ -1,4 +1,9 @@
-"""The profile of one channel as points: what symbolic regression sees."""
+"""This module reduces one component of a force to the points that symbolic regression works on.
+
+The profile of a component is estimated as its spline plus the weighted mean of the residual of the fit in each bin. A
+profile may have a jump (the force switches at a threshold) or a cutoff (the force has finite range); both are located
+here, because no smooth formula follows them.
+"""
 
 from __future__ import annotations
 
@@ -6,116 +11,144 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gnn_discovery.distillation.additive_component import AdditiveComponent
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.distillation.additive_component import TINY, AdditiveComponent
 from gnn_discovery.distillation.additive_fit import AdditiveFit
 from gnn_discovery.distillation.additive_structure import AdditiveStructure
 from gnn_discovery.messages.table import MessageTable
 
-BINS = 300
-SEEN, NOTHING = 0.1, 0.01
-"""Of what counts as an error of size one: a point of a profile that is seen, and one that is nothing."""
-STEEP = 12
-"""Points within which a force that ends goes from seen to nothing; one that decays takes longer."""
-
 
 @dataclass(frozen=True)
 class ComponentProfile:
-    """B points of one channel's profile.
+    """A frozen record of the B points of the profile of one component.
 
     Attributes:
-        variable: (B,) ascending.
-        value: (B,).
-        weight: (B,) one over what counts as an error of size one.
+        component: the component that the profile belongs to.
+        variable: (B,) argument of the profile, ascending.
+        value: (B,) value of the profile.
+        weight: (B,) one over the error scale of a point: the error that counts as a relative error of one.
     """
 
-    channel: AdditiveComponent
+    component: AdditiveComponent
     variable: np.ndarray
     value: np.ndarray
     weight: np.ndarray
 
     @property
-    def constant(self) -> float:
-        """The best single number."""
+    def weighted_mean(self) -> float:
+        """Return the constant that fits the points best."""
         return float(np.average(self.value, weights=self.weight**2))
 
 
-def estimate_profiles(table: MessageTable, structure: AdditiveStructure) -> list[ComponentProfile]:
-    """The profile of each channel of ``structure``: its spline, corrected bin by bin with what the spline left over."""
-    fit = AdditiveFit(table)
-    parts = fit.profiles(structure.channels)
-    rest = table.contributions - sum(value[:, None] * vector for value, vector in parts)
-    out = []
-    for channel, (spline, vector) in zip(structure.channels, parts, strict=True):
-        values = channel.values(table)
+def estimate_profiles(
+    table: MessageTable, structure: AdditiveStructure, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> list[ComponentProfile]:
+    """Return the profile of each component of ``structure``, estimated on all rows of the table.
+
+    Args:
+        table: K contributions.
+        structure: components that explain the table.
+        criteria: the stage ``structure`` is used.
+    """
+    fit = AdditiveFit(table, criteria=criteria)
+    parts = fit.profiles(structure.components)
+    residual = table.contributions - sum(value[:, None] * vector for value, vector in parts)
+    profiles = []
+    for component, (spline, vector) in zip(structure.components, parts, strict=True):
+        values = component.variable_values(table)
         length = np.sum(vector**2, -1)
-        seen = 1.0 / fit.weight / np.sqrt(np.maximum(length, 1e-300))
+        error_scale = 1.0 / fit.weight / np.sqrt(np.maximum(length, TINY))
         if values is None:
-            out.append(ComponentProfile(channel, np.zeros(1), spline[:1], np.ones(1)))
+            profiles.append(ComponentProfile(component, np.zeros(1), spline[:1], np.ones(1)))
             continue
-        rows = []
+        points = []
         weight = fit.weight**2 * length
-        for index in _bin_rows(values):
+        for index in _bin_rows(values, criteria):
             w = weight[index]
             if w.sum() <= 0:
                 continue
-            correction = np.sum(fit.weight[index] ** 2 * np.sum(vector[index] * rest[index], -1)) / w.sum()
+            projection = np.sum(vector[index] * residual[index], -1)
+            correction = np.sum(fit.weight[index] ** 2 * projection) / w.sum()
             middle = index[np.argsort(values[index])[len(index) // 2]]
-            size = np.sqrt(len(index) / np.sum(1 / np.maximum(seen[index], 1e-300) ** 2))
-            rows.append((values[middle], spline[middle] + correction, 1.0 / max(size, 1e-300)))
-        x, y, w = np.array(sorted(rows)).T
-        out.append(ComponentProfile(channel, x, y, w))
-    return out
+            scale = np.sqrt(len(index) / np.sum(1 / np.maximum(error_scale[index], TINY) ** 2))
+            points.append((values[middle], spline[middle] + correction, 1.0 / max(scale, TINY)))
+        x, y, w = np.array(sorted(points)).T
+        profiles.append(ComponentProfile(component, x, y, w))
+    return profiles
 
 
-def _bin_rows(values: np.ndarray) -> list[np.ndarray]:
-    """Rows by bins of the variable, as even in count as in range; no bin is empty."""
+def _bin_rows(values: np.ndarray, criteria: Criteria) -> list[np.ndarray]:
+    """Return the rows in each bin of the variable; the bins are a compromise of equal counts and equal widths."""
     order = np.argsort(values)
     x = values[order]
     scaled = np.log(x) if x[0] > 0 else x
-    span = (scaled - scaled[0]) / max(scaled[-1] - scaled[0], 1e-300)
+    position = (scaled - scaled[0]) / max(scaled[-1] - scaled[0], TINY)
     rank = np.arange(len(x)) / len(x)
-    label = np.floor((span + rank) / 2 * BINS * (1 - 1e-12))
+    label = np.floor((position + rank) / 2 * criteria.structure.profile_bins * (1 - 1e-12))
     cuts = np.flatnonzero(np.diff(label)) + 1
     return np.split(order, cuts)
 
 
-def find_jump(profile: ComponentProfile) -> int | None:
-    """Index of the first point beyond a jump of the profile, where there is one.
+def find_jump(profile: ComponentProfile, *, criteria: Criteria = DEFAULT_CRITERIA) -> int | None:
+    """Return the index of the first point beyond a jump of the profile, or None where there is no jump.
 
-    A jump is a change between neighbouring points, lines fitted to either side, that is more than a tenth of the
-    profile's size there, stands ten times above the usual such change, and is more than what the profile changes by
-    on either side. Across a gap in the data nothing is said.
+    The jump at a point is the difference of two straight lines that are fitted to either side of it. It counts where it
+
+    - is larger than ``jump_min_size`` error scales of the point,
+    - is larger than ``jump_outlier_ratio`` times the median over all points,
+    - is larger than the change of the profile over one of the sides, and
+    - is not across a gap in the data, which is one of ``jump_max_gap_ratio`` times the narrower side.
+
+    Args:
+        profile: at least 8 ``jump_fit_points`` points; a jump of fewer points is never found.
+        criteria: the stage ``structure`` is used.
     """
-    span = 6
+    limits = criteria.structure
+    span = limits.jump_fit_points
     if len(profile.value) < 8 * span:
         return None
     index = np.arange(2 * span, len(profile.value) - 2 * span)
-    step, change, gap = np.array([_jump_at(profile, k, span) for k in index.tolist()]).T
-    size = np.abs(step) * profile.weight[index]
-    clear = (size > 0.1) & (size > 10 * np.median(size)) & (np.abs(step) > change) & (gap < 2)
+    jump, change, gap = np.array([_jump_at(profile, k, criteria) for k in index.tolist()]).T
+    size = np.abs(jump) * profile.weight[index]
+    clear = (size > limits.jump_min_size) & (size > limits.jump_outlier_ratio * np.median(size))
+    clear &= (np.abs(jump) > change) & (gap < limits.jump_max_gap_ratio)
     return int(index[np.argmax(size * clear)]) if clear.any() else None
 
 
-def find_cutoff(profile: ComponentProfile) -> int | None:
-    """Index of the first point from which on the profile is nothing, where it does not decay but ends.
+def find_cutoff(profile: ComponentProfile, *, criteria: Criteria = DEFAULT_CRITERIA) -> int | None:
+    """Return the index of the first point beyond the range of the force, or None where it has no finite range.
 
-    A force of finite reach, such as that of spheres in contact, has a corner there, which no smooth formula follows.
+    A force of finite range, such as that of spheres in contact, falls from ``cutoff_signal_level`` to
+    ``cutoff_zero_level`` within ``cutoff_max_points`` points and stays there; a decaying force takes longer. No smooth
+    formula follows the corner at its range.
+
+    Args:
+        profile: points of one component.
+        criteria: the stage ``structure`` is used.
     """
+    limits = criteria.structure
     size = np.abs(profile.value) * profile.weight
-    end = int(np.flatnonzero(size > NOTHING)[-1]) + 1 if (size > NOTHING).any() else 0
-    steep = end > STEEP and size[end - STEEP : end].max() > SEEN
-    return end if steep and len(size) - end > STEEP else None
+    nonzero = size > limits.cutoff_zero_level
+    end = int(np.flatnonzero(nonzero)[-1]) + 1 if nonzero.any() else 0
+    width = limits.cutoff_max_points
+    steep = end > width and size[end - width : end].max() > limits.cutoff_signal_level
+    return end if steep and len(size) - end > width else None
 
 
-def _jump_at(profile: ComponentProfile, k: int, span: int) -> tuple[float, float, float]:
-    """The jump at point k between lines fitted to either side of a gap of four points, the larger change of the
-    profile over one of the sides, and the width of the gap over that of the narrower side."""
+def _jump_at(profile: ComponentProfile, k: int, criteria: Criteria) -> tuple[float, float, float]:
+    """Return the jump at point k, the larger change of the profile over a side, and the relative width of the gap.
+
+    Straight lines are fitted to either side; ``jump_skipped_points`` next to k are left out on each side. The width of
+    the gap between the sides is relative to that of the narrower side.
+    """
+    limits = criteria.structure
+    span, skipped = limits.jump_fit_points, limits.jump_skipped_points
     levels, changes, widths = [], [], []
-    sides = (np.arange(k - 2 - span, k - 2), np.arange(k + 2, k + 2 + span))
+    sides = (np.arange(k - skipped - span, k - skipped), np.arange(k + skipped, k + skipped + span))
     for index in sides:
         x, y = profile.variable[index], profile.value[index]
         levels.append(np.polyfit(x - profile.variable[k], y, 1)[1])
         changes.append(np.ptp(y))
         widths.append(np.ptp(x))
     gap = profile.variable[sides[1][0]] - profile.variable[sides[0][-1]]
-    return float(levels[1] - levels[0]), float(max(changes)), float(gap / max(min(widths), 1e-300))
+    return float(levels[1] - levels[0]), float(max(changes)), float(gap / max(min(widths), TINY))
