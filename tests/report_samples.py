@@ -1,4 +1,4 @@
-"""Discoveries made by hand, for the tests of the report."""
+"""Provide discoveries made by hand, for the tests of the report."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from gnn_discovery.laws.law import Constant, ForceLaw, IdentifiedConstant, LatentProperty, Term
-from gnn_discovery.report.discovery import Curve, Discovery, Evidence, FrontPoint, GoodnessOfFit
+from gnn_discovery.report.discovery import Curve, Discovery, Evidence, FrontPoint, GoodnessOfFit, MessageSummary
 from gnn_discovery.symbolic.expression import Expression
-from gnn_discovery.validation.verdict import Check, MeasuredLaw, Verdict
+from gnn_discovery.validation.verdict import Check, CheckId, CheckRole, MeasuredLaw, Verdict
 
 GRAVITY = "c0*m_i*m_j/(r + c1)**2"
 TRUTH = [
@@ -20,6 +20,25 @@ TRUTH = [
         "constants": {"G": 1.0, "s": 0.01},
     }
 ]
+MESSAGES = MessageSummary(
+    n_active_components=2,
+    gauge="odd",
+    additivity_error=0.003,
+    law_from_messages_alone="m_i a_i = sum_j [c0 m_j/r] r_hat",
+    engines="operon: done",
+    gauge_differences={"linear": 2e-4},
+)
+
+
+def check(
+    identity: CheckId,
+    label: str,
+    passed: bool | None,
+    figure: float | None,
+    detail: str = "",
+    role: CheckRole = "informative",
+) -> Check:
+    return Check(identity, role, label, passed, figure, detail)
 
 
 def law() -> ForceLaw:
@@ -79,10 +98,10 @@ def evidence(rows: int = 4000, noise: float = 0.01) -> Evidence:
 
 def discovery(**changes: object) -> Discovery:
     checks = (
-        Check("rotation of the messages", True, 3.2e-4, "the pair force turns with the pair"),
-        Check("reciprocity of the messages", True, 1.1e-3, "F_ij = -F_ji"),
-        Check("dimension", None, None, "the data carry no units"),
-        Check("stable over seeds", True, 1e-6, "3 of 3 seeds give this form"),
+        check(CheckId.MESSAGE_SYMMETRY, "rotation of the messages", True, 3.2e-4, "the pair force turns with the pair"),
+        check(CheckId.MESSAGE_SYMMETRY, "reciprocity of the messages", True, 1.1e-3, "F_ij = -F_ji"),
+        check(CheckId.DIMENSIONS, "dimensions", None, None, "the data carry no units", role="blocks_candidate"),
+        check(CheckId.SEARCH_REPLICATION, "stable over seeds", True, 1e-6, "3 of 3 seeds give this form"),
     )
     verdict = Verdict(
         "known",
@@ -101,7 +120,7 @@ def discovery(**changes: object) -> Discovery:
             "Forces act between pairs and on single particles.",
             "Motion is exact: no noise was seen.",
         ),
-        messages={"gauge_agreement": 0.9998, "additivity": 0.997, "recovered_before_refit": True},
+        messages=MESSAGES,
         seconds={"simulate": 1.24, "train": 9.8, "messages": 0.7, "distill": 6.1},
         seed=0,
         versions={"gnn-discovery": "0.1.0", "jax": "0.10.1"},

@@ -1,28 +1,35 @@
-"""The report as files: whole, strict, self-contained, escaped; and the lines in the terminal."""
+"""Test the files of the report: whole, strict, self-contained, escaped; and the lines in the terminal."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from report_samples import GRAVITY, TRUTH, discovery, evidence, law, solar
+from report_samples import GRAVITY, MESSAGES, TRUTH, check, discovery, evidence, law, solar
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA
 from gnn_discovery.errors import DataError, StorageError
 from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
-from gnn_discovery.report import discovery_to_json, read_discovery_json, summary, with_ground_truth, write_report
+from gnn_discovery.report import (
+    discovery_summary,
+    discovery_to_json,
+    read_discovery_json,
+    with_ground_truth,
+    write_report,
+)
 from gnn_discovery.report.discovery import GoodnessOfFit
 from gnn_discovery.report.number_format import format_relative_error
 from gnn_discovery.symbolic.expression import Expression
-from gnn_discovery.validation.verdict import Check, Verdict
+from gnn_discovery.validation.verdict import CheckId, Verdict
 
 
 class Page(HTMLParser):
-    """The tags, their attributes and the text of a page."""
+    """Collect the tags, their attributes and the text of a page."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -84,7 +91,9 @@ def test_the_document_has_the_schema_of_the_design(written: Path) -> None:
     assert term["constants"]["c1"]["notable"] is None
     assert set(found["verdict"]) == {"status", "match", "alternatives", "reason", "checks"}
     assert found["verdict"]["checks"][2] == {
-        "name": "dimension",
+        "id": "dimensions",
+        "role": "blocks_candidate",
+        "name": "dimensions",
         "passed": None,
         "figure": None,
         "detail": "the data carry no units",
@@ -99,6 +108,22 @@ def test_the_document_has_the_schema_of_the_design(written: Path) -> None:
     }
 
 
+def test_the_document_states_the_criteria(written: Path) -> None:
+    criteria = strict(written / "discovery.json")["criteria"]
+    assert criteria["verdict"]["trimmed_fraction"] == DEFAULT_CRITERIA.verdict.trimmed_fraction
+    assert set(criteria) == {stage.name for stage in fields(DEFAULT_CRITERIA)}
+
+
+def test_the_criteria_of_a_discovery_decide_what_the_report_says(tmp_path: Path) -> None:
+    """Two per cent from the accepted value is within the default limit of five, and beyond one of one."""
+    reference = {"m": [2.9e-4, 4.91e-11, 2.8253e-7]}
+    strict_verdict = replace(DEFAULT_CRITERIA.verdict, max_reference_deviation=0.01)
+    for criteria, marked in [(DEFAULT_CRITERIA, 0), (replace(DEFAULT_CRITERIA, verdict=strict_verdict), 1)]:
+        made = with_ground_truth(solar(criteria=criteria), [], reference)
+        page = write_report(made, tmp_path / str(marked)).read_text()
+        assert page.count('<td class="number fail" data-label="Difference">') == marked
+
+
 def test_the_document_reads_back_as_it_was_made(written: Path) -> None:
     assert read_discovery_json(written / "discovery.json") == json.loads(
         json.dumps(discovery_to_json(with_ground_truth(discovery(), TRUTH)))
@@ -111,7 +136,7 @@ def test_what_is_not_finite_becomes_none(tmp_path: Path) -> None:
     made = discovery(
         law=ForceLaw((term,), 2, False, latent),
         fit=GoodnessOfFit((float("nan"), None), (1.0, None), (float("inf"), None), (0.1, None)),
-        messages={"agreement": float("nan")},
+        messages=replace(MESSAGES, additivity_error=float("nan")),
         particles=("a", "b"),
         evidence=None,
     )
@@ -121,7 +146,7 @@ def test_what_is_not_finite_becomes_none(tmp_path: Path) -> None:
     assert found["law"]["latent_properties"]["m"]["values"] == [1.0, None]
     assert found["law"]["latent_properties"]["m"]["std"] == [0.1, None]
     assert found["fit"]["r2"]["in_distribution"] is None
-    assert found["messages"]["agreement"] is None
+    assert found["messages"]["additivity"] is None
     assert not re.search(r"\bnan\b", Page(page.read_text()).text, re.IGNORECASE)
 
 
@@ -158,10 +183,8 @@ def test_the_page_says_what_the_properties_are(written: Path) -> None:
 
 def test_known_laws_stand_beside_law_and_network(written: Path) -> None:
     text = Page((written / "report.html").read_text()).text
-    assert (
-        f"Relative error of Plummer-softened gravity, refitted {format_relative_error(0.03)} {format_relative_error(0.31)}"
-        in text
-    )
+    errors = f"{format_relative_error(0.03)} {format_relative_error(0.31)}"
+    assert f"Relative error of Plummer-softened gravity, refitted {errors}" in text
 
 
 def test_the_page_needs_nothing_from_outside(written: Path) -> None:
@@ -199,9 +222,9 @@ def test_names_from_outside_are_escaped(tmp_path: Path) -> None:
         assumptions=(nasty,),
         versions={nasty: nasty},
         command=nasty,
-        messages={nasty: nasty},
+        messages=replace(MESSAGES, gauge=nasty, gauge_differences={nasty: 0.1}),
         evidence=replace(evidence(), observed=np.ones((9, 3, 2)).cumsum(0), rollout=np.ones((9, 3, 2)).cumsum(0)),
-        verdict=Verdict("candidate", nasty, (nasty,), nasty, (Check(nasty, True, 1.0, nasty),)),
+        verdict=Verdict("candidate", nasty, (nasty,), nasty, (check(CheckId.ENERGY, nasty, True, 1.0, nasty),)),
     )
     page = Page(write_report(made, tmp_path).read_text())
     assert "script" not in page.tags
@@ -225,20 +248,21 @@ def test_accepted_values_stand_beside_what_was_inferred(tmp_path: Path) -> None:
 
 
 def test_summary_says_law_errors_verdict_and_place() -> None:
-    text = summary(discovery(), "runs/gravity/report.html")
+    text = discovery_summary(discovery(), "runs/gravity/report.html")
     assert str(law()) in text
     assert "c0 = −1.0000012 ± 0.0000023, −1 to 0.5 standard errors" in text
     assert "Known physics: Newtonian gravity, softened" in text
     assert "law 2.1·10⁻⁷, network 1.2 % on held-out runs" in text
     assert text.endswith("runs/gravity/report.html")
-    assert "Sun (2.959100 ± 0.000030)·10⁻⁴" in summary(solar())
-    assert "not determined: Mercury" in summary(solar())
+    assert "Sun (2.959100 ± 0.000030)·10⁻⁴" in discovery_summary(solar())
+    assert "not determined: Mercury" in discovery_summary(solar())
 
 
 def test_a_failed_check_is_not_kept_from_the_summary() -> None:
     made = discovery()
-    checks = (*made.verdict.checks, Check("seeds agree", False, 0.3, ""), Check("energy", False, 0.3, "drifts"))
-    text = summary(replace(made, verdict=replace(made.verdict, checks=checks)))
+    failed = check(CheckId.SEARCH_REPLICATION, "seeds agree", False, 0.3)
+    checks = (*made.verdict.checks, failed, check(CheckId.ENERGY, "energy", False, 0.3, "drifts"))
+    text = discovery_summary(replace(made, verdict=replace(made.verdict, checks=checks)))
     assert "failed  seeds agree\nnot kept  energy" in text
 
 

@@ -1,4 +1,4 @@
-"""What the report draws and writes says what the arrays say: truth, figures, formulas, digits."""
+"""Test that what the report draws and writes is what the arrays hold: truth, figures, formulas, numbers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_truth_that_needs_what_the_data_do_not_give_stays_open() -> None:
     found = with_ground_truth(discovery(), charge)
     assert found.evidence is not None
     assert found.evidence.message_truth is None and found.evidence.curves[0].truth is None
-    assert "direct_r2_all" not in found.messages
+    assert found.messages is not None and found.messages.direct_r2 is None
 
 
 def test_revealing_changes_neither_law_nor_verdict() -> None:
@@ -86,7 +86,7 @@ def test_figures_say_what_the_arrays_say() -> None:
     assert list(drawings)[:3] == ["curve-1", "messages", "truth"]
     made = evidence()
     carried = 100 * made.spectrum[:2].sum() / made.spectrum.sum()
-    assert f"2 of 32 components are alive and carry {carried:.2f} %" in drawings["spectrum"].caption
+    assert f"2 of 32 components are active and carry {carried:.2f} %" in drawings["spectrum"].caption
     assert format_number(float(np.median(np.abs(made.residuals))), 2) in drawings["residuals"].caption
     away = np.linalg.norm(made.rollout - made.observed, axis=-1)[-1].max()
     centred = made.observed - made.observed.mean(axis=(0, 1))

@@ -1,4 +1,4 @@
-"""Report: a discovery as discovery.json, as one page, as figures, and as a few lines of text."""
+"""Report a discovery as discovery.json, as one page, as figures, and as a few lines of text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from gnn_discovery.runs.files import write_bytes, write_json
 
 
 def write_report(discovery: Discovery, directory: str | Path) -> Path:
-    """Write discovery.json, report.html and figures/*.svg into ``directory``, each whole or not at all.
+    """Write discovery.json, report.html and figures/*.svg, each whole or not at all.
+
+    Args:
+        discovery: the result.
+        directory: where they are written; it is made if it is missing.
 
     Returns:
         The path of report.html.

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.laws.latex import law_latex
-from gnn_discovery.laws.text import to_dict
+from gnn_discovery.laws.serialisation import to_dict
 from gnn_discovery.report.discovery import Discovery, GoodnessOfFit
 from gnn_discovery.runs.files import to_json_values
 from gnn_discovery.validation.verdict import Verdict

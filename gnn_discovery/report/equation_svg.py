@@ -1,19 +1,20 @@
-"""A formula in print: LaTeX as inline SVG that needs no font."""
+"""Set formulas in print: LaTeX becomes inline SVG that needs no font."""
 
 from __future__ import annotations
 
 import re
 
-_SIZE = 100.0
+_FONT_SIZE = 100.0
+"""The size at which a formula is set; the SVG scales with the text around it."""
 
 
 def _mathtext(latex: str) -> str:
-    """A piece as matplotlib can set it: cases stacked behind a brace, small brackets left small."""
+    """Return LaTeX that matplotlib can set: cases are stacked behind a brace, small brackets stay small."""
     latex = re.sub(r"\\left\(([^\\()]*?) ?\\right\)", r"(\1)", latex)
-    return re.sub(r"\\begin\{cases\}(.*?)\\end\{cases\}", _stacked, latex)
+    return re.sub(r"\\begin\{cases\}(.*?)\\end\{cases\}", _stack_cases, latex)
 
 
-def _stacked(cases: re.Match[str]) -> str:
+def _stack_cases(cases: re.Match[str]) -> str:
     rows = [row.strip().replace("&", r"\quad") for row in cases[1].split(r"\\")]
     if len(rows) == 2:
         return rf"\genfrac{{\{{}}{{.}}{{0}}{{0}}{{{rows[0]}}}{{{rows[1]}}}"
@@ -21,26 +22,26 @@ def _stacked(cases: re.Match[str]) -> str:
 
 
 def equation_to_svg(latex: str) -> str | None:
-    """One piece as inline SVG in the colour and size of the text around it; None where it cannot be set."""
+    """Return a piece of LaTeX as inline SVG in the colour and size of the text around it; None if it cannot be set."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.mathtext import MathTextParser
     from matplotlib.textpath import TextToPath
 
-    font, text = FontProperties(size=_SIZE, math_fontfamily="cm"), f"${_mathtext(latex)}$"
+    font, text = FontProperties(size=_FONT_SIZE, math_fontfamily="cm"), f"${_mathtext(latex)}$"
     try:
         width, height, depth, *_ = MathTextParser("path").parse(text, 72, font)
         vertices, codes = TextToPath().get_text_path(font, text, ismath=True)
     except ValueError:
         return None
-    letters = {1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}
+    commands = {1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}
     path, previous = [], None
     for (x, y), code in zip(vertices, codes, strict=True):
         if code == 79:
             path.append("Z")
         else:
-            letter = letters[code] if code == 1 or code != previous else " "
-            path.append(f"{letter}{x:.0f} {-y:.0f}")
+            command = commands[code] if code == 1 or code != previous else " "
+            path.append(f"{command}{x:.0f} {-y:.0f}")
         previous = code
     box = f"0 {depth - height:.0f} {width:.0f} {height:.0f}"
-    style = f"width:{width / _SIZE:.2f}em;vertical-align:{-depth / _SIZE:.2f}em"
+    style = f"width:{width / _FONT_SIZE:.2f}em;vertical-align:{-depth / _FONT_SIZE:.2f}em"
     return f'<svg aria-hidden="true" viewBox="{box}" style="{style}"><path d="{"".join(path)}"/></svg>'

@@ -1,4 +1,4 @@
-"""The figures of the report, each from plain arrays of the evidence."""
+"""Draw the figures of the report, each from plain arrays of the evidence."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.report.canvas import (
-    GRID,
-    LAW,
-    MUTED,
-    NETWORK,
-    SERIES,
-    TRUTH,
+    GRID_COLOUR,
+    LAW_COLOUR,
+    MUTED_COLOUR,
+    NETWORK_COLOUR,
+    SERIES_COLOURS,
+    TRUTH_COLOUR,
     Drawing,
     draw_points,
     integer_axis,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def draw_all(discovery: Discovery) -> tuple[Drawing, ...]:
-    """Every figure for which there is evidence, in the order in which the report tells them."""
+    """Draw every figure for which there is evidence, in the order of the report."""
     evidence = discovery.evidence
     return () if evidence is None else tuple(_drawings(discovery, evidence))
 
@@ -42,9 +44,11 @@ def _drawings(discovery: Discovery, evidence: Evidence) -> Iterator[Drawing]:
         if np.isfinite(curve.x + curve.network + curve.law).any():
             yield draw_curve(curve, f"curve-{number}")
     if len(evidence.message):
-        yield draw_messages("messages", evidence.message_law, evidence.message, "the found law")
+        criteria = discovery.criteria
+        yield draw_messages("messages", evidence.message_law, evidence.message, "the found law", criteria=criteria)
         if evidence.message_truth is not None:
-            yield draw_messages("truth", evidence.message_truth, evidence.message, "the true force")
+            truth = evidence.message_truth
+            yield draw_messages("truth", truth, evidence.message, "the true force", criteria=criteria)
     if len(evidence.spectrum):
         yield draw_spectrum(evidence.spectrum, evidence.n_active_components)
     if evidence.front:
@@ -59,7 +63,14 @@ def _drawings(discovery: Discovery, evidence: Evidence) -> Iterator[Drawing]:
 
 
 def draw_curve(curve: Curve, name: str) -> Drawing:
-    """A scalar of the law over one variable, with the network's points and, where known, the truth."""
+    """Draw a scalar of the law over one variable, with the points of the network and, where known, the truth.
+
+    Below stands the gap |network - law| / max(|law|, a tenth of the typical |law|).
+
+    Args:
+        curve: the scalar.
+        name: name of the file.
+    """
     finite = np.isfinite(curve.x) & np.isfinite(curve.network) & np.isfinite(curve.law)
     order = np.flatnonzero(finite)[np.argsort(curve.x[finite])]
     x, network, law = curve.x[order], curve.network[order], curve.law[order]
@@ -69,60 +80,78 @@ def draw_curve(curve: Curve, name: str) -> Drawing:
     log_x = bool((x > 0).all()) and (log_y or x.max() > 300 * x.min()) and spans_decades(x)
     sign = -1.0 if log_y and law[0] < 0 else 1.0
     scale = float(np.median(np.abs(law))) or float(np.median(np.abs(network))) or 1.0
+    # The floor keeps the gap finite where the law passes through zero.
     gap = np.abs(network - law) / np.maximum(np.abs(law), 0.1 * scale)
     label = "force" if (curve.kind, curve.direction) == ("pair", "radial") else f"{curve.kind} {curve.direction}"
 
-    def paint(top: Axes, low: Axes) -> None:
-        draw_points(top, f"{name}-points", x, sign * network, NETWORK, size=4.0, alpha=0.75, label="network")
-        top.plot(x, sign * law, color=LAW, linewidth=1.8, label="law")
+    def paint(top: Axes, bottom: Axes) -> None:
+        draw_points(top, f"{name}-points", x, sign * network, NETWORK_COLOUR, size=4.0, alpha=0.75, label="network")
+        top.plot(x, sign * law, color=LAW_COLOUR, linewidth=1.8, label="law")
         if truth is not None:
-            top.plot(x, sign * truth, color=TRUTH, linewidth=1.4, linestyle=(0, (2, 2)), label="truth")
+            top.plot(x, sign * truth, color=TRUTH_COLOUR, linewidth=1.4, linestyle=(0, (2, 2)), label="truth")
         if log_x:
             log_axis(top, "x")
         if log_y:
             log_axis(top, "y")
         else:
-            top.axhline(0, color=MUTED, linewidth=0.7)
+            top.axhline(0, color=MUTED_COLOUR, linewidth=0.7)
             _limit_to_bulk(top, sign * law)
         top.set_ylabel(f"− {label}" if sign < 0 else label)
         top.legend(loc="best")
         top.tick_params(axis="x", length=0)
-        draw_points(low, f"{name}-gap", x, np.maximum(gap, 1e-12), NETWORK, size=3.0, alpha=0.75)
-        log_axis(low, "y", most=3)
-        low.set_ylabel("gap")
-        low.set_xlabel(curve.variable)
+        draw_points(bottom, f"{name}-gap", x, np.maximum(gap, 1e-12), NETWORK_COLOUR, size=3.0, alpha=0.75)
+        log_axis(bottom, "y", max_ticks=3)
+        bottom.set_ylabel("gap")
+        bottom.set_xlabel(curve.variable)
 
     median = format_relative_error(float(np.nanmedian(gap)))
     others = ", ".join(f"{key} = {format_number(value, 3)}" for key, value in curve.fixed.items())
-    dashes = "" if truth is None else " and the dashes the truth"
-    caption = f"Dots are read from the network, the line is the law{dashes}"
+    dashes = "" if truth is None else ", the dashed line is the truth"
+    caption = f"The points are read from the network, the line is the law{dashes}"
     caption += f"; {others}" if others else ""
-    caption += f". Median gap between network and law: {median} of the force."
+    caption += f". The median gap between network and law is {median} of the force."
     if sign < 0:
         caption += " The force is attractive throughout; its size is drawn."
     return Drawing(name, curve.title, caption, f"{curve.title}. {caption}", render_svg(name, paint, rows=(3, 1)))
 
 
-def _limit_to_bulk(axes: Axes, values: np.ndarray) -> None:
-    """Limits of y that show the bulk of the law, not one point at a singularity."""
+def _limit_to_bulk(axes: Axes, values: Float[np.ndarray, " K"]) -> None:
+    """Set the limits of y such that they show the bulk of the law, not one point at a singularity."""
     low, high = np.percentile(values, (2, 98))
     margin = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
     axes.set_ylim(low - margin, high + margin)
 
 
-def draw_messages(name: str, reference: np.ndarray, message: np.ndarray, against: str) -> Drawing:
-    """Every component of the network's pair force against a reference, on axes that show all sizes."""
+def draw_messages(
+    name: str,
+    reference: Float[np.ndarray, "K D"],
+    message: Float[np.ndarray, "K D"],
+    reference_name: str,
+    *,
+    max_points: int = 1500,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> Drawing:
+    """Draw every component of the network's pair force against a reference, on axes that show all sizes.
+
+    Args:
+        name: name of the file.
+        reference: (K D) pair forces to compare with.
+        message: (K D) pair forces of the network.
+        reference_name: name of the reference, as in "the true force".
+        max_points: limit of the points that are drawn.
+        criteria: `VerdictCriteria.trimmed_fraction` defines the trimmed R².
+    """
     finite = np.isfinite(message).all(axis=1) & np.isfinite(reference).all(axis=1)
     message, reference = message[finite], reference[finite]
-    trimmed, full = direct_r2(message, reference)
-    rows = subsample_indices(len(message), 1500 // message.shape[1])
+    trimmed, full = direct_r2(message, reference, criteria=criteria)
+    rows = subsample_indices(len(message), max_points // message.shape[1])
     size = np.abs(reference)
     width = float(np.median(size[size > 0])) / 3 if (size > 0).any() else 1.0
     largest = float(size.max()) if size.size else 1.0
 
     def paint(axes: Axes) -> None:
         reach = 1.3 * largest or 1.0
-        axes.plot([-reach, reach], [-reach, reach], color=MUTED, linewidth=0.8)
+        axes.plot([-reach, reach], [-reach, reach], color=MUTED_COLOUR, linewidth=0.8)
         for axis in range(message.shape[1]):
             label = f"{'xyz'[axis]} component"
             draw_points(
@@ -130,35 +159,51 @@ def draw_messages(name: str, reference: np.ndarray, message: np.ndarray, against
                 f"{name}-{'xyz'[axis]}",
                 reference[rows, axis],
                 message[rows, axis],
-                SERIES[axis],
+                SERIES_COLOURS[axis],
                 label=label,
             )
         for which in "xy":
             symmetric_log_axis(axes, which, width, largest)
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)
-        axes.set_xlabel(against.removeprefix("the "))
+        axes.set_xlabel(reference_name.removeprefix("the "))
         axes.set_ylabel("network")
         axes.legend(loc="upper left", markerscale=2)
 
-    found = f"R² = {format_r2(trimmed)} with the worst tenth left out, {format_r2(full)} with all kept"
-    title = f"Pair force of the network against {against}"
-    caption = f"{found}; nothing is fitted between the two. {len(rows)} of {len(message)} pairs are drawn."
+    r2 = f"R² is {format_r2(trimmed)} with the worst tenth left out, {format_r2(full)} with all kept"
+    title = f"Pair force of the network against {reference_name}"
+    caption = f"{r2}; nothing is fitted between the two. {len(rows)} of {len(message)} pairs are drawn."
     return Drawing(name, title, caption, f"{title}. {caption}", render_svg(name, paint))
 
 
-def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
-    """How much of what the messages carry each component carries."""
-    shown = spectrum[: max(16, min(2 * alive, 40))]
+def draw_spectrum(spectrum: Float[np.ndarray, " M"], n_active: int) -> Drawing:
+    """Draw the share of each message component in the variance of the messages.
+
+    Args:
+        spectrum: (M,) shares, descending.
+        n_active: number of components that carry the messages.
+    """
+    shown = spectrum[: max(16, min(2 * n_active, 40))]
     values = np.maximum(shown, 1e-12)
 
     def paint(axes: Axes) -> None:
         index = np.arange(1, len(values) + 1)
-        axes.vlines(index, 1e-13, values, color=GRID, linewidth=1.0)
-        live, dead = slice(None, alive), slice(alive, None)
-        draw_points(axes, "spectrum-alive", index[live], values[live], NETWORK, size=7.0, alpha=1.0, label="alive")
-        if alive < len(values):
-            draw_points(axes, "spectrum-dead", index[dead], values[dead], MUTED, size=4.0, alpha=0.8, label="silent")
+        axes.vlines(index, 1e-13, values, color=GRID_COLOUR, linewidth=1.0)
+        active, silent = slice(None, n_active), slice(n_active, None)
+        draw_points(
+            axes, "spectrum-active", index[active], values[active], NETWORK_COLOUR, size=7.0, alpha=1.0, label="active"
+        )
+        if n_active < len(values):
+            draw_points(
+                axes,
+                "spectrum-silent",
+                index[silent],
+                values[silent],
+                MUTED_COLOUR,
+                size=4.0,
+                alpha=0.8,
+                label="silent",
+            )
         axes.set_ylim(max(values.min() / 5, 1e-13), 2)
         axes.set_xlim(0.4, len(values) + 0.6)
         log_axis(axes, "y")
@@ -169,16 +214,16 @@ def draw_spectrum(spectrum: np.ndarray, alive: int) -> Drawing:
         axes.legend(loc="upper right")
 
     carried = (
-        f"{format_number(100 * float(spectrum[:alive].sum() / spectrum.sum()), 4)} %" if spectrum.sum() > 0 else "–"
+        f"{format_number(100 * float(spectrum[:n_active].sum() / spectrum.sum()), 4)} %" if spectrum.sum() > 0 else "–"
     )
-    caption = f"{alive} of {len(spectrum)} components are alive and carry {carried} of the variance."
+    caption = f"{n_active} of {len(spectrum)} components are active and carry {carried} of the variance."
     return Drawing(
         "spectrum", "Message spectrum", caption, f"Message spectrum. {caption}", render_svg("spectrum", paint)
     )
 
 
 def draw_front(evidence: Evidence) -> Drawing:
-    """Error on held-out runs against complexity; the chosen law stands out."""
+    """Draw the error on held-out runs against complexity; the chosen law stands out."""
     front = sorted(evidence.front, key=lambda point: point.complexity)
     complexity = np.array([point.complexity for point in front])
     error = np.maximum([point.error for point in front], 1e-16)
@@ -186,8 +231,8 @@ def draw_front(evidence: Evidence) -> Drawing:
     chosen = [(point.complexity, max(point.error, 1e-16)) for point in front if point.chosen]
 
     def paint(axes: Axes) -> None:
-        axes.step(complexity, best, where="post", color=MUTED, linewidth=1.0)
-        draw_points(axes, "front-points", complexity, error, NETWORK, size=5.0, alpha=0.9, label="candidates")
+        axes.step(complexity, best, where="post", color=MUTED_COLOUR, linewidth=1.0)
+        draw_points(axes, "front-points", complexity, error, NETWORK_COLOUR, size=5.0, alpha=0.9, label="candidates")
         if chosen:
             x, y = zip(*chosen, strict=True)
             axes.plot(
@@ -196,7 +241,7 @@ def draw_front(evidence: Evidence) -> Drawing:
                 "o",
                 markersize=12,
                 markerfacecolor="none",
-                markeredgecolor=LAW,
+                markeredgecolor=LAW_COLOUR,
                 markeredgewidth=1.8,
                 label="chosen",
             )
@@ -208,22 +253,22 @@ def draw_front(evidence: Evidence) -> Drawing:
         axes.set_ylabel("error on held-out runs")
         axes.legend(loc="upper right", handletextpad=0.6, labelspacing=0.9)
 
-    caption = f"{len(front)} candidate laws, each refitted on the observed motion and scored on held-out runs."
+    caption = f"{len(front)} candidate laws were refitted on the observed motion and scored on held-out runs."
     return Drawing("front", "Simplicity against error", caption, f"Pareto front. {caption}", render_svg("front", paint))
 
 
-def draw_residuals(residuals: np.ndarray) -> Drawing:
-    """How the law misses the held-out motion, over all decades."""
+def draw_residuals(residuals: Float[np.ndarray, " Q"]) -> Drawing:
+    """Draw the distribution of the residuals of the law on held-out motion, over all decades."""
     size = np.maximum(np.abs(residuals[np.isfinite(residuals)]), 1e-16)
-    half, most = np.quantile(size, (0.5, 0.9))
+    half, ninth = np.quantile(size, (0.5, 0.9))
 
     def paint(axes: Axes) -> None:
         low, high = np.floor(np.log10(size.min())), np.ceil(np.log10(size.max()) + 1e-9)
         bins = np.logspace(low, max(high, low + 1), int(np.clip(8 * (high - low), 24, 60)))
-        axes.hist(size, bins.tolist(), weights=np.full(size.size, 100 / size.size), color=NETWORK, alpha=0.85)
-        for value, text, style in ((half, "half", "-"), (most, "nine tenths", "--")):
+        axes.hist(size, bins.tolist(), weights=np.full(size.size, 100 / size.size), color=NETWORK_COLOUR, alpha=0.85)
+        for value, text, style in ((half, "half", "-"), (ninth, "nine tenths", "--")):
             axes.axvline(
-                value, color=LAW, linewidth=1.3, linestyle=style, label=f"{text} below {format_number(value, 2)}"
+                value, color=LAW_COLOUR, linewidth=1.3, linestyle=style, label=f"{text} below {format_number(value, 2)}"
             )
         log_axis(axes, "x")
         axes.set_xlabel("|residual| / median |target|")
@@ -232,28 +277,33 @@ def draw_residuals(residuals: np.ndarray) -> Drawing:
         axes.legend(loc="upper left")
 
     caption = f"Half of the residuals on held-out data lie below {format_number(half, 2)} of the median |target|, "
-    caption += f"nine tenths below {format_number(most, 2)}."
+    caption += f"nine tenths below {format_number(ninth, 2)}."
     return Drawing(
         "residuals", "Residuals of the law", caption, f"Residuals. {caption}", render_svg("residuals", paint)
     )
 
 
 def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
-    """A held-out run, and the law's motion from the same start."""
-    observed, rolled = evidence.observed, evidence.rollout
-    dots = np.unique(np.linspace(0, len(observed) - 1, min(len(observed), 40)).astype(int))
+    """Draw a held-out run, and the motion under the law from the same start.
+
+    Args:
+        evidence: the run and the rollout.
+        particles: names of the particles, for the legend.
+    """
+    observed, rollout = evidence.observed, evidence.rollout
+    drawn = np.unique(np.linspace(0, len(observed) - 1, min(len(observed), 40)).astype(int))
     flat = observed.shape[-1] == 1
 
     def paint(axes: Axes) -> None:
         for n in range(observed.shape[1]):
-            colour = SERIES[n % len(SERIES)]
+            colour = SERIES_COLOURS[n % len(SERIES_COLOURS)]
             if flat:
-                axes.plot(rolled[:, n, 0], color=colour, linewidth=1.4)
-                draw_points(axes, f"trajectory-{n}", dots, observed[dots, n, 0], colour, size=3.4, alpha=0.8)
+                axes.plot(rollout[:, n, 0], color=colour, linewidth=1.4)
+                draw_points(axes, f"trajectory-{n}", drawn, observed[drawn, n, 0], colour, size=3.4, alpha=0.8)
                 continue
-            axes.plot(rolled[:, n, 0], rolled[:, n, 1], color=colour, linewidth=1.4)
+            axes.plot(rollout[:, n, 0], rollout[:, n, 1], color=colour, linewidth=1.4)
             label = particles[n] if n < len(particles) and len(particles) <= 10 else ""
-            x, y = observed[dots, n, 0], observed[dots, n, 1]
+            x, y = observed[drawn, n, 0], observed[drawn, n, 1]
             draw_points(axes, f"trajectory-{n}", x, y, colour, size=3.4, alpha=0.8, label=_mathless(label))
         if not flat:
             axes.set_aspect("equal", adjustable="datalim")
@@ -262,31 +312,32 @@ def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
         if particles and len(particles) <= 10 and not flat:
             axes.legend(loc="best", ncols=2, fontsize=7.5, handletextpad=0.2, columnspacing=0.8)
 
-    plane = " Seen along z." if observed.shape[-1] == 3 else ""
-    caption = f"Dots are the data of a held-out run, lines the law's motion from the same start.{plane}"
+    plane = " The view is along z." if observed.shape[-1] == 3 else ""
+    caption = f"Points are the data of a held-out run, lines the motion under the law from the same start.{plane}"
     title = "Motion under the law"
     return Drawing("trajectory", title, caption, f"{title}. {caption}", render_svg("trajectory", paint))
 
 
 def _mathless(label: str) -> str:
+    """Return a label that matplotlib shows as it stands, neither as mathematics nor hidden by an underscore."""
     return label.replace("$", r"\$").lstrip("_")
 
 
 def draw_departure(evidence: Evidence) -> Drawing:
-    """How far the law's motion is from the data, over time."""
+    """Draw the distance of the motion under the law from the data, over time."""
     count = min(len(evidence.observed), len(evidence.rollout))
-    observed, rolled = evidence.observed[:count], evidence.rollout[:count]
-    away = np.linalg.norm(rolled - observed, axis=-1)
+    observed, rollout = evidence.observed[:count], evidence.rollout[:count]
+    distance = np.linalg.norm(rollout - observed, axis=-1)
     extent = float(np.sqrt(np.mean((observed - observed.mean(axis=(0, 1))) ** 2) * observed.shape[-1])) or 1.0
-    worst, middle = (
-        np.maximum(away.max(axis=1) / extent, 1e-16),
-        np.maximum(np.median(away, axis=1) / extent, 1e-16),
+    worst, median = (
+        np.maximum(distance.max(axis=1) / extent, 1e-16),
+        np.maximum(np.median(distance, axis=1) / extent, 1e-16),
     )
 
     def paint(axes: Axes) -> None:
         frames = np.arange(count)
-        axes.plot(frames[1:], worst[1:], color=LAW, linewidth=1.5, label="worst particle")
-        axes.plot(frames[1:], middle[1:], color=NETWORK, linewidth=1.5, label="median particle")
+        axes.plot(frames[1:], worst[1:], color=LAW_COLOUR, linewidth=1.5, label="worst particle")
+        axes.plot(frames[1:], median[1:], color=NETWORK_COLOUR, linewidth=1.5, label="median particle")
         log_axis(axes, "y")
         axes.set_xlabel("frame")
         axes.set_ylabel("distance / size of the system")
@@ -301,14 +352,14 @@ def draw_departure(evidence: Evidence) -> Drawing:
     return Drawing("departure", title, caption, f"{title}. {caption}", render_svg("departure", paint))
 
 
-def draw_history(history: np.ndarray) -> Drawing:
-    """The loss while training, and on held-out runs."""
+def draw_history(history: Float[np.ndarray, "L 3"]) -> Drawing:
+    """Draw the training loss, and the loss on held-out runs."""
     step, train, held = history[:, 0], history[:, 1], history[:, 2]
 
     def paint(axes: Axes) -> None:
-        axes.plot(step, train, color=NETWORK, linewidth=1.3, label="training")
+        axes.plot(step, train, color=NETWORK_COLOUR, linewidth=1.3, label="training")
         seen = np.isfinite(held)
-        axes.plot(step[seen], held[seen], color=LAW, linewidth=1.3, label="held-out runs")
+        axes.plot(step[seen], held[seen], color=LAW_COLOUR, linewidth=1.3, label="held-out runs")
         log_axis(axes, "y")
         axes.set_xlabel("step")
         axes.set_ylabel("loss")

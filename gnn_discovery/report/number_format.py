@@ -1,4 +1,4 @@
-"""Numbers as a physicist writes them: rounded to their error, powers of ten, never 1.00000 for 0.9999999."""
+"""Format numbers for print: rounded to their error, with powers of ten, and never 1.00000 for 0.9999999."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import math
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MAX_DIGITS = 10
+"""Numbers are printed to at most this many significant digits."""
 
 
 def power_of_ten(exponent: int) -> str:
-    """10 to an integer, in superscript digits."""
+    """Return 10 to an integer power, in superscript digits."""
     return "10" + str(exponent).translate(_SUPERSCRIPT)
 
 
 def with_minus_signs(text: str) -> str:
-    """Hyphens as minus signs."""
+    """Return the text with minus signs in the place of hyphens."""
     return text.replace("-", "−")
 
 
@@ -23,7 +24,12 @@ def _magnitude(value: float) -> int:
 
 
 def format_number(value: float | None, digits: int = 6) -> str:
-    """``value`` to so many significant digits without trailing zeros; a dash where there is no number."""
+    """Return ``value`` to ``digits`` significant digits without trailing zeros; a dash where it is no finite number.
+
+    Args:
+        value: the number, or None.
+        digits: significant digits; a number below 1e-3 or from 1e6 on is written with a power of ten.
+    """
     if value is None or not math.isfinite(value):
         return "–"
     exponent = _magnitude(float(f"{value:.{digits - 1}e}"))
@@ -34,19 +40,30 @@ def format_number(value: float | None, digits: int = 6) -> str:
     return f"{with_minus_signs(mantissa)}·{power_of_ten(exponent)}"
 
 
-def round_to_error(value: float, std: float | None, most: int = _MAX_DIGITS) -> tuple[float, int, int]:
-    """(mantissa, decimals, exponent): ``value`` to two digits of ``std``, at most ``most`` digits in all."""
+def round_to_error(value: float, std: float | None, max_digits: int = _MAX_DIGITS) -> tuple[float, int, int]:
+    """Return (mantissa, decimals, exponent), such that the error has two digits.
+
+    Args:
+        value: the number.
+        std: its standard error, or None.
+        max_digits: limit of the significant digits of the mantissa.
+    """
     exponent = _magnitude(max(abs(value), std or 0.0))
     exponent = 0 if -3 < exponent < 5 else exponent
     mantissa = value / 10.0**exponent
-    decimals = most - 1 - _magnitude(mantissa)
+    decimals = max_digits - 1 - _magnitude(mantissa)
     if std:
         decimals = min(decimals, 1 - _magnitude(std / 10.0**exponent))
     return mantissa, max(decimals, 0), exponent
 
 
 def format_with_error(value: float, std: float | None) -> str:
-    """``value ± std`` to two digits of the error; the value alone where there is no error."""
+    """Return ``value ± std`` with two digits of the error, or the value alone where there is no error.
+
+    Args:
+        value: the number.
+        std: its standard error; None, 0 or an infinite one counts as no error.
+    """
     if not std or not math.isfinite(value + std):
         return format_number(value)
     mantissa, decimals, exponent = round_to_error(value, std)
@@ -57,7 +74,12 @@ def format_with_error(value: float, std: float | None) -> str:
 
 
 def format_interval(value: float, half: float) -> str:
-    """``value`` less and more ``half``, to two digits of ``half``."""
+    """Return the interval ``value`` ± ``half`` as ``low … high``, to two digits of ``half``.
+
+    Args:
+        value: the middle of the interval.
+        half: half of its width; an infinite one gives "unbounded".
+    """
     if not (math.isfinite(value) and math.isfinite(half)):
         return "unbounded"
     _, decimals, exponent = round_to_error(value, half)
@@ -66,7 +88,7 @@ def format_interval(value: float, half: float) -> str:
 
 
 def format_relative_error(value: float | None) -> str:
-    """A relative error: in percent, below a hundredth of a percent as a power of ten."""
+    """Return a relative error in percent, or with a power of ten below a hundredth of a percent."""
     if value is None or not math.isfinite(value):
         return "–"
     if 1e-4 <= abs(value) < 1e3 or value == 0:
@@ -75,7 +97,7 @@ def format_relative_error(value: float | None) -> str:
 
 
 def format_r2(value: float | None) -> str:
-    """R², of which only what falls short of one tells anything: never rounded up to 1."""
+    """Return R², never rounded up to 1: near one the distance from it is shown, since that alone is informative."""
     if value is None or not math.isfinite(value):
         return "–"
     if value > 1 - 1e-5:

@@ -1,11 +1,10 @@
-"""What the figures and the verdict are called in sentences, on the page and in the terminal."""
+"""Put figures and verdicts into words, for the page and the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.registry.properties import known_properties
+from gnn_discovery.report.discovery import MessageSummary
 from gnn_discovery.report.number_format import format_number, format_r2, format_relative_error
 from gnn_discovery.validation.verdict import Check, Verdict
 
@@ -15,16 +14,13 @@ _SUMMARY_LABELS = {
 }
 
 
-_CONSERVED_QUANTITIES = ("momentum", "angular momentum", "energy")
-
-
-def is_informational(check: Check) -> bool:
-    """Whether a check that is not passed says what kind of law it is, and nothing against it."""
-    return check.passed is False and (check.name in _CONSERVED_QUANTITIES or check.name.endswith(" of the law"))
+def is_property_not_kept(check: Check) -> bool:
+    """Return True for a failed check that says what kind of law it is, and counts nothing against it."""
+    return check.passed is False and check.is_law_property
 
 
 def verdict_headline(verdict: Verdict) -> str:
-    """The verdict in a few words."""
+    """Return the verdict in a few words."""
     if verdict.status == "known":
         return f"Known physics: {verdict.match}" if verdict.match else "Known physics"
     if verdict.status == "candidate":
@@ -33,13 +29,13 @@ def verdict_headline(verdict: Verdict) -> str:
 
 
 def as_sentence(text: str) -> str:
-    """The text with a capital and a full stop."""
+    """Return the text with a capital letter and a full stop."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def property_meanings(law: ForceLaw) -> str:
-    """What the properties in a law are, as far as it is known by their names."""
+    """Explain the properties in a law, "m is the mass, ...", those whose names are registered."""
     stems = {name[:-2] for term in law.terms for name in term.expression.names if name.endswith(("_i", "_j"))}
     known = known_properties().entries
     return ", ".join(
@@ -47,24 +43,28 @@ def property_meanings(law: ForceLaw) -> str:
     )
 
 
-def message_summary_rows(messages: Mapping[str, float | bool | str | None]) -> list[tuple[str, str]]:
-    """Name and value of each figure read from the messages, as text."""
-    return [(summary_label(name), format_summary_value(name, value)) for name, value in messages.items()]
+def message_summary_rows(messages: MessageSummary | None) -> list[tuple[str, str]]:
+    """Return label and value of each figure read from the messages, as text; nothing where there was no network."""
+    figures = {} if messages is None else messages.to_json()
+    return [(summary_label(name), format_summary_value(name, value)) for name, value in figures.items()]
 
 
 def summary_label(name: str) -> str:
-    """A key of ``Discovery.messages`` in words."""
+    """Return a key of `MessageSummary.to_json` in words."""
     words = _SUMMARY_LABELS.get(name, name.replace("_", " ").strip())
     return words[:1].upper() + words[1:].replace(" r2", " R²")
 
 
-def format_summary_value(name: str, value: float | bool | str | None) -> str:
-    """One figure as text: yes or no, R², a share, or a number."""
+def format_summary_value(name: str, value: float | str | None) -> str:
+    """Return one figure as text.
+
+    Args:
+        name: key of the figure; it tells an R² from a relative error and from any other number.
+        value: the figure, None where it was not measured.
+    """
     match value:
         case None:
             return "not measured"
-        case bool():
-            return "yes" if value else "no"
         case str():
             return value
         case _ if "r2" in name.split("_"):
