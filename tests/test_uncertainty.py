@@ -15,7 +15,7 @@ from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.data.differentiation.savitzky_golay import SavitzkyGolayFilters
 from gnn_discovery.errors import UsageError
 from gnn_discovery.estimation.jackknife import jackknife
-from gnn_discovery.estimation.levenberg_marquardt import LeastSquaresProblem
+from gnn_discovery.estimation.least_squares import LeastSquaresProblem
 from gnn_discovery.estimation.parametric_law import ParametricLaw
 from gnn_discovery.estimation.posterior import _differentiable_cost, sample_posterior
 from gnn_discovery.estimation.refit import refit
@@ -50,7 +50,7 @@ def line(runs: int, each: int, noise: float, rng: np.random.Generator, blur: flo
 
 
 def slope(data: Dataset) -> Constant:
-    return refit(TRAP, data, scale=ALIKE, starts=0).law.terms[0].constants["a"]
+    return refit(TRAP, data, scale=ALIKE, n_starts=0).law.terms[0].constants["a"]
 
 
 def test_a_slope_is_not_attenuated_by_noise_in_what_it_multiplies():
@@ -97,7 +97,7 @@ def test_the_posterior_of_a_linear_law_is_the_conjugate_one():
     """Gaussian noise and a flat prior: the mean and the standard error of least squares."""
     pytest.importorskip("numpyro")
     data = line(400, 20, 0.3, np.random.default_rng(1))
-    drawn = refit(TRAP, data, scale=ALIKE, starts=0, draw=sample_posterior).law.terms[0].constants["a"]
+    drawn = refit(TRAP, data, scale=ALIKE, n_starts=0, posterior_sampler=sample_posterior).law.terms[0].constants["a"]
     std = 0.3 / np.sqrt(np.sum(data.positions**2))
     best = np.sum(data.positions * data.target) / np.sum(data.positions**2)
     assert drawn.value == pytest.approx(best, abs=0.15 * std)

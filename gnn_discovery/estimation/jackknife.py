@@ -1,31 +1,47 @@
-"""Error bars: each run left out in its turn; and what the noise of the positions does to the constants."""
+"""Error bars of constants from the jackknife over runs.
+
+Near the minimum of the cost, the fit without run r differs from the fit to all runs by one Gauss-Newton step
+
+    d_r = -(H - H_r)^-1 (g - g_r),
+
+where H_r = J_r^T J_r and g_r = J_r^T r_r are the normal matrix and the gradient of run r, and H and g their sums. The
+covariance is (R - 1)/R sum_r (d_r - mean d)(d_r - mean d)^T: the jackknife with whole runs as units, the most reliable
+of the errors that are robust to clusters (MacKinnon, Nielsen and Webb, J. Appl. Econometrics 38, 671, 2023). It is
+widened by the squared ratio of Student's quantile with R - 1 degrees of freedom to the normal quantile, so that 1.96
+standard errors hold 95% with few runs too.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.stats import norm, t
 
-from gnn_discovery.estimation.levenberg_marquardt import LeastSquaresProblem, huber_weights, predicted_force_weights
-from gnn_discovery.estimation.residual_weights import ForceScale
-from gnn_discovery.laws.term_evaluator import TermEvaluator
-
-MIN_JACKKNIFE_RUNS = 4
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.estimation.least_squares import LeastSquaresProblem
 
 
 def jackknife(
-    problem: LeastSquaresProblem, theta: np.ndarray, drift: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """(P,) the step that takes ``drift`` out of the fitted entries, and their (P P) covariance over runs, infinite
-    where the data say nothing, nan for thresholds.
+    problem: LeastSquaresProblem,
+    theta: Float[np.ndarray, " P"],
+    bias: Float[np.ndarray, "R P"] | None = None,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> tuple[Float[np.ndarray, " P"], Float[np.ndarray, "P P"]]:
+    """Return the covariance of the parameters over runs, and the step that takes a bias of the gradient out of them.
 
-    Near the minimum a refit without run r is one Gauss-Newton step, -(H - H_r)^-1 (g - g_r), of the normal matrices
-    and gradients of all runs: the jackknife with whole runs as units, the most reliable of the errors that are
-    robust to clusters (MacKinnon, Nielsen and Webb, J. Appl. Econometrics 38, 671, 2023). It is widened by the ratio of
-    Student's and the normal quantile, so that 1.96 standard errors hold 95% with few runs too. With fewer than four
-    runs, or where one of them is needed to fix all entries, the spread of the residuals serves.
+    With fewer than ``estimation.min_jackknife_runs`` runs, or where one of them is needed to determine all parameters,
+    the covariance is H^-1 times the mean square of the residuals.
 
     Args:
-        drift: (R P), of `errors_in_variables_bias`; none by default.
+        problem: the problem.
+        theta: the parameters at the minimum of the cost.
+        bias: the bias of the gradient of each run, as `errors_in_variables_bias` gives it; none by default.
+        criteria: the criteria of the discovery.
+
+    Returns:
+        The step -H^-1 (g - sum of the bias), zero without a bias; and the covariance, infinite where the data say
+        nothing and nan for thresholds.
     """
     free, count = problem.model.differentiable, problem.model.size
     step, covariance = np.zeros(count), np.full((count, count), np.nan)
@@ -38,15 +54,15 @@ def jackknife(
         return step, covariance
     size = np.linalg.norm(slope, axis=1)
     size[size == 0] = 1.0
-    runs, run = np.unique(problem.scene.data.run, return_inverse=True)
-    hessians, gradients = _normal_equations_by_run(slope / size[:, None], residual, run, len(runs))
-    if drift is not None:
-        gradients -= drift[:, free] / size
+    runs, run = np.unique(problem.evaluator.data.run, return_inverse=True)
+    hessians, gradients = normal_equations_by_run(slope / size[:, None], residual, run, len(runs))
+    if bias is not None:
+        gradients -= bias[:, free] / size
     h, g = hessians.sum(axis=0), gradients.sum(axis=0)
     if np.linalg.eigvalsh(h)[0] > 1e-14:
-        if drift is not None:
+        if bias is not None:
             step[free] = -np.linalg.solve(h, g) / size
-        spread = _leave_one_run_out_covariance(h - hessians, g - gradients)
+        spread = _leave_one_run_out_covariance(h - hessians, g - gradients, criteria)
         if spread is None:
             freedom = max(1, int(np.count_nonzero(residual)) - len(size))
             spread = np.linalg.inv(h) * (float(np.sum(residual**2)) / freedom)
@@ -58,55 +74,38 @@ def jackknife(
     return step, covariance
 
 
-def _leave_one_run_out_covariance(hessians: np.ndarray, gradients: np.ndarray) -> np.ndarray | None:
-    """(P P) covariance from the normal equations without each run; None where they do not tell."""
-    count = len(hessians)
-    if count < MIN_JACKKNIFE_RUNS or np.linalg.eigvalsh(hessians)[:, 0].min() < 1e-13:
+def _leave_one_run_out_covariance(
+    hessians: Float[np.ndarray, "R P P"], gradients: Float[np.ndarray, "R P"], criteria: Criteria
+) -> Float[np.ndarray, "P P"] | None:
+    """Return the covariance from the normal equations without each run; None where they do not determine it."""
+    limits, count = criteria.estimation, len(hessians)
+    if count < limits.min_jackknife_runs or np.linalg.eigvalsh(hessians)[:, 0].min() < 1e-13:
         return None
     steps = -np.linalg.solve(hessians, gradients[..., None])[..., 0]
     steps -= steps.mean(axis=0)
-    wider = t.ppf(0.975, count - 1) / norm.ppf(0.975)
-    return steps.T @ steps * (count - 1) / count * wider**2
+    quantile = (1 + limits.confidence_level) / 2
+    widening = t.ppf(quantile, count - 1) / norm.ppf(quantile)
+    return np.asarray(steps.T @ steps * (count - 1) / count * widening**2)
 
 
-def errors_in_variables_bias(problem: LeastSquaresProblem, theta: np.ndarray, scale: ForceScale) -> np.ndarray:
-    """(R P) what the noise of the positions adds to the gradient of each run, to second order.
+def normal_equations_by_run(
+    slope: Float[np.ndarray, "P NSD"],
+    residual: Float[np.ndarray, "N S D"],
+    run: Int[np.ndarray, " S"],
+    n_runs: int,
+) -> tuple[Float[np.ndarray, "R P P"], Float[np.ndarray, "R P"]]:
+    """Return the normal matrix and the gradient of each run.
 
-    The same noise once more, added and subtracted, changes the gradient by as much as the noise itself has on
-    average: extrapolation from simulated noise (Cook and Stefanski, J. Am. Stat. Assoc. 89, 1314, 1994), of the
-    score (Novick and Stefanski, J. Am. Stat. Assoc. 97, 472, 2002). With both signs nothing of first order is left,
-    so one draw is enough.
+    Args:
+        slope: derivatives of the flattened residuals by each parameter.
+        residual: weighted residuals.
+        run: the number of the run of each instant, from 0.
+        n_runs: R.
     """
-    data = problem.scene.data
-    runs, run = np.unique(data.run, return_inverse=True)
-
-    def gradients(seen: LeastSquaresProblem) -> np.ndarray:
-        base = predicted_force_weights(seen, theta, scale)
-        residual = LeastSquaresProblem(seen.model, seen.scene, base).residual(theta)
-        weighed = LeastSquaresProblem(seen.model, seen.scene, base * huber_weights(residual, base))
-        return _normal_equations_by_run(weighed.jacobian(theta), weighed.residual(theta), run, len(runs))[1]
-
-    more, less = (
-        gradients(LeastSquaresProblem(problem.model, TermEvaluator(data.with_added_noise(s)), problem.weight))
-        for s in (1.0, -1.0)
-    )
-    return (more + less) / 2 - gradients(problem)
-
-
-def _normal_equations_by_run(
-    slope: np.ndarray, residual: np.ndarray, run: np.ndarray, runs: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Normal matrices (R P P) and gradients (R P) of each run."""
     n, s, d = residual.shape
     cube = np.moveaxis(slope.reshape(-1, n, s, d), 2, 0).reshape(s, len(slope), n * d)
     flat = np.moveaxis(residual, 1, 0).reshape(s, n * d)
-    hessians, gradients = np.zeros((runs, len(slope), len(slope))), np.zeros((runs, len(slope)))
+    hessians, gradients = np.zeros((n_runs, len(slope), len(slope))), np.zeros((n_runs, len(slope)))
     np.add.at(hessians, run, cube @ np.swapaxes(cube, 1, 2))
     np.add.at(gradients, run, np.einsum("spk,sk->sp", cube, flat))
     return hessians, gradients
-
-
-def gradients_by_group(cube: np.ndarray, residual: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """(G P) gradients of groups of equations: ``cube`` (P N S D), ``residual`` (N S D), ``group`` (N S)."""
-    pointwise = np.einsum("pnsd,nsd->pns", cube, residual).reshape(len(cube), -1)
-    return np.stack([np.bincount(group.ravel(), row, groups) for row in pointwise], axis=1)

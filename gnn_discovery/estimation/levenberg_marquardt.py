@@ -1,162 +1,109 @@
-"""Weighted least squares of a model on a scene: Levenberg-Marquardt, a linear start, Huber weights."""
+"""The Levenberg-Marquardt method for nonlinear least squares, and the linear solve of variable projection."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
-from gnn_discovery.estimation.parametric_law import ParametricLaw
-from gnn_discovery.laws.term_evaluator import TermEvaluator
-
-HUBER_THRESHOLD = 3.0
-"""Residuals beyond this many robust standard deviations weigh less."""
-
-
-@dataclass
-class LeastSquaresProblem:
-    """A model, the scene it is fitted to, and the weights (N S) of the residual vectors."""
-
-    model: ParametricLaw
-    scene: TermEvaluator
-    weight: np.ndarray
-
-    def __post_init__(self) -> None:
-        self.target = np.swapaxes(self.scene.data.force, 0, 1)
-
-    def residual(self, theta: np.ndarray) -> np.ndarray:
-        """(N S D), weighted; entries of absent particles are zero."""
-        with np.errstate(all="ignore"):
-            miss = self.force(theta) - self.target
-            return np.where(self.weight[..., None] > 0, miss, 0.0) * self.weight[..., None]
-
-    def force(self, theta: np.ndarray) -> np.ndarray:
-        """(N S D), what the law says of the target."""
-        return self.scene.data.apply_kernel(self.model.force(theta, self.scene), axis=1)
-
-    def cost(self, theta: np.ndarray) -> float:
-        return sum_of_squares(self.residual(theta))
-
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
-        """(P, N*S*D), weighted."""
-        with np.errstate(all="ignore"):
-            slope = self.scene.data.apply_kernel(self.model.jacobian(theta, self.scene), axis=2)
-            slope = np.where(self.weight[..., None] > 0, slope, 0.0)
-            return (slope * self.weight[..., None]).reshape(self.model.size, -1)
+Residual = Callable[[np.ndarray], np.ndarray]
 
 
 def sum_of_squares(residual: np.ndarray) -> float:
-    """Sum of squares, inf where it is not finite."""
+    """Return the sum of squares of an array, infinite where it is not finite."""
     flat = residual.ravel()
     with np.errstate(all="ignore"):
         total = float(flat @ flat)
     return total if np.isfinite(total) else np.inf
 
 
-def solve_linear_parameters(problem: LeastSquaresProblem, theta: np.ndarray) -> np.ndarray:
-    """``theta`` with the entries in which the force is linear solved for; unchanged where that fails."""
-    chosen = problem.model.linear()
-    if not chosen.any():
-        return theta
-    slope = problem.jacobian(theta)[chosen]
-    residual = problem.residual(theta).ravel()
-    if not (np.isfinite(slope).all() and np.isfinite(residual).all()):
-        return theta
+def solve_linear(
+    columns: Float[np.ndarray, "K P"], target: Float[np.ndarray, " K"], *, rcond: float | None = None
+) -> Float[np.ndarray, " P"]:
+    """Return the coefficients c that minimise |columns @ c - target|², with columns scaled to length one first.
+
+    Args:
+        columns: the functions that the coefficients multiply, one in each column.
+        target: the values to be reached.
+        rcond: ratio of singular values below which a direction counts as not determined.
+    """
     with np.errstate(over="ignore"):
-        size = np.linalg.norm(slope, axis=1)
+        size = np.linalg.norm(columns, axis=0)
         size[size == 0] = 1.0
-        step = np.linalg.lstsq((slope / size[:, None]).T, -residual, rcond=1e-12)[0] / size
-    moved = theta.copy()
-    moved[chosen] += step
-    return moved if np.isfinite(moved).all() else theta
+        coefficients: np.ndarray = np.linalg.lstsq(columns / size, target, rcond=rcond)[0] / size
+    return coefficients
 
 
 def levenberg_marquardt(
-    problem: LeastSquaresProblem, theta: np.ndarray, *, iterations: int = 30
-) -> tuple[np.ndarray, float]:
-    """Levenberg-Marquardt from ``theta``; thresholds stay. The end and its cost, inf where not finite.
+    residual: Residual,
+    jacobian: Residual,
+    x: Float[np.ndarray, " P"],
+    *,
+    project: Callable[[np.ndarray], np.ndarray] | None = None,
+    bounds: tuple[np.ndarray, np.ndarray] | None = None,
+    iterations: int = 30,
+    attempts: int = 10,
+    damping: tuple[float, float, float] = (1e-4, 0.05, 10.0),
+    min_cost: float = 0.0,
+    min_gain: Callable[[float], float] = lambda cost: 1e-9,
+) -> tuple[Float[np.ndarray, " P"], float]:
+    r"""Minimise the cost |r(x)|² (Levenberg 1944; Marquardt, J. SIAM 11, 431, 1963).
 
-    Where a step fails, amplitudes are solved for at its end before shorter ones are tried: variable projection (Golub
-    and Pereyra 1973). So a law's progress does not hang on its units, in which one constant may follow another's power.
+    With the Jacobian J, its columns scaled to length one, the step d solves (J^T J + lambda 1) d = -J^T r; lambda falls
+    after a step that lowers the cost and grows after one that does not. Where the full step fails, ``project`` solves
+    for the linear unknowns at its end before shorter ones are tried: variable projection (Golub and Pereyra, SIAM J.
+    Numer. Anal. 10, 413, 1973). So progress does not depend on the units of the unknowns, where one unknown has to
+    follow a power of another.
+
+    Args:
+        residual: function of the unknowns (P,) that returns the residuals, of any shape.
+        jacobian: function of the unknowns that returns (P, K) derivatives of the K residuals.
+        x: the start.
+        project: function that returns the unknowns with the linear ones solved for.
+        bounds: (P,) lower and (P,) upper bounds; steps are cut off there.
+        iterations: largest number of steps.
+        attempts: largest number of values of lambda that are tried for a step.
+        damping: lambda at the start, and the factors by which it changes after a step that succeeds and one that fails.
+        min_cost: cost below which the search ends.
+        min_gain: function of the cost that returns the decrease, relative to it, below which the search ends.
+
+    Returns:
+        The unknowns at the end of the search, and the cost there, infinite where it is not finite.
     """
-    free = problem.model.differentiable
-    residual, cost = _residual_and_cost(problem, theta)
-    if not np.isfinite(cost) or not free.any():
-        return theta, cost
-    floor = 1e-30 * float(np.sum((problem.target * problem.weight[..., None]) ** 2))
-    damping = 1e-4
+    factor, decrease, increase = damping
+    r = residual(x)
+    cost = sum_of_squares(r)
+    if not np.isfinite(cost) or not len(x):
+        return x, cost
     for _ in range(iterations):
-        slope = problem.jacobian(theta)[free]
-        if not np.isfinite(slope).all() or cost <= floor:
+        slope = jacobian(x)
+        if not np.isfinite(slope).all() or cost <= min_cost:
             break
         with np.errstate(over="ignore"):
             size = np.linalg.norm(slope, axis=1)
         size[size == 0] = 1.0
         slope /= size[:, None]
-        normal, gradient = slope @ slope.T, slope @ residual.ravel()
-        better, gained = False, 0.0
-        for attempt in range(10):
-            step = -np.linalg.solve(normal + damping * np.eye(len(normal)), gradient)
-            trial = theta.copy()
-            trial[free] += step / size
-            moved, new = _residual_and_cost(problem, trial)
-            if new >= cost and not attempt:  # where a valley bends, amplitudes have to follow for a step to be long
-                trial = solve_linear_parameters(problem, trial)
-                moved, new = _residual_and_cost(problem, trial)
-            if new < cost:
-                better, gained = True, cost - new
-                theta, residual, cost, damping = trial, moved, new, max(damping * 0.05, 1e-15)
+        normal, gradient = slope @ slope.T, slope @ r.ravel()
+        gain = -1.0
+        for attempt in range(attempts):
+            step = -np.linalg.solve(normal + factor * np.eye(len(normal)), gradient)
+            trial = x + step / size
+            if bounds is not None:
+                trial = np.clip(trial, *bounds)
+            trial_residual = residual(trial)
+            trial_cost = sum_of_squares(trial_residual)
+            if trial_cost >= cost and not attempt and project is not None:
+                trial = project(trial)
+                trial_residual = residual(trial)
+                trial_cost = sum_of_squares(trial_residual)
+            if trial_cost < cost:
+                gain = cost - trial_cost
+                x, r, cost, factor = trial, trial_residual, trial_cost, max(factor * decrease, 1e-15)
                 break
             if np.abs(gradient @ step) < 1e-13 * cost:
                 break
-            damping = max(damping * 10, 1e-10)
-        if not better or gained < 1e-9 * cost:
+            factor = max(factor * increase, 1e-10)
+        if gain < min_gain(cost) * cost:
             break
-    return theta, cost
-
-
-def _residual_and_cost(problem: LeastSquaresProblem, theta: np.ndarray) -> tuple[np.ndarray, float]:
-    residual = problem.residual(theta)
-    return residual, sum_of_squares(residual)
-
-
-def huber_weights(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(N S) square roots of Huber's weights for residual vectors (N S D); each particle by its own spread."""
-    size = np.linalg.norm(residual, axis=-1)
-    factor = np.ones_like(size)
-    for n in range(len(size)):
-        seen = weight[n] > 0
-        if seen.any():
-            spread = 1.2 * np.median(size[n, seen])
-            factor[n] = (
-                np.sqrt(np.minimum(1.0, HUBER_THRESHOLD * spread / np.maximum(size[n], 1e-300))) if spread > 0 else 1.0
-            )
-    return factor
-
-
-def iteratively_reweighted_fit(
-    problem: LeastSquaresProblem, theta: np.ndarray, scale: np.ndarray, *, rounds: int
-) -> tuple[LeastSquaresProblem, np.ndarray]:
-    """Descend, then again weighed by the law's own force and with outliers down; the last problem comes back.
-
-    Weights that follow the observed force favour instants whose noise made it small, which biases strengths
-    by the square of the relative noise; the law's force has no such noise. ``scale`` is (N,).
-    """
-    theta, _ = levenberg_marquardt(problem, theta)
-    current = problem
-    for _ in range(rounds):
-        residual = problem.residual(theta)
-        if not np.isfinite(residual).all() or np.abs(residual).max(initial=0.0) < 1e-9:
-            break
-        base = predicted_force_weights(problem, theta, scale)
-        residual = LeastSquaresProblem(problem.model, problem.scene, base).residual(theta)
-        current = LeastSquaresProblem(problem.model, problem.scene, base * huber_weights(residual, base))
-        theta, _ = levenberg_marquardt(current, theta, iterations=8)
-    return current, theta
-
-
-def predicted_force_weights(problem: LeastSquaresProblem, theta: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """(N S) 1 / (scale + |F|) with the force of the law, zero for absent particles."""
-    with np.errstate(all="ignore"):  # a hopeless law may say anything
-        size = np.linalg.norm(problem.force(theta), axis=-1)
-        return np.where(problem.weight > 0, 1.0 / (scale[:, None] + size), 0.0)
+    return x, cost

@@ -1,4 +1,4 @@
-"""Model: the force of a law as a function of one vector of everything that is to be fitted."""
+"""The force of a law as a function of one vector of all parameters that are fitted."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from functools import lru_cache
 
 import numpy as np
 import sympy
+from jaxtyping import Bool, Float
 
-from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.term import Constant, LatentProperty, Term
 from gnn_discovery.laws.term_evaluator import TermEvaluator, VariableValues, cached_derivative
 from gnn_discovery.symbolic.expression import Expression
 
 
 class ParametricLaw:
-    """The constants of all terms, then the values of the latent properties of all N particles.
+    """A law whose parameters are the constants of all terms, then the latent properties of all N particles.
 
     Attributes:
-        law: with the constants and latent values that the fit starts from.
-        slots: (term, constant) of the first entries of the vector.
-        latent: names of the properties to be inferred; each takes N entries.
-        thresholds: slots in conditions, with the variable that each is compared with.
-        corners: those of them that stand in a formula too, as where a force ends that has gone to nothing; they are
-            fitted like other constants once a search has led near.
+        law: the law, with the constants and latent values that the fit starts from.
+        particles: N.
+        latent: the names of the properties to be inferred; each takes N entries of the vector.
+        parameters: (index of the term, name of the constant) of the first entries of the vector.
+        size: P, the number of entries of the vector.
+        thresholds: parameters that stand in conditions, with the variable that each is compared with.
+        continuous_thresholds: those of them that stand in a formula too, such as the radius at which a force has gone
+            to zero; they are fitted like other constants once a search has led near.
+        differentiable: (P,) True for entries by which the force has a derivative: all but the other thresholds.
     """
 
     def __init__(self, law: ForceLaw, particles: int, latent: Sequence[str] = ()):
@@ -44,70 +49,82 @@ class ParametricLaw:
         )
 
     @property
-    def start(self) -> np.ndarray:
+    def start(self) -> Float[np.ndarray, " P"]:
+        """Return the vector of the constants and latent values that the law holds; a value that it lacks is 1."""
         values = [self.law.terms[t].constants[name].value for t, name in self.parameters]
         for name in self.latent:
-            known = self.law.latent.get(name)
-            values.extend(np.ones(self.particles) if known is None else known.values)
+            held = self.law.latent.get(name)
+            values.extend(np.ones(self.particles) if held is None else held.values)
         return np.array(values, dtype=float)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """``term.constant`` and ``property[particle]`` for each entry."""
+        """Return the name of each entry, ``term.constant`` or ``property[particle]``."""
         values = [f"{name}[{n}]" for name in self.latent for n in range(self.particles)]
         return (*(f"{t}.{name}" for t, name in self.parameters), *values)
 
     def latent_slice(self, name: str) -> slice:
+        """Return the place of a latent property in the vector."""
         first = len(self.parameters) + self.particles * self.latent.index(name)
         return slice(first, first + self.particles)
 
-    def _constants(self, index: int, theta: np.ndarray, scene: TermEvaluator) -> VariableValues:
-        """Values of the names of a term that are fitted; latent ones as columns over pairs or particles."""
+    def _constants(self, index: int, theta: np.ndarray, evaluator: TermEvaluator) -> VariableValues:
+        """Return the values of the fitted names of a term; latent ones are columns over pairs or particles."""
         values: dict[str, float | np.ndarray] = {
             name: theta[k] for k, (t, name) in enumerate(self.parameters) if t == index
         }
         pair = self.law.terms[index].kind == "pair"
         for name in self.latent:
             strength = theta[self.latent_slice(name)]
-            values[f"{name}_i"] = (strength[scene.data.receivers] if pair else strength)[:, None]
+            values[f"{name}_i"] = (strength[evaluator.data.receivers] if pair else strength)[:, None]
             if pair:
-                values[f"{name}_j"] = strength[scene.data.senders][:, None]
+                values[f"{name}_j"] = strength[evaluator.data.senders][:, None]
         return values
 
-    def force(self, theta: np.ndarray, scene: TermEvaluator) -> np.ndarray:
-        """(N S D)."""
-        total = np.zeros((scene.n_particles, scene.n_snapshots, scene.dim))
+    def force(self, theta: Float[np.ndarray, " P"], evaluator: TermEvaluator) -> Float[np.ndarray, "N S D"]:
+        """Return the force on every particle.
+
+        Args:
+            theta: the parameters.
+            evaluator: the data at which the force is evaluated.
+        """
+        total = np.zeros((evaluator.n_particles, evaluator.n_snapshots, evaluator.dim))
         for index, term in enumerate(self.law.terms):
-            total += scene.force(term, self._constants(index, theta, scene))
+            total += evaluator.force(term, self._constants(index, theta, evaluator))
         return total
 
-    def jacobian(self, theta: np.ndarray, scene: TermEvaluator) -> np.ndarray:
-        """(size N S D), derivative of the force by each entry; zero for thresholds, which have none."""
-        out = np.zeros((self.size, scene.n_particles, scene.n_snapshots, scene.dim))
+    def jacobian(self, theta: Float[np.ndarray, " P"], evaluator: TermEvaluator) -> Float[np.ndarray, "P N S D"]:
+        """Return the derivative of the force by each parameter, zero for thresholds, which have none.
+
+        Args:
+            theta: the parameters.
+            evaluator: the data at which the derivatives are evaluated.
+        """
+        out = np.zeros((self.size, evaluator.n_particles, evaluator.n_snapshots, evaluator.dim))
         for index, term in enumerate(self.law.terms):
-            constants = self._constants(index, theta, scene)
+            constants = self._constants(index, theta, evaluator)
             for k, (t, name) in enumerate(self.parameters):
                 if t == index and self.differentiable[k]:
-                    out[k] = scene.force_of_scalars(term, scene.values(term, constants, (name,)))
+                    out[k] = evaluator.force_of_scalars(term, evaluator.values(term, constants, (name,)))
             for name in self.latent:
-                self._latent_jacobian(out[self.latent_slice(name)], term, name, constants, scene)
+                self._latent_jacobian(out[self.latent_slice(name)], term, name, constants, evaluator)
         return out
 
     def _latent_jacobian(
-        self, out: np.ndarray, term: Term, name: str, constants: VariableValues, scene: TermEvaluator
+        self, out: np.ndarray, term: Term, name: str, constants: VariableValues, evaluator: TermEvaluator
     ) -> None:
         if f"{name}_i" in term.expression.names:
-            own = scene.force_of_scalars(term, scene.values(term, constants, (f"{name}_i",)))
-            out[np.arange(self.particles), np.arange(self.particles)] += own
+            by_receiver = evaluator.force_of_scalars(term, evaluator.values(term, constants, (f"{name}_i",)))
+            out[np.arange(self.particles), np.arange(self.particles)] += by_receiver
         if f"{name}_j" in term.expression.names:
-            direction = scene.direction(term)
-            slope = np.broadcast_to(scene.values(term, constants, (f"{name}_j",)), direction.shape[:-1])
+            direction = evaluator.direction(term)
+            slope = np.broadcast_to(evaluator.values(term, constants, (f"{name}_j",)), direction.shape[:-1])
             vectors = slope[..., None] * direction
-            for edge, (i, j) in enumerate(zip(scene.data.receivers, scene.data.senders, strict=True)):
+            for edge, (i, j) in enumerate(zip(evaluator.data.receivers, evaluator.data.senders, strict=True)):
                 out[j, i] += vectors[edge]
 
-    def linear(self) -> np.ndarray:
-        """(size,) True for a set of entries in which the force is jointly linear, latent values first."""
+    def linear(self) -> Bool[np.ndarray, " P"]:
+        """Return a mask of parameters in which the force is jointly linear, latent values first."""
         chosen = np.zeros(self.size, dtype=bool)
         for name in self.latent:
             if all(
@@ -122,8 +139,13 @@ class ParametricLaw:
                     chosen[k], group = True, (*group, name)
         return chosen
 
-    def fitted(self, theta: np.ndarray, std: np.ndarray | None = None) -> ForceLaw:
-        """The law with the values of ``theta``; latent ones still count as undetermined."""
+    def fitted(self, theta: Float[np.ndarray, " P"], std: Float[np.ndarray, " P"] | None = None) -> ForceLaw:
+        """Return the law with fitted values; latent ones still count as undetermined.
+
+        Args:
+            theta: the parameters.
+            std: their standard errors; an error that is not finite becomes None.
+        """
         errors = [None] * self.size if std is None else [float(s) if np.isfinite(s) else None for s in std]
         terms = []
         for t, term in enumerate(self.law.terms):
@@ -143,7 +165,7 @@ class ParametricLaw:
 
 @lru_cache(maxsize=1024)
 def _is_jointly_affine(expression: Expression, names: tuple[str, ...]) -> bool:
-    """Whether the expression is jointly affine in ``names``."""
+    """Tell whether an expression is jointly affine in ``names``."""
     last = names[-1]
     if last not in expression.names:
         return True
@@ -153,7 +175,7 @@ def _is_jointly_affine(expression: Expression, names: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _names_outside_conditions(expression: Expression) -> frozenset[str]:
-    """Names outside of conditions."""
+    """Return the names that an expression holds outside of conditions."""
     tree = expression.sympy
     branches = {whole: sympy.Add(*(value for value, _ in whole.args)) for whole in tree.atoms(sympy.Piecewise)}
     return frozenset(symbol.name for symbol in tree.xreplace(branches).free_symbols)
@@ -161,11 +183,16 @@ def _names_outside_conditions(expression: Expression) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def threshold_constants(expression: Expression, constants: frozenset[str]) -> dict[str, str]:
-    """Constants that stand alone against a variable in a condition, ``r > c2``, with that variable."""
-    found = {}
+    """Return the constants that stand alone against a variable in a condition, ``r > c2``, with that variable.
+
+    Args:
+        expression: the expression.
+        constants: the names in it that are constants.
+    """
+    thresholds = {}
     for relation in expression.sympy.atoms(sympy.core.relational.Relational):
         sides = [side.name if side.is_Symbol else None for side in (relation.lhs, relation.rhs)]
         for one, other in (sides, sides[::-1]):
             if one in constants and other is not None and other not in constants:
-                found[one] = other
-    return found
+                thresholds[one] = other
+    return thresholds

@@ -1,9 +1,9 @@
-"""A posterior of the constants, drawn by NUTS: error bars with the shape of the likelihood. An extra.
+"""Sampling of the posterior of the constants by NUTS: error bars with the shape of the likelihood. An extra.
 
 Averages over windows that overlap are correlated, and so are frames of one run; their likelihood, taken as if they were
-not, would be too sharp. So its curvature is adjusted to the covariance over runs: the composite likelihood of Ribatet,
-Cooley and Davison, Statistica Sinica 22, 813 (2012). For a linear law with independent Gaussian noise it is the
-conjugate posterior.
+independent, would be too sharp. So its curvature is adjusted to the covariance over runs: the composite likelihood of
+Ribatet, Cooley and Davison (Statistica Sinica 22, 813, 2012). For a linear law with independent Gaussian noise it is
+the conjugate posterior.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.errors import UsageError
-from gnn_discovery.estimation.levenberg_marquardt import LeastSquaresProblem, sum_of_squares
-
-POSTERIOR_WARMUP_DRAWS, POSTERIOR_DRAWS = 100, 1000
-POSTERIOR_PRIOR_WIDTH = 10.0
-"""Standard errors of the prior, which is centred on the fit: nothing is known beforehand."""
+from gnn_discovery.estimation.least_squares import LeastSquaresProblem
+from gnn_discovery.estimation.levenberg_marquardt import sum_of_squares
 
 
 def require_numpyro() -> ModuleType:
-    """The program that draws.
+    """Import the program that samples.
 
     Raises:
         UsageError: it is not installed.
@@ -40,15 +39,31 @@ def require_numpyro() -> ModuleType:
 
 
 def sample_posterior(
-    problem: LeastSquaresProblem, best: np.ndarray, centre: np.ndarray, covariance: np.ndarray, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """(P,) mean and (P P) covariance of draws; thresholds stay, and so does all where the data say nothing.
+    problem: LeastSquaresProblem,
+    best: Float[np.ndarray, " P"],
+    centre: Float[np.ndarray, " P"],
+    covariance: Float[np.ndarray, "P P"],
+    seed: int = 0,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> tuple[Float[np.ndarray, " P"], Float[np.ndarray, "P P"]]:
+    """Draw from the posterior of the parameters; thresholds stay, and so does all where the data say nothing.
 
     Args:
-        best: the minimum of the misfit.
-        centre: the same without the drift by noise, of `uncertainty.jackknife`, with its ``covariance``.
+        problem: the problem.
+        best: the minimum of the cost.
+        centre: the same without the bias by errors in variables, as `jackknife.jackknife` gives it.
+        covariance: the covariance over runs, as `jackknife.jackknife` gives it.
+        seed: of the draws.
+        criteria: the criteria of the discovery.
+
+    Returns:
+        Mean and covariance of the draws.
+
+    Raises:
+        UsageError: numpyro is not installed.
     """
-    infer, free = require_numpyro(), problem.model.differentiable
+    infer, free, limits = require_numpyro(), problem.model.differentiable, criteria.estimation
     spread = covariance[np.ix_(free, free)]
     if not free.any() or not np.isfinite(spread).all():
         return centre, covariance
@@ -61,14 +76,16 @@ def sample_posterior(
     inverse = np.linalg.inv((slope / size[:, None]) @ (slope / size[:, None]).T) / np.outer(size, size)
     narrow = np.linalg.cholesky(inverse * least / freedom)
     with jax.enable_x64(True):
-        misfit = _differentiable_cost(problem)
+        cost = _differentiable_cost(problem)
 
         def potential(z: jax.Array) -> jax.Array:
             theta = jnp.asarray(best).at[np.flatnonzero(free)].add(narrow @ z)
-            return 0.5 * ((misfit(theta) - least) * freedom / least + z @ z / POSTERIOR_PRIOR_WIDTH**2)
+            return 0.5 * ((cost(theta) - least) * freedom / least + z @ z / limits.posterior_prior_std**2)
 
         nuts = infer.NUTS(potential_fn=potential, adapt_mass_matrix=False)  # z is of size one already
-        sampler = infer.MCMC(nuts, num_warmup=POSTERIOR_WARMUP_DRAWS, num_samples=POSTERIOR_DRAWS, progress_bar=False)
+        sampler = infer.MCMC(
+            nuts, num_warmup=limits.posterior_warmup_draws, num_samples=limits.posterior_draws, progress_bar=False
+        )
         sampler.run(jax.random.key(seed), init_params=jnp.zeros(int(free.sum())))
         z = np.asarray(sampler.get_samples())
     drawn = centre[free] + z @ np.linalg.cholesky(spread).T
@@ -78,28 +95,28 @@ def sample_posterior(
 
 
 def _differentiable_cost(problem: LeastSquaresProblem) -> Callable[..., Any]:
-    """`Problem.cost` as a function that jax can differentiate."""
+    """Return `LeastSquaresProblem.cost` as a function that JAX can differentiate."""
     import jax
     import jax.numpy as jnp
 
-    scene, model = problem.scene, problem.model
-    kernel, pairs = scene.data.kernel, scene.data.receivers
-    where = {slot: k for k, slot in enumerate(model.parameters)}
+    evaluator, model = problem.evaluator, problem.model
+    kernel, pairs = evaluator.data.kernel, evaluator.data.receivers
+    place = {parameter: k for k, parameter in enumerate(model.parameters)}
     weight, target = jnp.asarray(problem.weight[..., None]), jnp.asarray(problem.target)
 
-    def misfit(theta: jax.Array) -> jax.Array:
+    def cost(theta: jax.Array) -> jax.Array:
         total = jnp.zeros(target.shape)
         for t, term in enumerate(model.law.terms):
             names = sorted(term.expression.names)
-            values = [theta[where[t, n]] if (t, n) in where else scene.scalar(term, n) for n in names]
-            direction = scene.direction(term)
+            values = [theta[place[t, n]] if (t, n) in place else evaluator.scalar(term, n) for n in names]
+            direction = evaluator.direction(term)
             scalar = jnp.broadcast_to(term.expression.jax(names)(*values), direction.shape[:-1])
             vectors = scalar[..., None] * direction
-            total += jax.ops.segment_sum(vectors, pairs, scene.n_particles) if term.kind == "pair" else vectors
+            total += jax.ops.segment_sum(vectors, pairs, evaluator.n_particles) if term.kind == "pair" else vectors
         if kernel is not None:
             half = len(kernel) // 2  # beyond the ends there is no target
             series = jnp.pad(total, ((0, 0), (half, half), (0, 0)))
-            total = sum(w * series[:, k : k + scene.n_snapshots] for k, w in enumerate(kernel))
+            total = sum(w * series[:, k : k + evaluator.n_snapshots] for k, w in enumerate(kernel))
         return jnp.sum(jnp.where(weight > 0, (total - target) * weight, 0.0) ** 2)
 
-    return misfit
+    return cost

@@ -1,24 +1,27 @@
-"""Refit: all constants of a law together, in float64, on the observed motion, with error bars."""
+"""The fit of all constants of a law, jointly and in double precision, to the observed motion, with error bars."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, subsample_dataset
-from gnn_discovery.estimation.jackknife import errors_in_variables_bias, jackknife
+from gnn_discovery.estimation.errors_in_variables import errors_in_variables_bias
+from gnn_discovery.estimation.jackknife import jackknife
 from gnn_discovery.estimation.latent_properties import (
     absorb_degenerate_amplitude,
     fit_latent_properties,
     law_of_latent_fit,
 )
-from gnn_discovery.estimation.levenberg_marquardt import (
+from gnn_discovery.estimation.least_squares import (
     LeastSquaresProblem,
     iteratively_reweighted_fit,
-    levenberg_marquardt,
+    minimise,
     solve_linear_parameters,
 )
 from gnn_discovery.estimation.parametric_law import ParametricLaw
@@ -32,18 +35,31 @@ from gnn_discovery.estimation.thresholds import locate_thresholds, scan_threshol
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.term_evaluator import TermEvaluator
 
-PosteriorSampler = Callable[
-    [LeastSquaresProblem, np.ndarray, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]
-]
-"""Mean (P,) and covariance (P P) of the posterior, from the problem, the minimum of its misfit, the same without the
-drift by noise, its covariance, and a seed."""
-MULTISTART_MAX_PAIRS = 2_000
-REFIT_MAX_PAIRS = 300_000
-REWEIGHTING_ROUNDS = 3
-MAX_COST_INCREASE = 1.1
-"""What noise did to the constants is taken out where the misfit grows by no more: else too little is known of it."""
-EXACT_FIT_ERROR = 1e-7
-"""A search that reaches this relative error needs no other start."""
+
+@runtime_checkable
+class PosteriorSampler(Protocol):
+    """A function that draws from the posterior, such as `posterior.sample_posterior`."""
+
+    def __call__(
+        self,
+        problem: LeastSquaresProblem,
+        best: np.ndarray,
+        centre: np.ndarray,
+        covariance: np.ndarray,
+        seed: int = 0,
+        *,
+        criteria: Criteria = DEFAULT_CRITERIA,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean (P,) and covariance (P P) of the posterior.
+
+        Args:
+            problem: the problem.
+            best: (P,) the minimum of the cost.
+            centre: (P,) the same without the bias by errors in variables.
+            covariance: (P P) the covariance over runs.
+            seed: of the draws.
+            criteria: the criteria of the discovery.
+        """
 
 
 @dataclass(frozen=True)
@@ -51,8 +67,8 @@ class FittedLaw:
     """A law with fitted constants.
 
     Attributes:
-        law: with value and standard error of each constant.
-        error: mean of |F_law - F| / (scale + |F|) on the data of the fit; inf where nothing finite was found.
+        law: the law, with value and standard error of each constant.
+        error: mean of |F_law - F| / (scale + |F|) on the data of the fit; infinite where no fit is finite.
         names: ``term.constant``, then ``property[particle]``, of each row of ``covariance``.
         covariance: (P P), nan for thresholds, whose errors are not normal.
     """
@@ -63,36 +79,64 @@ class FittedLaw:
     covariance: Float[np.ndarray, "P P"]
 
 
-def subsample_pairs(data: Dataset, entries: int, seed: int = 0) -> Dataset:
-    """At most so many snapshots that their pairs number about ``entries``, drawn at random, in order."""
-    return subsample_dataset(data, max(20, entries // max(1, len(data.receivers), data.positions.shape[1])), seed)
+def subsample_pairs(data: Dataset, max_pairs: int, seed: int = 0, *, criteria: Criteria = DEFAULT_CRITERIA) -> Dataset:
+    """Draw snapshots at random, in their order, so that their pairs number about ``max_pairs``.
+
+    Args:
+        data: the motion.
+        max_pairs: number of snapshots times the number of pairs, or of particles where there are more of these.
+        seed: of the draw.
+        criteria: the criteria of the discovery; at least ``estimation.min_snapshots`` snapshots are drawn.
+    """
+    count = max_pairs // max(1, len(data.receivers), data.positions.shape[1])
+    return subsample_dataset(data, max(criteria.estimation.min_snapshots, count), seed)
 
 
 def multistart_search(
-    model: ParametricLaw, data: Dataset, scale: ForceScale, *, starts: int = 4, seed: int = 0
-) -> tuple[np.ndarray, float]:
-    """The best end of descents from the given constants and from shaken ones, on few snapshots."""
-    few = subsample_pairs(data, MULTISTART_MAX_PAIRS, seed)
+    model: ParametricLaw,
+    data: Dataset,
+    scale: ForceScale,
+    *,
+    n_starts: int | None = None,
+    seed: int = 0,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> tuple[Float[np.ndarray, " P"], float]:
+    """Minimise the cost on few snapshots, from the constants that the law holds and from random multiples of them.
+
+    Args:
+        model: the law as a function of its parameters.
+        data: the motion.
+        scale: (N,) the scale of each particle.
+        n_starts: number of starting points; ``estimation.n_starts`` by default.
+        seed: of the random numbers.
+        criteria: the criteria of the discovery.
+
+    Returns:
+        The best parameters, and their cost.
+    """
+    limits = criteria.estimation
+    few = subsample_pairs(data, limits.search_max_pairs, seed, criteria=criteria)
     problem = LeastSquaresProblem(model, TermEvaluator(few), inverse_force_weights(few, scale).T)
     rng = np.random.default_rng(seed)
     run = scan_thresholds if model.thresholds else _fit_from_linear_start
     best, cost = run(problem, model.start)
-    starts = min(starts, 2) if model.thresholds else starts
-    exact = EXACT_FIT_ERROR**2 * np.count_nonzero(problem.weight)
-    for _ in range(starts - 1):
+    n_starts = limits.n_starts if n_starts is None else n_starts
+    n_starts = min(n_starts, limits.max_starts_with_thresholds) if model.thresholds else n_starts
+    exact = limits.exact_fit_error**2 * np.count_nonzero(problem.weight)
+    for _ in range(n_starts - 1):
         if cost < exact or not model.parameters:
             break
-        shaken = model.start
+        start = model.start
         constants = slice(0, len(model.parameters))
-        shaken[constants] *= np.exp(rng.normal(0.0, 0.5, len(model.parameters)))
-        end, value = run(problem, shaken)
-        if value < 0.99 * cost:
+        start[constants] *= np.exp(rng.normal(0.0, limits.start_log_std, len(model.parameters)))
+        end, value = run(problem, start)
+        if value < limits.min_cost_gain * cost:
             best, cost = end, value
     return best, cost
 
 
 def _fit_from_linear_start(problem: LeastSquaresProblem, theta: np.ndarray) -> tuple[np.ndarray, float]:
-    return levenberg_marquardt(problem, solve_linear_parameters(problem, theta))
+    return minimise(problem, solve_linear_parameters(problem, theta))
 
 
 def refit(
@@ -101,55 +145,94 @@ def refit(
     *,
     latent: Sequence[str] = (),
     scale: ForceScale | None = None,
-    starts: int = 4,
-    entries: int = REFIT_MAX_PAIRS,
-    rounds: int = REWEIGHTING_ROUNDS,
-    errors: bool = True,
-    draw: PosteriorSampler | None = None,
+    n_starts: int | None = None,
+    max_pairs: int | None = None,
+    rounds: int | None = None,
+    with_errors: bool = True,
+    posterior_sampler: PosteriorSampler | None = None,
     seed: int = 0,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> FittedLaw:
-    """Fit all constants of ``law`` jointly to ``data.force``, from the values they have.
+    """Fit all constants of a law jointly to ``data.force``, from the values they have.
 
-    Residuals are weighted by 1 / (scale + |F|), outliers by Huber's weights; a search over a few starts on
-    few snapshots comes first, Levenberg-Marquardt on all (at most ``entries`` pairs) after it.
+    The cost is that of `least_squares`, with weights 1 / (scale + |F|) and Huber's weights of outliers. A search over a
+    few starts on few snapshots comes first, then iteratively reweighted least squares on all.
 
     Args:
+        law: the law.
+        data: the motion.
         latent: names of properties whose values are inferred with the constants (one system of N bodies).
-        starts: descents of the search; 0 where the constants are near already and no search is needed.
-        scale: (N,) as of `force_scale`, by default that of ``data``.
-        rounds: in which residuals are weighed anew.
-        errors: whether error bars are measured, and what noise did to the constants is taken out of them.
-        draw: gives them in the place of runs left out in turn; inferred properties keep their own.
+        scale: (N,) the scale of each particle, by default that of ``data``.
+        n_starts: starting points of the search, ``estimation.n_starts`` by default; 0 where the constants are near
+            already and no search is needed.
+        max_pairs: largest number of pair observations; ``estimation.max_pairs`` by default.
+        rounds: rounds in which residuals are weighed anew; ``estimation.reweighting_rounds`` by default.
+        with_errors: False leaves out error bars and the correction for errors in variables.
+        posterior_sampler: function that gives error bars in the place of the jackknife; latent properties keep theirs.
+        seed: of all random numbers.
+        criteria: the criteria of the discovery.
+
+    Raises:
+        DataError: a property is missing, or two interacting particles are at one place.
     """
-    scale = force_scale(data) if scale is None else scale
+    limits = criteria.estimation
+    max_pairs = limits.max_pairs if max_pairs is None else max_pairs
+    rounds = limits.reweighting_rounds if rounds is None else rounds
+    n_starts = limits.n_starts if n_starts is None else n_starts
+    scale = force_scale(data, criteria=criteria) if scale is None else scale
     if latent:
+        absorbed = absorb_degenerate_amplitude(law, latent)
         fit = fit_latent_properties(
-            absorb_degenerate_amplitude(law, latent), data, latent, entries=entries, errors=errors
+            absorbed, data, latent, max_pairs=max_pairs, with_errors=with_errors, criteria=criteria
         )
-        fitted = law_of_latent_fit(fit)
+        fitted = law_of_latent_fit(fit, criteria=criteria)
         return FittedLaw(fitted, mean_relative_error(fitted, data, scale), fit.model.names, fit.covariance)
     model = ParametricLaw(law, data.positions.shape[1])
     if not model.parameters:
         return FittedLaw(law, mean_relative_error(law, data, scale), model.names, np.zeros((0, 0)))
-    theta, cost = multistart_search(model, data, scale, starts=starts, seed=seed) if starts else (model.start, 0.0)
+    theta, cost = model.start, 0.0
+    if n_starts:
+        theta, cost = multistart_search(model, data, scale, n_starts=n_starts, seed=seed, criteria=criteria)
     if not np.isfinite(cost):
         return FittedLaw(law, np.inf, model.names, np.full((model.size, model.size), np.inf))
-    data = subsample_pairs(data, entries, seed)
+    data = subsample_pairs(data, max_pairs, seed, criteria=criteria)
     problem = LeastSquaresProblem(model, TermEvaluator(data), inverse_force_weights(data, scale).T)
     spread: dict[int, float] = {}
     for _ in range(2 if model.thresholds else 1):
-        used, theta = iteratively_reweighted_fit(problem, theta, scale, rounds=rounds)
-        theta, spread = locate_thresholds(used, theta) if model.thresholds else (theta, {})
+        weighed, theta = iteratively_reweighted_fit(problem, theta, scale, rounds=rounds, criteria=criteria)
+        theta, spread = locate_thresholds(weighed, theta) if model.thresholds else (theta, {})
     if model.thresholds:
-        theta, _ = levenberg_marquardt(used, theta, iterations=8)
+        theta, _ = minimise(weighed, theta, iterations=8)
         spread = {k: width for k, width in spread.items() if not model.differentiable[k]}
     covariance = np.full((model.size, model.size), np.nan)
-    if errors:
-        drift = errors_in_variables_bias(used, theta, scale) if data.noise_realisation is not None else None
-        step, covariance = jackknife(used, theta, drift)
-        moved = theta + step if used.cost(theta + step) < MAX_COST_INCREASE * used.cost(theta) else theta
-        theta, covariance = draw(used, theta, moved, covariance, seed) if draw else (moved, covariance)
+    if with_errors:
+        theta, covariance = _with_errors(weighed, theta, scale, posterior_sampler, seed, criteria)
     std = np.sqrt(np.diag(covariance))
     std[list(spread)] = list(spread.values())
     fitted = model.fitted(theta, std)
     return FittedLaw(fitted, mean_relative_error(fitted, data, scale), model.names, covariance)
+
+
+def _with_errors(
+    problem: LeastSquaresProblem,
+    theta: np.ndarray,
+    scale: ForceScale,
+    posterior_sampler: PosteriorSampler | None,
+    seed: int,
+    criteria: Criteria,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the parameters without the bias by errors in variables, and their covariance.
+
+    The bias is left in where taking it out raises the cost by ``estimation.max_cost_increase`` or more: there the
+    expansion to second order in the noise does not hold.
+    """
+    bias = None
+    if problem.evaluator.data.noise_realisation is not None:
+        bias = errors_in_variables_bias(problem, theta, scale, criteria=criteria)
+    step, covariance = jackknife(problem, theta, bias, criteria=criteria)
+    corrected = theta
+    if problem.cost(theta + step) < criteria.estimation.max_cost_increase * problem.cost(theta):
+        corrected = theta + step
+    if posterior_sampler is None:
+        return corrected, covariance
+    return posterior_sampler(problem, theta, corrected, covariance, seed, criteria=criteria)

@@ -1,4 +1,22 @@
-"""Choose: the simplest law that explains held-out motion as well as any."""
+"""Selection of the simplest law that explains held-out motion as well as any other.
+
+Each candidate is refitted on the training runs and scored on held-out runs by
+
+    cost = ln max(e, e_0) + lambda n,
+
+with the mean relative error e on held-out motion, the complexity n of the law, ``selection.complexity_penalty`` lambda
+and ``selection.rounding_error_floor`` e_0. From the simplest law upwards, a law replaces the best so far where its cost
+is lower and its error is lower on the held-out runs g beyond ``selection.n_sigma`` k standard errors:
+
+    mean_g ln(e'_g / e_g) > k std_g(ln(e'_g / e_g)) / sqrt(G).
+
+This is the rule of one standard error for the choice among models of growing complexity (Breiman, Friedman, Olshen and
+Stone, Classification and Regression Trees, 1984), here with pairs of runs and k errors. The ratio, not the difference,
+is
+compared: a run with a close encounter has many times the error of a quiet one. The selection is repeated on bootstrap
+resamples of the held-out runs (Efron, Ann. Stat. 7, 1, 1979); the share of resamples that select the same form is its
+selection frequency.
+"""
 
 from __future__ import annotations
 
@@ -7,74 +25,158 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, concatenate_datasets
 from gnn_discovery.errors import DataError, NoResult
-from gnn_discovery.estimation.latent_properties import absorb_degenerate_amplitude
-from gnn_discovery.estimation.refit import REWEIGHTING_ROUNDS, PosteriorSampler, refit, subsample_pairs
+from gnn_discovery.estimation.latent_properties import absorb_degenerate_amplitude, latent_properties_used
+from gnn_discovery.estimation.refit import PosteriorSampler, refit, subsample_pairs
 from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, relative_errors
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.selection.simplification import complexity, signature, simplification_moves
 
-SELECTION_COMPLEXITY_PENALTY = 0.02
-"""A law must lower the log of the held-out error by so much for each unit of complexity."""
-
-SIGNIFICANCE_N_SIGMA = 3.0
-MIN_NOISE_FRACTION = 0.3
-"""Of the noise in the target, at least so much is left by any law."""
-ROUNDING_ERROR_FLOOR = 1e-9
-"""Relative errors below this are rounding: no law is better than another."""
-
-_TRIAL_MAX_PAIRS, _FINAL_MAX_PAIRS, _VALIDATION_MAX_PAIRS = 5_000, 60_000, 100_000
-_TRIAL_REWEIGHTING_ROUNDS = 1
-"""Rounds of weights by which a law is tried; one that is kept has as many as `refit` takes."""
-_LARGEST_CONSTANT = 1e100
-_N_PARETO_KEPT, _SIMPLIFICATION_ROUNDS, _N_FOLDS = 4, 5, 4
-_N_BOOTSTRAP_RESAMPLES = 200
-
 
 @dataclass(frozen=True)
 class ScoredLaw:
-    """A refitted candidate. ``error``: relative error on held-out motion, 1 where it is not finite."""
+    """A refitted candidate.
+
+    Attributes:
+        law: the law with its fitted constants.
+        complexity: the complexity of the law.
+        error: the mean relative error on held-out motion, 1 where it is not finite.
+    """
 
     law: ForceLaw
     complexity: int
     error: float
 
-    def cost(self, price: float = SELECTION_COMPLEXITY_PENALTY) -> float:
-        """Log of the error, and so much for each unit of complexity."""
-        return float(np.log(max(self.error, ROUNDING_ERROR_FLOOR))) + price * self.complexity
+    def cost(self, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+        """Return the log of the error plus the penalty of the complexity."""
+        limits = criteria.selection
+        return float(np.log(max(self.error, limits.rounding_error_floor))) + limits.complexity_penalty * self.complexity
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen law with error bars, its error on held-out motion, and all tried, simplest first.
+    """The selected law and the laws that it was selected from.
 
-    ``agreement``: in what share of bootstrap resamples of the held-out runs the same form is chosen.
+    Attributes:
+        law: the selected law with error bars.
+        error: its mean relative error on held-out motion.
+        scoreboard: all laws that were tried, the simplest first.
+        selection_frequency: the share of bootstrap resamples of the held-out runs that select the same form.
     """
 
     law: ForceLaw
     error: float
     scoreboard: tuple[ScoredLaw, ...]
-    agreement: float
+    selection_frequency: float
 
 
 @dataclass(frozen=True)
 class _TriedLaw:
-    """``groups``: (G,) the error in each held-out run; ``finite``: whether a fit was found."""
+    """A candidate with its errors.
+
+    Attributes:
+        law: the law with its fitted constants.
+        complexity: the complexity of the law.
+        run_errors: (G,) the error in each held-out run.
+        finite: True where a fit was found.
+    """
 
     law: ForceLaw
-    size: int
-    groups: np.ndarray
+    complexity: int
+    run_errors: Float[np.ndarray, " G"]
     finite: bool
 
     @property
     def error(self) -> float:
-        return float(self.groups.mean())
+        return float(self.run_errors.mean())
 
     @property
     def scored(self) -> ScoredLaw:
-        return ScoredLaw(self.law, self.size, self.error)
+        return ScoredLaw(self.law, self.complexity, self.error)
+
+    def cost(self, criteria: Criteria) -> float:
+        return self.scored.cost(criteria)
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """The data and the settings with which laws are fitted and scored.
+
+    Attributes:
+        train: the motion that laws are fitted to.
+        valid: the held-out motion.
+        scale: (N,) the scale of each particle.
+        latent: names of the properties that are inferred.
+        seed: of all random numbers.
+        criteria: the criteria of the discovery.
+    """
+
+    train: Dataset
+    valid: Dataset
+    scale: ForceScale
+    latent: tuple[str, ...]
+    seed: int
+    criteria: Criteria
+
+    def held_out(self, max_pairs: int) -> Dataset:
+        """Return part of the held-out motion."""
+        return subsample_pairs(self.valid, max_pairs, self.seed, criteria=self.criteria)
+
+    def complexity(self, law: ForceLaw) -> int:
+        """Return the complexity of a law."""
+        return complexity(law, criteria=self.criteria)
+
+    def fit(self, law: ForceLaw, max_pairs: int, held_out: Dataset, n_starts: int, rounds: int) -> _TriedLaw:
+        """Fit a law on the training motion and score it on held-out motion."""
+        latent = latent_properties_used(law, self.latent)
+        failed = _TriedLaw(law, self.complexity(law), np.ones(1), False)
+        try:
+            fitted = refit(
+                law,
+                self.train,
+                latent=latent,
+                scale=self.scale,
+                n_starts=n_starts,
+                max_pairs=max_pairs,
+                rounds=rounds,
+                seed=self.seed,
+                criteria=self.criteria,
+            )
+        except np.linalg.LinAlgError:
+            return failed
+        if not _is_representable(fitted.law):
+            return failed
+        errors = self.errors(fitted.law, held_out)
+        return _TriedLaw(fitted.law, self.complexity(fitted.law), errors, math.isfinite(fitted.error))
+
+    def errors(self, law: ForceLaw, held_out: Dataset) -> Float[np.ndarray, " G"]:
+        """Return the error of a law in each held-out run."""
+        return held_out_errors(law, held_out, self.scale, by_particle=bool(self.latent), criteria=self.criteria)
+
+    def cross_validated(self, tried: _TriedLaw) -> _TriedLaw:
+        """Return a law with its error in each run of both data sets, by the law as fitted to the other folds."""
+        limits, latent = self.criteria.selection, latent_properties_used(tried.law, self.latent)
+        whole = concatenate_datasets([self.train, self.valid])
+        runs = np.random.default_rng(self.seed).permutation(np.unique(whole.run))
+        errors = []
+        for fold in np.array_split(runs, min(limits.n_folds, len(runs))):
+            fitted = refit(
+                tried.law,
+                whole.select_runs(np.setdiff1d(runs, fold)),
+                latent=latent,
+                scale=self.scale,
+                n_starts=0,
+                max_pairs=limits.final_max_pairs,
+                with_errors=False,
+                seed=self.seed,
+                criteria=self.criteria,
+            )
+            errors.append(self.errors(fitted.law, whole.select_runs(fold)))
+        return replace(tried, run_errors=np.concatenate(errors))
 
 
 def select_law(
@@ -82,127 +184,123 @@ def select_law(
     train: Dataset,
     valid: Dataset,
     *,
-    preferred: Sequence[ForceLaw] = (),
+    incumbents: Sequence[ForceLaw] = (),
     latent: Sequence[str] = (),
-    price: float = SELECTION_COMPLEXITY_PENALTY,
     seed: int = 0,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> Selection:
-    """Refit every candidate on ``train``, score it on ``valid``, and take the simplest that is not beaten.
+    """Refit every candidate, score it on held-out motion, and select the simplest law that no other beats.
 
-    From the simplest law upwards, a more complex one replaces it when it is better on the held-out runs
-    beyond three standard errors of the paired log ratio, and its log error is lower by ``price`` for each
-    unit of complexity. On exact data right forms reach 1e-7 and less and wrong ones 1e-3 to 1, so any price
-    between .001 and 1 gives the same answer; with noise .02 asks a further constant (about four units) for
-    8% of the error, above what constants gain by absorbing the bias of numerical derivatives. The law
-    without terms, but those that are given, always takes part. Candidates are tried on few snapshots first, the
-    simplest first; those that would be too dear even if they left nothing but noise are left out. The front is tried
-    again in other forms (round exponents, fewer constants and terms, softened), what is left is fitted on more.
-    Of noisy motion (in weak form) few runs tell little: what is left is scored on every run of both, each
-    held out in its turn.
+    The rule stands at the head of this module. On exact data right forms reach relative errors of 1e-7 and less and
+    wrong ones 1e-3 to 1, so that the penalty matters little; with noise, a penalty of 0.02 asks a further constant
+    (about four nodes) for 8% of the error.
+
+    Candidates are tried on few snapshots first, the simplest first. The law of the known terms alone always takes part.
+    A candidate is left out where it could not win even if it left only ``selection.min_noise_fraction`` of the noise.
+    The laws on the Pareto front are tried again in simpler forms (`simplification_moves`), and what is on the front
+    then is fitted to more data. Noisy motion in weak form has few independent runs: there the laws on the front are
+    scored on every run of both data sets by cross-validation.
 
     Args:
-        preferred: laws of which one is taken where what is chosen is not better than it beyond the errors.
-        latent: properties to infer; then each particle's error counts by its logarithm, since the bodies of
-            one system may be known to very different precision.
+        candidates: the laws to select from.
+        train: the motion that laws are fitted to.
+        valid: the held-out motion.
+        incumbents: laws of which one is selected where the best candidate does not beat it beyond the errors.
+        latent: names of the properties that are inferred. Then the error of each particle counts by its logarithm,
+            since the bodies of one system may be known to very different precision.
+        seed: of all random numbers.
+        criteria: the criteria of the discovery.
 
     Raises:
         NoResult: no candidate gives a finite force.
     """
     if not candidates:
         raise NoResult("there is no candidate law to choose from")
-    scale = force_scale(train)
-    few, more = subsample_pairs(valid, _TRIAL_MAX_PAIRS, seed), subsample_pairs(valid, _VALIDATION_MAX_PAIRS, seed)
+    limits, rounds = criteria.selection, criteria.estimation.reweighting_rounds
+    trials = _Trials(train, valid, force_scale(train, criteria=criteria), tuple(latent), seed, criteria)
+    tried = _try_with_simplifications(candidates, trials)
+    held_out = trials.held_out(limits.validation_max_pairs)
+    front = [
+        trials.fit(entry.law, limits.final_max_pairs, held_out, 0, rounds)
+        for entry in _pareto_front(tried.values(), criteria)
+    ]
+    known = [trials.fit(law, limits.final_max_pairs, held_out, limits.incumbent_starts, rounds) for law in incumbents]
+    if train.kernel is not None:
+        front, known = [trials.cross_validated(e) for e in front], [trials.cross_validated(e) for e in known]
+    best = _select_or_keep_incumbent(front, known, criteria)
+    used = latent_properties_used(best.law, latent)
+    law = refit(best.law, train, latent=used, scale=trials.scale, n_starts=0, seed=seed, criteria=criteria).law
+    board = {key: entry.scored for key, entry in tried.items()}
+    board |= {signature(entry.law): entry.scored for entry in (*front, *known)}
+    error = float(trials.errors(law, held_out).mean())
+    board[signature(law)] = ScoredLaw(law, trials.complexity(law), error)
+    scoreboard = tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error)))
+    return Selection(law, error, scoreboard, _selection_frequency(front, known, best, seed, criteria))
 
-    def attempt(law: ForceLaw, entries: int, held: Dataset, starts: int) -> _TriedLaw:
-        names = _latent_properties_used(law, latent)
-        try:
-            rounds = _TRIAL_REWEIGHTING_ROUNDS if entries == _TRIAL_MAX_PAIRS else REWEIGHTING_ROUNDS
-            fitted = refit(
-                law, train, latent=names, scale=scale, starts=starts, entries=entries, rounds=rounds, seed=seed
-            )
-        except np.linalg.LinAlgError:
-            return _TriedLaw(law, complexity(law), np.ones(1), False)
-        if not _is_representable(fitted.law):
-            return _TriedLaw(law, complexity(law), np.ones(1), False)
-        groups = held_out_errors(fitted.law, held, scale, by_particle=bool(latent))
-        return _TriedLaw(fitted.law, complexity(fitted.law), groups, math.isfinite(fitted.error))
 
-    def hopeless(law: ForceLaw) -> bool:
-        """Whether it is dearer than what is there even if it leaves nothing but noise."""
-        least = ScoredLaw(law, complexity(law), MIN_NOISE_FRACTION * train.noise).cost(price)
-        return least > min((entry.scored.cost(price) for entry in tried.values()), default=np.inf)
+def _try_with_simplifications(candidates: Sequence[ForceLaw], trials: _Trials) -> dict[tuple[object, ...], _TriedLaw]:
+    """Try candidates, then simpler forms of the laws on the Pareto front, until nothing new comes; by signature."""
+    criteria, limits = trials.criteria, trials.criteria.selection
+    held_out = trials.held_out(limits.trial_max_pairs)
+    null_law = replace(candidates[0].known_terms, latent={})
+    first = [absorb_degenerate_amplitude(law, latent_properties_used(law, trials.latent)) for law in candidates]
+    tried: dict[tuple[object, ...], _TriedLaw] = {}
 
-    nothing = replace(candidates[0].known_terms, latent={})
-    given = [absorb_degenerate_amplitude(law, _latent_properties_used(law, latent)) for law in candidates]
-    tried: dict[tuple, _TriedLaw] = {}
-    for step in range(_SIMPLIFICATION_ROUNDS):
-        fresh = (
-            [n for e in _pareto_front(tried.values(), price) for n in simplification_moves(e.law)]
-            if step
-            else [nothing, *given]
-        )
-        before = len(tried)
-        for law in sorted(fresh, key=complexity):
-            if signature(law) not in tried and not hopeless(law):
-                tried[signature(law)] = attempt(law, _TRIAL_MAX_PAIRS, few, 1 if step else 4)
+    def cannot_win(law: ForceLaw) -> bool:
+        """Tell whether a law costs more than another even if it leaves only part of the noise."""
+        least = ScoredLaw(law, trials.complexity(law), limits.min_noise_fraction * trials.train.noise).cost(criteria)
+        return least > min((entry.cost(criteria) for entry in tried.values()), default=np.inf)
+
+    for step in range(limits.max_simplification_rounds):
+        if step:
+            front = _pareto_front(tried.values(), criteria)
+            fresh = [move for entry in front for move in simplification_moves(entry.law, criteria=criteria)]
+        else:
+            fresh = [null_law, *first]
+        before, n_starts = len(tried), 1 if step else limits.trial_starts
+        for law in sorted(fresh, key=trials.complexity):
+            if signature(law) not in tried and not cannot_win(law):
+                tried[signature(law)] = trials.fit(
+                    law, limits.trial_max_pairs, held_out, n_starts, limits.trial_reweighting_rounds
+                )
         if len(tried) == before:
             break
-        some = [entry for entry in tried.values() if entry.law.terms]
-        if some and not any(entry.finite for entry in some):
+        with_terms = [entry for entry in tried.values() if entry.law.terms]
+        if with_terms and not any(entry.finite for entry in with_terms):
             raise NoResult(f"none of {len(candidates)} candidate laws gives a finite force on the data")
-    final = [attempt(entry.law, _FINAL_MAX_PAIRS, more, 0) for entry in _pareto_front(tried.values(), price)]
-    welcome = [attempt(law, _FINAL_MAX_PAIRS, more, 2) for law in preferred]
-    if train.kernel is not None:
-        final, welcome = (
-            [
-                replace(
-                    e,
-                    groups=_cross_validated_errors(
-                        e.law, train, valid, _latent_properties_used(e.law, latent), scale, seed
-                    ),
-                )
-                for e in entries
-            ]
-            for entries in (final, welcome)
-        )
-    best = _select_or_keep_incumbent(final, welcome, price)
-    law = refit(best.law, train, latent=_latent_properties_used(best.law, latent), scale=scale, starts=0, seed=seed).law
-    board = {key: e.scored for key, e in tried.items()}
-    board |= {signature(e.law): e.scored for e in (*final, *welcome)}
-    error = float(held_out_errors(law, more, scale, bool(latent)).mean())
-    board[signature(law)] = ScoredLaw(law, complexity(law), error)
-    every = tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error)))
-    return Selection(law, error, every, _selection_frequency(final, welcome, best, price, seed))
-
-
-def _cross_validated_errors(
-    law: ForceLaw, train: Dataset, valid: Dataset, latent: Sequence[str], scale: ForceScale, seed: int
-) -> np.ndarray:
-    """(G,) error in each run, by the law as it is fitted to the other runs: cross-validation in a few folds."""
-    whole = concatenate_datasets([train, valid])
-    runs = np.random.default_rng(seed).permutation(np.unique(whole.run))
-    groups = []
-    for held in np.array_split(runs, min(_N_FOLDS, len(runs))):
-        rest = whole.select_runs(np.setdiff1d(runs, held))
-        fitted = refit(
-            law, rest, latent=latent, scale=scale, starts=0, entries=_FINAL_MAX_PAIRS, errors=False, seed=seed
-        )
-        groups.append(held_out_errors(fitted.law, whole.select_runs(held), scale, bool(latent)))
-    return np.concatenate(groups)
+    return tried
 
 
 def refit_on_all_data(
-    law: ForceLaw, data: Dataset, *, latent: Sequence[str] = (), draw: PosteriorSampler | None = None, seed: int = 0
+    law: ForceLaw,
+    data: Dataset,
+    *,
+    latent: Sequence[str] = (),
+    posterior_sampler: PosteriorSampler | None = None,
+    seed: int = 0,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> ForceLaw:
-    """A chosen law with its constants fitted to more data, from where they are; ``draw`` as of `refit`."""
-    return refit(law, data, latent=_latent_properties_used(law, latent), starts=0, draw=draw, seed=seed).law
+    """Return a selected law with its constants fitted to more data, from the values they have.
+
+    Args:
+        law: the law.
+        data: the motion.
+        latent: names of the properties that are inferred, where the law depends on them.
+        posterior_sampler: function that gives error bars in the place of the jackknife.
+        seed: of all random numbers.
+        criteria: the criteria of the discovery.
+    """
+    used = latent_properties_used(law, latent)
+    return refit(
+        law, data, latent=used, n_starts=0, posterior_sampler=posterior_sampler, seed=seed, criteria=criteria
+    ).law
 
 
-def _is_representable(law: ForceLaw) -> bool:
-    """Whether the law with its numbers in place is a formula: an exponent of a thousand, say, is none."""
+def _is_representable(law: ForceLaw, largest: float = 1e100) -> bool:
+    """Tell whether a law with its numbers in place is a formula; an exponent of a thousand, say, makes none."""
     try:
         for term in law.terms:
-            if any(abs(c.value) > _LARGEST_CONSTANT for c in term.constants.values()):
+            if any(abs(c.value) > largest for c in term.constants.values()):
                 return False
             term.expression.substitute({name: c.value for name, c in term.constants.items()})
     except DataError:
@@ -210,92 +308,107 @@ def _is_representable(law: ForceLaw) -> bool:
     return True
 
 
-def _latent_properties_used(law: ForceLaw, latent: Sequence[str]) -> tuple[str, ...]:
-    names = {name for term in law.terms for name in term.expression.names}
-    return tuple(n for n in latent if {f"{n}_i", f"{n}_j"} & names)
+def held_out_errors(
+    law: ForceLaw,
+    data: Dataset,
+    scale: ForceScale,
+    by_particle: bool = False,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> Float[np.ndarray, " G"]:
+    """Return the mean relative error in each run.
 
+    With fewer than ``selection.min_held_out_runs`` runs it is that in each of ``selection.held_out_time_blocks`` blocks
+    of time.
 
-def held_out_errors(law: ForceLaw, data: Dataset, scale: ForceScale, by_particle: bool = False) -> np.ndarray:
-    """(G,) error in each run, or in eighths of the span where there are fewer than four runs.
-
-    Mean of the relative errors; with ``by_particle`` the geometric mean over particles of each one's mean.
+    Args:
+        law: the law.
+        data: the held-out motion.
+        scale: (N,) the scale of each particle.
+        by_particle: True for the geometric mean over particles of the mean error of each.
+        criteria: the criteria of the discovery.
     """
+    limits = criteria.selection
     errors = relative_errors(law, data, scale)
     runs, group = np.unique(data.run, return_inverse=True)
-    if len(runs) < 4:
-        group = np.arange(len(errors)) * min(8, len(errors)) // max(1, len(errors))
-    found = []
+    if len(runs) < limits.min_held_out_runs:
+        blocks = min(limits.held_out_time_blocks, len(errors))
+        group = np.arange(len(errors)) * blocks // max(1, len(errors))
+    means = []
     for g in range(int(group.max(initial=-1)) + 1):
         inside = group == g
         count = data.target_mask[inside].sum(axis=0)
         each = errors[inside].sum(axis=0)
         if by_particle:
             mean = each[count > 0] / count[count > 0]
-            found.append(np.exp(np.mean(np.log(np.maximum(mean, 1e-15)))))
+            means.append(np.exp(np.mean(np.log(np.maximum(mean, 1e-15)))))
         else:
-            found.append(each.sum() / max(1, count.sum()))
-    return np.array(found)
+            means.append(each.sum() / max(1, count.sum()))
+    return np.array(means)
 
 
-def _pareto_front(entries: Iterable[_TriedLaw], price: float) -> list[_TriedLaw]:
-    """The few entries that no simpler one equals, by cost; and the simplest of all."""
+def _pareto_front(entries: Iterable[_TriedLaw], criteria: Criteria) -> list[_TriedLaw]:
+    """Return the few laws of the lowest cost among those that no simpler one equals, and the simplest of all."""
+    limits = criteria.selection
     front: list[_TriedLaw] = []
     lowest = np.inf
-    for entry in sorted(entries, key=lambda e: (e.size, e.error)):
-        error = max(entry.error, ROUNDING_ERROR_FLOOR)
+    for entry in sorted(entries, key=lambda e: (e.complexity, e.error)):
+        error = max(entry.error, limits.rounding_error_floor)
         if error < lowest:
             front.append(entry)
             lowest = error
-    kept = sorted(front, key=lambda e: e.scored.cost(price))[:_N_PARETO_KEPT]
+    kept = sorted(front, key=lambda e: e.cost(criteria))[: limits.n_pareto_kept]
     return kept if front[0] in kept else [front[0], *kept]
 
 
-def _select_by_cost(entries: Sequence[_TriedLaw], price: float) -> _TriedLaw:
-    """See `select_law`."""
-    ordered = sorted(entries, key=lambda e: (e.size, e.error))
+def _select_by_cost(entries: Sequence[_TriedLaw], criteria: Criteria) -> _TriedLaw:
+    """Return the law that the rule at the head of this module selects."""
+    ordered = sorted(entries, key=lambda e: (e.complexity, e.error))
     best = ordered[0]
     for entry in ordered[1:]:
-        if entry.scored.cost(price) < best.scored.cost(price) and _is_significantly_better(entry, best):
+        if entry.cost(criteria) < best.cost(criteria) and _is_significantly_better(entry, best, criteria):
             best = entry
     return best
 
 
-def _select_or_keep_incumbent(entries: Sequence[_TriedLaw], welcome: Sequence[_TriedLaw], price: float) -> _TriedLaw:
-    """What `_select_by_cost` finds, or the best of those welcome that it does not beat."""
-    best = _select_by_cost(entries, price)
-    level = [entry for entry in welcome if entry.finite and not _is_significantly_better(best, entry)]
-    return min(level, key=lambda entry: entry.scored.cost(price), default=best)
+def _select_or_keep_incumbent(
+    entries: Sequence[_TriedLaw], incumbents: Sequence[_TriedLaw], criteria: Criteria
+) -> _TriedLaw:
+    """Return the law that `_select_by_cost` selects, or the best of the incumbents that it does not beat."""
+    best = _select_by_cost(entries, criteria)
+    unbeaten = [entry for entry in incumbents if entry.finite and not _is_significantly_better(best, entry, criteria)]
+    return min(unbeaten, key=lambda entry: entry.cost(criteria), default=best)
 
 
 def _selection_frequency(
-    entries: Sequence[_TriedLaw], welcome: Sequence[_TriedLaw], best: _TriedLaw, price: float, seed: int
+    entries: Sequence[_TriedLaw], incumbents: Sequence[_TriedLaw], best: _TriedLaw, seed: int, criteria: Criteria
 ) -> float:
-    """The share of resamples, of whole held-out runs, in which the form of ``best`` is `_select_or_keep_incumbent` too."""
-    rng, same = np.random.default_rng(seed), 0
-    for _ in range(_N_BOOTSTRAP_RESAMPLES):
-        draw = rng.integers(len(best.groups), size=len(best.groups))
-        again, offered = (
-            [replace(e, groups=e.groups[draw]) if len(e.groups) == len(draw) else e for e in some]
-            for some in (entries, welcome)
+    """Return the share of resamples, of whole held-out runs, in which the form of ``best`` is selected too."""
+    rng, same, count = np.random.default_rng(seed), 0, criteria.selection.n_bootstrap_resamples
+    for _ in range(count):
+        draw = rng.integers(len(best.run_errors), size=len(best.run_errors))
+        resampled, known = (
+            [replace(e, run_errors=e.run_errors[draw]) if len(e.run_errors) == len(draw) else e for e in some]
+            for some in (entries, incumbents)
         )
-        same += signature(_select_or_keep_incumbent(again, offered, price).law) == signature(best.law)
-    return same / _N_BOOTSTRAP_RESAMPLES
+        same += signature(_select_or_keep_incumbent(resampled, known, criteria).law) == signature(best.law)
+    return same / count
 
 
-def _is_significantly_better(one: _TriedLaw, other: _TriedLaw) -> bool:
-    """Whether ``one`` is better than ``other`` beyond the spread of the log ratio over the groups that tell anything:
-    particles that interact by contact may never meet in a run, and there both are right.
+def _is_significantly_better(one: _TriedLaw, other: _TriedLaw, criteria: Criteria) -> bool:
+    """Tell whether ``one`` has a lower error beyond the spread of the log ratio over runs.
 
-    The ratio, not the difference: a run with a close encounter has many times the error of a quiet one.
+    Only runs count in which one of the laws is off by more than rounding: particles that interact by contact may never
+    meet in a run, and there both are right.
     """
-    if len(one.groups) != len(other.groups):
+    limits = criteria.selection
+    floor = limits.rounding_error_floor
+    if len(one.run_errors) != len(other.run_errors):
         return one.error < other.error
-    telling = np.maximum(one.groups, other.groups) > ROUNDING_ERROR_FLOOR
-    if not telling.any():
+    informative = np.maximum(one.run_errors, other.run_errors) > floor
+    if not informative.any():
         return False
-    gain = np.log(np.maximum(other.groups, ROUNDING_ERROR_FLOOR) / np.maximum(one.groups, ROUNDING_ERROR_FLOOR))[
-        telling
-    ]
+    gain = np.log(np.maximum(other.run_errors, floor) / np.maximum(one.run_errors, floor))[informative]
     if len(gain) < 2:
         return bool(gain.mean() > 0)
-    return bool(gain.mean() > SIGNIFICANCE_N_SIGMA * gain.std(ddof=1) / np.sqrt(len(gain)))
+    return bool(gain.mean() > limits.n_sigma * gain.std(ddof=1) / np.sqrt(len(gain)))

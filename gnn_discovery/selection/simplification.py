@@ -1,4 +1,7 @@
-"""Simpler laws next to a fitted one: round exponents, no idle constants and terms."""
+"""Simpler laws next to a fitted one: round exponents, fewer constants and terms, other softenings.
+
+Each law that these moves propose has to be refitted and to win on held-out data (`select`).
+"""
 
 from __future__ import annotations
 
@@ -11,88 +14,101 @@ from functools import lru_cache, partial
 
 import sympy
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.errors import DataError
-from gnn_discovery.laws.law import Constant, ForceLaw, Term
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.term import Constant, Term
 from gnn_discovery.symbolic.expression import Expression
 
-EQUAL_CONSTANTS_TOLERANCE = 1e-3
-SOFTENED_EXPONENT_TOLERANCE = 0.2
-"""How far from a round exponent a softened force may seem to be."""
-FREE_EXPONENT_COMPLEXITY = 4
-"""What an exponent that is no round number costs, in nodes: as much as a further length in the law would."""
+
+def complexity(law: ForceLaw, *, criteria: Criteria = DEFAULT_CRITERIA) -> int:
+    """Return the complexity of a law in nodes.
+
+    It is the sum over terms of one, the nodes of the expression, the number of constants, and
+    ``selection.free_exponent_complexity`` for each constant that is an exponent.
+
+    Args:
+        law: the law.
+        criteria: the criteria of the discovery.
+    """
+    return sum(
+        1 + term.expression.complexity + len(term.constants) + _free_exponent_cost(term, criteria) for term in law.terms
+    )
 
 
-def complexity(law: ForceLaw) -> int:
-    """Nodes of all expressions, one more for each term and for each constant that had to be fitted, and
-    `FREE_EXPONENT_COMPLEXITY` for each exponent among these."""
-    return sum(1 + term.expression.complexity + len(term.constants) + _free_exponent_cost(term) for term in law.terms)
+def _free_exponent_cost(term: Term, criteria: Criteria) -> int:
+    return criteria.selection.free_exponent_complexity * len(exponent_names(term.expression) & set(term.constants))
 
 
-def _free_exponent_cost(term: Term) -> int:
-    return FREE_EXPONENT_COMPLEXITY * len(exponent_names(term.expression) & set(term.constants))
-
-
-def signature(law: ForceLaw) -> tuple:
-    """Equal for laws that differ only in the names and values of their constants."""
+def signature(law: ForceLaw) -> tuple[object, ...]:
+    """Return a key that is equal for laws that differ only in the names and values of their constants."""
     return tuple(sorted((t.kind, t.direction, _anonymised_text(t), t.centre or ()) for t in law.terms))
 
 
 def _anonymised_text(term: Term) -> str:
-    """The text of the expression, its constants numbered in the order in which they stand there."""
+    """Return the text of the expression with its constants numbered in the order in which they stand there."""
     order: dict[str, str] = {}
-    return re.sub(
-        r"\b[A-Za-z_]\w*\b",
-        lambda found: (
-            order.setdefault(found.group(), f"#{len(order)}") if found.group() in term.constants else found.group()
-        ),
-        term.expression.text,
-    )
+
+    def numbered(match: re.Match[str]) -> str:
+        name = match.group()
+        return order.setdefault(name, f"#{len(order)}") if name in term.constants else name
+
+    return re.sub(r"\b[A-Za-z_]\w*\b", numbered, term.expression.text)
 
 
-def simplification_moves(law: ForceLaw) -> Iterator[ForceLaw]:
-    """Laws with one thing less (a term, a constant, a summand, a branch), and the law softened, or softened otherwise;
-    given terms stay.
+def simplification_moves(law: ForceLaw, *, criteria: Criteria = DEFAULT_CRITERIA) -> Iterator[ForceLaw]:
+    """Yield laws that differ from a fitted one by one move; the terms that the user stated stay.
 
-    Each has to be refitted and to win on held-out data.
+    A move drops a term, a constant, a summand or a branch; rounds an exponent; puts one constant in the place of two;
+    softens a force; or changes the form of its softening.
+
+    Args:
+        law: the fitted law.
+        criteria: the criteria of the discovery.
     """
     for t, term in enumerate(law.terms):
         if term.known:
             continue
         if len(law.terms) > 1:
             yield replace(law, terms=law.terms[:t] + law.terms[t + 1 :])
-        for make in _term_changes(term):
-            with contextlib.suppress(DataError):  # what has a number in it that no formula may hold
+        for make in _term_changes(term, criteria):
+            with contextlib.suppress(DataError):  # a formula cannot hold every number
                 changed = make()
                 if changed is not None:
                     yield replace(law, terms=(*law.terms[:t], changed, *law.terms[t + 1 :]))
 
 
-def _term_changes(term: Term) -> Iterator[Callable[[], Term | None]]:
-    """How to make each changed term; None where there is nothing to change."""
+def _term_changes(term: Term, criteria: Criteria) -> Iterator[Callable[[], Term | None]]:
+    """Yield functions that make a changed term, or None where there is nothing to change."""
     for name, constant in term.constants.items():
-        for value in _proposed_values(term, name, constant):
+        for value in _proposed_values(term, name, constant, criteria):
             yield partial(_with_value, term, name, value)
     for shorter in (_drop_summand, _single_branches):
         for expression in shorter(term.expression):
             yield partial(_with_expression, term, expression)
-    for expression in _equate_constants(term):
+    for expression in _equate_constants(term, criteria):
         yield partial(_with_expression, term, expression)
     for expression, constants in _alternative_softenings(term):
         yield partial(replace, term, expression=expression, constants=constants)
     yield partial(_soften, term)
-    yield partial(_round_and_soften, term)
+    yield partial(_round_and_soften, term, criteria)
 
 
 def _with_expression(term: Term, expression: Expression) -> Term:
     return merge_constants(replace(term, expression=expression, constants=_constants_in(term, expression)))
 
 
-def _proposed_values(term: Term, name: str, constant: Constant) -> list[float]:
-    """Numbers to try in the place of a constant: a half-integer for an exponent near it; zero; one where the
-    data leave the constant open (it has no error bar), as they do with one of two factors."""
+def _proposed_values(term: Term, name: str, constant: Constant, criteria: Criteria) -> list[float]:
+    """Return numbers to try in the place of a constant.
+
+    They are the half-integer near an exponent, or zero; and also plus or minus one where the data do not determine the
+    constant (it has no error bar), as they do not with one of two factors.
+    """
+    limits = criteria.selection
     if name in exponent_names(term.expression):
         half = round(2 * constant.value) / 2
-        near = abs(constant.value - half) <= max(3 * (constant.std or 0.0), EQUAL_CONSTANTS_TOLERANCE)
+        error = limits.round_exponent_n_sigma * (constant.std or 0.0)
+        near = abs(constant.value - half) <= max(error, limits.round_exponent_tolerance)
         return [half] if near else []
     return [0.0, 1.0 if constant.value > 0 else -1.0] if constant.std is None else [0.0]
 
@@ -103,12 +119,12 @@ def _with_value(term: Term, name: str, value: float) -> Term | None:
 
 
 def _constants_in(term: Term, expression: Expression) -> dict[str, Constant]:
-    """The constants of the term that stand in the expression."""
+    """Return the constants of the term that stand in the expression."""
     return {name: c for name, c in term.constants.items() if name in expression.names}
 
 
 def merge_constants(term: Term) -> Term:
-    """The term with each part that holds constants alone made into one: ``a/b*r`` has one constant, not two."""
+    """Return the term with one constant in the place of each part without variables: one for ``a/b`` in ``a/b*r``."""
     values = {sympy.Symbol(name): constant.value for name, constant in term.constants.items()}
     made: dict[sympy.Expr, str] = {}
 
@@ -143,7 +159,7 @@ def merge_constants(term: Term) -> Term:
 
 
 def _merge_exponents(term: Term) -> Term:
-    """The term with exponents of one base made into one: ``r**a/r**7`` is a power of r."""
+    """Return the term with the exponents of one base made into one: ``r**a/r**7`` is a power of r."""
     free = exponent_names(term.expression) & set(term.constants)
     if not free:
         return term
@@ -156,7 +172,7 @@ def _merge_exponents(term: Term) -> Term:
 
 
 def _soften(term: Term) -> Term | None:
-    """The same pair force of r + s, where r stands in the denominator or under a free exponent."""
+    """Return the same pair force of r + s, where r stands in the denominator or under a free exponent."""
     if term.kind != "pair" or not _is_singular(term.expression):
         return None
     name = next(f"c{k}" for k in range(len(term.constants) + 1) if f"c{k}" not in term.constants)
@@ -164,21 +180,25 @@ def _soften(term: Term) -> Term | None:
     return replace(term, expression=expression, constants={**term.constants, name: Constant(0.0)})
 
 
-def _round_and_soften(term: Term) -> Term | None:
-    """The same with the exponents near it at half-integers: over a limited range 1/(r + s) looks like r**-0.99."""
+def _round_and_soften(term: Term, criteria: Criteria) -> Term | None:
+    """Return the softened force with exponents rounded to half-integers.
+
+    Over a limited range 1/(r + s) looks like a power near a round one, such as r**-0.99.
+    """
+    tolerance = criteria.selection.softened_exponent_tolerance
     free = exponent_names(term.expression) & set(term.constants)
     round_ = {name: round(2 * term.constants[name].value) / 2 for name in free}
     near = {
-        name: value
-        for name, value in round_.items()
-        if value and abs(term.constants[name].value - value) < SOFTENED_EXPONENT_TOLERANCE
+        name: value for name, value in round_.items() if value and abs(term.constants[name].value - value) < tolerance
     }
     return _soften(_with_expression(term, term.expression.substitute(near))) if near else None
 
 
 def _alternative_softenings(term: Term) -> Iterator[tuple[Expression, dict[str, Constant]]]:
-    """The term with r + c in the place of r**2 + c in a denominator, and the other way round: over a limited range one
-    looks like the other."""
+    """Yield the term with r + c in the place of r**2 + c in a denominator, and the other way round.
+
+    Over a limited range one looks like the other.
+    """
     r = sympy.Symbol("r")
     for power in term.expression.sympy.atoms(sympy.Pow):
         if not (power.base.is_Add and len(power.base.args) == 2 and power.exp.is_Number and power.exp.is_negative):
@@ -197,7 +217,7 @@ def _alternative_softenings(term: Term) -> Iterator[tuple[Expression, dict[str, 
 
 @lru_cache(maxsize=1024)
 def _drop_summand(expression: Expression) -> tuple[Expression, ...]:
-    """The expression with one summand less, for each summand that is more than a number."""
+    """Return the expression without one summand, for each summand that is more than a number."""
     tree, found = expression.sympy, []
     for total in tree.atoms(sympy.Add):
         for part in total.args:
@@ -209,23 +229,23 @@ def _drop_summand(expression: Expression) -> tuple[Expression, ...]:
 
 @lru_cache(maxsize=1024)
 def _single_branches(expression: Expression) -> tuple[Expression, ...]:
-    """The expression with one branch of a Piecewise in the place of the whole of it."""
+    """Return the expression with one branch of a Piecewise in the place of the whole, for each branch."""
     tree = expression.sympy
     pieces = [(whole, branch) for whole in tree.atoms(sympy.Piecewise) for branch, _ in whole.args]
     found = [Expression.from_sympy(tree.xreplace({whole: branch})) for whole, branch in pieces]
     return tuple(e for e in found if e.names)
 
 
-def _equate_constants(term: Term) -> tuple[Expression, ...]:
-    """The expression with one constant in the place of two that came out alike; an exponent is like exponents only."""
+def _equate_constants(term: Term, criteria: Criteria) -> tuple[Expression, ...]:
+    """Return the expression with one constant in the place of two of equal value, for each such pair.
+
+    An exponent is compared with exponents only.
+    """
+    tolerance = criteria.selection.equal_constants_tolerance
     powers = exponent_names(term.expression)
     pairs = [p for p in itertools.combinations(sorted(term.constants), 2) if len(powers & set(p)) != 1]
     values = {name: c.value for name, c in term.constants.items()}
-    alike = [
-        (a, b)
-        for a, b in pairs
-        if abs(values[a] - values[b]) <= EQUAL_CONSTANTS_TOLERANCE * (abs(values[a]) + abs(values[b]))
-    ]
+    alike = [(a, b) for a, b in pairs if abs(values[a] - values[b]) <= tolerance * (abs(values[a]) + abs(values[b]))]
     return tuple(term.expression.substitute({b: Expression.parse(a)}) for a, b in alike)
 
 
@@ -237,7 +257,7 @@ def _is_singular(expression: Expression) -> bool:
 
 @lru_cache(maxsize=1024)
 def exponent_names(expression: Expression) -> frozenset[str]:
-    """Names that stand alone as exponents, up to sign."""
+    """Return the names that stand alone as exponents, up to a sign."""
     powers = (p.exp for p in expression.sympy.atoms(sympy.Pow))
     alone = (e.as_coeff_Mul()[1] for e in powers)
     return frozenset(e.name for e in alone if e.is_Symbol)

@@ -1,0 +1,182 @@
+"""Weighted least squares for the parameters of a law.
+
+The cost is sum_k w_k² |A F(theta)_k - F_k|² over instants and particles k: F(theta) is the force of the law, F the
+observed one, w the weights of `residual_weights`, and A the observation operator of the data, which is the identity or,
+in weak form, the average over a window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.estimation.levenberg_marquardt import levenberg_marquardt, solve_linear, sum_of_squares
+from gnn_discovery.estimation.parametric_law import ParametricLaw
+from gnn_discovery.estimation.residual_weights import ForceScale, huber_weights
+from gnn_discovery.laws.term_evaluator import TermEvaluator
+
+
+@dataclass
+class LeastSquaresProblem:
+    """A law that is fitted to the force on N particles at S instants.
+
+    Attributes:
+        model: the law as a function of P parameters.
+        evaluator: the data that it is fitted to.
+        weight: (N S) factors of the residual vectors; zero where there is no target.
+        target: (N S D) the observed force.
+    """
+
+    model: ParametricLaw
+    evaluator: TermEvaluator
+    weight: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.target = np.swapaxes(self.evaluator.data.force, 0, 1)
+
+    def residual(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "N S D"]:
+        """Return the weighted residuals at the parameters ``theta``, zero where there is no target."""
+        with np.errstate(all="ignore"):
+            difference = self.force(theta) - self.target
+            return np.where(self.weight[..., None] > 0, difference, 0.0) * self.weight[..., None]
+
+    def force(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "N S D"]:
+        """Return the force of the law as the data would show it."""
+        force = self.model.force(theta, self.evaluator)
+        return np.asarray(self.evaluator.data.apply_kernel(force, axis=1))
+
+    def cost(self, theta: Float[np.ndarray, " P"]) -> float:
+        """Return the sum of squares of the weighted residuals."""
+        return sum_of_squares(self.residual(theta))
+
+    def jacobian(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "P NSD"]:
+        """Return the derivatives of the flattened weighted residuals by each parameter."""
+        with np.errstate(all="ignore"):
+            slope = self.evaluator.data.apply_kernel(self.model.jacobian(theta, self.evaluator), axis=2)
+            slope = np.where(self.weight[..., None] > 0, slope, 0.0)
+            return (slope * self.weight[..., None]).reshape(self.model.size, -1)
+
+
+def solve_linear_parameters(problem: LeastSquaresProblem, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
+    """Return the parameters with those solved for in which the force is jointly linear (variable projection).
+
+    Args:
+        problem: the problem.
+        theta: the parameters; they come back unchanged where the solution is not finite.
+    """
+    chosen = problem.model.linear()
+    if not chosen.any():
+        return theta
+    slope = problem.jacobian(theta)[chosen]
+    residual = problem.residual(theta).ravel()
+    if not (np.isfinite(slope).all() and np.isfinite(residual).all()):
+        return theta
+    moved = theta.copy()
+    moved[chosen] += solve_linear(slope.T, -residual, rcond=1e-12)
+    return moved if np.isfinite(moved).all() else theta
+
+
+def minimise(
+    problem: LeastSquaresProblem, theta: Float[np.ndarray, " P"], *, iterations: int = 30
+) -> tuple[Float[np.ndarray, " P"], float]:
+    """Minimise the cost by the Levenberg-Marquardt method with variable projection; thresholds stay.
+
+    Args:
+        problem: the problem.
+        theta: the start.
+        iterations: largest number of steps.
+
+    Returns:
+        The parameters at the end, and the cost there, infinite where it is not finite.
+    """
+    free = problem.model.differentiable
+
+    def with_free(x: np.ndarray) -> np.ndarray:
+        full = theta.copy()
+        full[free] = x
+        return full
+
+    x, cost = levenberg_marquardt(
+        lambda x: problem.residual(with_free(x)),
+        lambda x: problem.jacobian(with_free(x))[free],
+        theta[free],
+        project=lambda x: solve_linear_parameters(problem, with_free(x))[free],
+        iterations=iterations,
+        min_cost=1e-30 * float(np.sum((problem.target * problem.weight[..., None]) ** 2)),
+    )
+    return with_free(x), cost
+
+
+def predicted_force_weights(
+    problem: LeastSquaresProblem, theta: Float[np.ndarray, " P"], scale: ForceScale
+) -> Float[np.ndarray, "N S"]:
+    """Return the weights w = 1 / (s + |A F(theta)|) with the force of the law, zero where there is no target.
+
+    Args:
+        problem: the problem, whose weights say where there is a target.
+        theta: the parameters of the law.
+        scale: (N,) the scale s of each particle.
+    """
+    with np.errstate(all="ignore"):  # a law far from the truth may overflow
+        size = np.linalg.norm(problem.force(theta), axis=-1)
+        return np.where(problem.weight > 0, 1.0 / (scale[:, None] + size), 0.0)
+
+
+def iteratively_reweighted_fit(
+    problem: LeastSquaresProblem,
+    theta: Float[np.ndarray, " P"],
+    scale: ForceScale,
+    *,
+    rounds: int,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> tuple[LeastSquaresProblem, Float[np.ndarray, " P"]]:
+    """Minimise the cost, then again with weights from the fit itself: iteratively reweighted least squares.
+
+    A weight is that of `predicted_force_weights` times that of `huber_weights`. Weights by the observed force favour
+    instants whose noise made the force small, which biases strengths by the square of the relative noise; the force of
+    the law has no such noise.
+
+    Args:
+        problem: the problem with the first weights.
+        theta: the start.
+        scale: (N,) the scale of each particle.
+        rounds: largest number of rounds with new weights.
+        criteria: the criteria of the discovery.
+
+    Returns:
+        The problem with the last weights, and the parameters.
+    """
+    theta, _ = minimise(problem, theta)
+    current = problem
+    for _ in range(rounds):
+        residual = problem.residual(theta)
+        if not np.isfinite(residual).all() or np.abs(residual).max(initial=0.0) < 1e-9:
+            break
+        current = reweighted(problem, theta, scale, criteria=criteria)
+        theta, _ = minimise(current, theta, iterations=8)
+    return current, theta
+
+
+def reweighted(
+    problem: LeastSquaresProblem,
+    theta: Float[np.ndarray, " P"],
+    scale: ForceScale,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> LeastSquaresProblem:
+    """Return the problem with the weights of `predicted_force_weights` times those of `huber_weights` at ``theta``.
+
+    Args:
+        problem: the problem.
+        theta: the parameters of the law.
+        scale: (N,) the scale of each particle.
+        criteria: the criteria of the discovery.
+    """
+    base = predicted_force_weights(problem, theta, scale)
+    residual = LeastSquaresProblem(problem.model, problem.evaluator, base).residual(theta)
+    return LeastSquaresProblem(
+        problem.model, problem.evaluator, base * huber_weights(residual, base, criteria=criteria)
+    )
