@@ -697,7 +697,7 @@ class SelectionCriteria:
 
     Unit: runs. Source: chosen by hand; no benchmark."""
 
-    n_time_blocks_of_laws: int = 8
+    held_out_time_blocks: int = 8
     """Number of blocks of time into which few held-out runs are divided.
 
     Unit: blocks. Source: chosen by hand; no benchmark."""
@@ -1214,20 +1214,20 @@ class VerdictCriteria:
 
     Unit: laws. Source: chosen by hand; no benchmark."""
 
-    max_ranking_entries: int = 2000
-    """Largest number of target entries on which known laws are ranked before any is refitted.
+    max_ranking_pairs: int = 2000
+    """Largest number of pairs, over all snapshots, on which known laws are ranked before any is refitted.
 
-    Unit: entries of the target. Source: chosen by hand; no benchmark."""
+    Unit: pairs. Source: chosen by hand; no benchmark."""
 
-    max_refit_entries: int = 8000
-    """Largest number of target entries to which known laws are refitted.
+    max_refit_pairs: int = 8000
+    """Largest number of pairs, over all snapshots, to which known laws are refitted.
 
-    Unit: entries of the target. Source: chosen by hand; no benchmark."""
+    Unit: pairs. Source: chosen by hand; no benchmark."""
 
-    max_measurement_entries: int = 100000
-    """Largest number of held-out target entries on which the laws are compared.
+    max_measurement_pairs: int = 100000
+    """Largest number of held-out pairs, over all snapshots, on which the laws are compared.
 
-    Unit: entries of the target. Source: chosen by hand; no benchmark."""
+    Unit: pairs. Source: chosen by hand; no benchmark."""
 
     min_agreement_share: float = 0.9
     """Smallest share of the pairs over which a network must follow a law for the law to be said to be its own.
