@@ -1,21 +1,24 @@
-"""What pages take from elsewhere when they are built, so that nothing is typed twice.
+"""Parts of pages that are made when the pages are built, so that nothing is typed twice.
 
-A page asks for it with ``<!-- from: NAME -->``, NAME one of `PARTS`.
+A page asks for a part with ``<!-- from: NAME -->``, NAME one of `PARTS`.
 """
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 WIDTH = 96
+"""Characters of a line of ``--help``."""
 
 
 def commands() -> str:
-    """What ``--help`` says of every command."""
+    """Return the text of ``--help`` of every command."""
     import typer
 
     from gnn_discovery.cli import app
@@ -33,7 +36,7 @@ def _help(command: Any, parent: Any) -> list[str]:
 
 
 def inventory(section: str) -> str:
-    """What ``gnn-discovery list`` says of a section, as a table."""
+    """Return a section of ``gnn-discovery list`` as a table."""
     from gnn_discovery.cli.inventory import collect_inventory
 
     ((_, entries),) = collect_inventory(section).items()
@@ -42,7 +45,7 @@ def inventory(section: str) -> str:
 
 
 def formulas() -> str:
-    """The catalogue of known laws, as a table."""
+    """Return the catalogue of known laws as a table."""
     from gnn_discovery.cli.inventory import list_known_laws
 
     rows = [
@@ -52,8 +55,34 @@ def formulas() -> str:
     return "\n".join(["| law | kind | force | field | range |", "| --- | --- | --- | --- | --- |", *rows])
 
 
+def criteria() -> str:
+    """Return the fields of criteria.py, a table for each stage."""
+    tree = ast.parse((ROOT / "gnn_discovery" / "criteria.py").read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    parts = []
+    for stage in classes["Criteria"].body:
+        match stage:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind)):
+                about = ast.get_docstring(classes[kind]) or ""
+                rows = [" | ".join(["", *row, ""]).strip() for row in _criteria_of(classes[kind])]
+                head = ["| criterion | default | decides | unit | source |", "| --- | --- | --- | --- | --- |"]
+                parts.append("\n".join([f"## {name}", "", about, "", *head, *rows, ""]))
+    return "\n".join(parts)
+
+
+def _criteria_of(stage: ast.ClassDef) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield name, default, meaning, unit and source of each field of a stage."""
+    for field, below in zip(stage.body, stage.body[1:], strict=False):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name), value=value), ast.Expr(value=ast.Constant(value=str(text))):
+                said = re.fullmatch(r"(.*?)\s+Unit: (.*?)\.\s+Source: (.*?)\.?", " ".join(text.split()))
+                if said is None or value is None:
+                    raise ValueError(f"the docstring of {stage.name}.{name} lacks its unit or its source")
+                yield f"`{name}`", f"`{ast.unparse(value)}`", *(part.replace("|", "\\|") for part in said.groups())
+
+
 def benchmarks() -> str:
-    """Every table of benchmarks/results, its headings one level down; a link to its file becomes one to its heading."""
+    """Return every table of benchmarks/results: headings one level down, links to files as links to headings."""
     return "\n\n".join(_table(path) for path in sorted(RESULTS.glob("*.md")))
 
 
@@ -64,7 +93,7 @@ def _table(path: Path) -> str:
 
 
 def replication() -> str:
-    """The page that ``gnn-discovery replicate`` wrote beside its cells."""
+    """Return the page that ``gnn-discovery replicate`` wrote beside its cells."""
     return (RESULTS / "replication" / "replication.md").read_text(encoding="utf-8")
 
 
@@ -76,11 +105,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "exports": lambda: inventory("exports"),
     "properties": lambda: inventory("properties"),
     "known laws": formulas,
+    "criteria": criteria,
     "benchmarks": benchmarks,
     "replication": replication,
 }
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """The page with what it asks for; mkdocs calls this."""
+    """Return the page with the parts that it asks for; mkdocs calls this."""
     return re.sub(r"<!-- from: (.+?) -->", lambda mark: PARTS[mark[1]](), markdown)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 
 import gnn_discovery
 from gnn_discovery.cli import app
+from gnn_discovery.criteria import Criteria
+from gnn_discovery.validation.verdict import CheckId
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -100,6 +103,18 @@ def test_the_rooms_stand_in_the_order_of_their_imports():
     rules = (ROOT / "tests" / "test_architecture.py").read_text("utf-8")
     order = rules.split("ORDER = (")[1].split("\n)")[0]
     assert re.findall(r"^\| `(\w+)` \|", rooms, re.M) == re.findall(r'"(\w+)"', order)
+
+
+def test_the_lists_of_checks_and_criteria_are_whole():
+    rows = re.findall(
+        r"^\| (`.*?) \|", (DOCS / "reference" / "result.md").read_text("utf-8").split("## The checks")[1], re.M
+    )
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*CheckId} - {CheckId.NETWORK_FOLLOWS_LAW}
+    spec = importlib.util.spec_from_file_location("build", DOCS / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    listed = re.findall(r"^\| `(\w+)` \|", build.criteria(), re.M)
+    assert listed == [field.name for stage in fields(Criteria) for field in fields(stage.default_factory)]
 
 
 def test_every_command_that_is_shown_exists():
