@@ -1,14 +1,17 @@
 """A search in a child process: units, failure, time, and the end of either side."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.errors import DataError, EngineUnavailable, UsageError
 from gnn_discovery.symbolic.search import (
     EngineConfig,
@@ -79,7 +82,7 @@ def stand_ins(tmp_path, monkeypatch):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stand-ins\nVersion: 1.0\n")
     entries = [f"{name} = stand_ins:{name.capitalize()}" for name in names] + ["broken = stand_ins:Missing"]
-    (info / "entry_points.txt").write_text("[gnn_discovery.symbolic.engines]\n" + "\n".join(entries) + "\n")
+    (info / "entry_points.txt").write_text("[gnn_discovery.engines]\n" + "\n".join(entries) + "\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("SLEEPING_PIDS", str(tmp_path / "pids"))
@@ -92,7 +95,7 @@ def problem(rows=5):
 
 
 def gone(pid):
-    """Whether a process has ended (a zombie has)."""
+    """Tell whether a process has ended (a zombie has)."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rsplit(")", 1)[1].split()[0] == "Z"
@@ -119,9 +122,10 @@ def test_what_a_problem_says_reaches_the_child(tmp_path):
     x, y = np.linspace(1, 2, 5), np.linspace(-1, 1, 5)
     dimensions = {"r": {"length": 1}, "v": {"length": 1, "time": -1}}
     for given in (RegressionProblem({"r": x, "v": y}, x - y, x, dimensions), RegressionProblem({"r": x}, y)):
-        write_problems(tmp_path, "operon", [given], EngineConfig(seed=5))
+        asked = EngineConfig(seed=5, criteria=replace(DEFAULT_CRITERIA.search, shifted_forms=2))
+        write_problems(tmp_path, "operon", [given], asked)
         name, (read,), config = read_problems(tmp_path)
-        assert (name, config) == ("operon", EngineConfig(seed=5))
+        assert (name, config) == ("operon", asked)
         assert read.names == given.names and read.dimensions == given.dimensions
         np.testing.assert_equal([read.inputs, read.target, read.weights], [given.inputs, given.target, given.weights])
 
@@ -154,7 +158,7 @@ def test_the_time_limit_ends_the_child_and_its_children(stand_ins):
 def test_the_child_ends_with_its_parent(stand_ins, end):
     code = (
         "import numpy as np\nfrom gnn_discovery.symbolic.search import *\nx = np.arange(1.0, 6.0)\n"
-        "search('sleeping', [Problem({'x': x}, x)], EngineConfig())"
+        "search_formulas('sleeping', [RegressionProblem({'x': x}, x)], EngineConfig())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     pids = stand_ins / "pids"
@@ -201,7 +205,42 @@ def test_bad_problems_and_settings_are_refused():
             RegressionProblem(inputs, target, weights)
     with pytest.raises(DataError, match="dimensions are given of"):
         RegressionProblem({"x": x}, x, dimensions={"r": {"length": 1}})
-    with pytest.raises(UsageError, match="unknown operators"):
-        EngineConfig(operators=("+", "max"))
-    with pytest.raises(UsageError, match="time_limit"):
-        EngineConfig(time_limit=0.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("operators", ("+", "max")),
+        ("operators", "+*"),
+        ("operators", ()),
+        ("time_limit", 0.0),
+        ("time_limit", "120"),
+        ("evaluations", 0),
+        ("evaluations", 1e4),
+        ("max_complexity", -3),
+        ("max_complexity", True),
+        ("seed", -1),
+        ("criteria", Criteria()),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_by_name(field, value):
+    # the type checker of the tests refuses wrong types before the config does
+    with pytest.raises((UsageError, TypeError), match=field):
+        EngineConfig(**{field: value})
+
+
+def test_a_wrong_type_is_refused_without_a_type_checker():
+    code = (
+        "from gnn_discovery.symbolic.search import EngineConfig\n"
+        "from gnn_discovery.errors import UsageError\n"
+        "for settings in (dict(operators='+*'), dict(time_limit='120'), dict(evaluations=1e4), dict(criteria=1)):\n"
+        "    try:\n        EngineConfig(**settings)\n    except UsageError as error:\n        print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    named = [line.split()[0] for line in done.stdout.splitlines()]
+    assert named == ["operators", "time_limit", "evaluations", "criteria"]
+
+
+def test_a_config_is_the_same_after_json():
+    config = EngineConfig(seed=3, criteria=replace(DEFAULT_CRITERIA.search, max_exponent=7.0))
+    assert EngineConfig.from_dict(json.loads(json.dumps(asdict(config)))) == config

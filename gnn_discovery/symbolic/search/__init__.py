@@ -1,4 +1,4 @@
-"""Symbolic engines: what they take and give, where they are found, and how one is run."""
+"""Symbolic search: the protocol of engines, their registry, and the search in a child process."""
 
 from gnn_discovery.symbolic.search.engine_protocol import BudgetCallback as BudgetCallback
 from gnn_discovery.symbolic.search.engine_protocol import Candidate as Candidate

@@ -1,4 +1,4 @@
-"""One child process for a symbolic search: started, watched, ended."""
+"""The child process of a symbolic search: it is started, watched and ended here, and speaks through files."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from gnn_discovery.symbolic.search.engine_protocol import (
     SearchProgressCallback,
 )
 
-POLL_SECONDS = 0.05
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHON_JULIACALL_THREADS")
+"""Environment variables that limit the threads of numerical libraries."""
 
 
 def run_in_child_process(
@@ -37,10 +37,16 @@ def run_in_child_process(
     config: EngineConfig,
     progress: SearchProgressCallback | None = None,
 ) -> list[EngineResult]:
-    """The result of each problem, from one child process of its own group and one thread.
+    """Return the result of each problem, computed in one child process with its own process group and one thread.
 
-    The child writes one file for each problem that it finishes. Whatever ends this call (the last problem,
-    the time limit, Ctrl-C, an error) ends the whole group of the child.
+    The child writes one file for each problem that it finishes. Whatever ends this call (the last problem, the time
+    limit, Ctrl-C, an error) ends the whole process group of the child.
+
+    Args:
+        engine: Name of a registered engine.
+        problems: Dimensionless problems.
+        config: Settings of the search.
+        progress: Callback that is called whenever the child has made progress.
     """
     with tempfile.TemporaryDirectory(prefix="gnn-discovery-") as name:
         folder = Path(name)
@@ -62,7 +68,7 @@ def run_in_child_process(
 
 
 def _child_environment(folder: str) -> dict[str, str]:
-    """What the child sees: one thread, this package, and a place for scratch files that goes with its folder."""
+    """Return the environment of the child: one thread, this package, and scratch files in its folder."""
     root = str(Path(gnn_discovery.__path__[0]).parent)
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
     return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONPATH": path, "TMPDIR": folder}
@@ -74,12 +80,13 @@ def _wait(
     count: int,
     limit: float | int,
     progress: SearchProgressCallback | None,
+    poll_seconds: float = 0.05,
 ) -> bool:
-    """Waits for the child; True where the time limit came first."""
+    """Wait for the child and return True if the time limit came first."""
     end, reported = time.monotonic() + limit, 0.0
     while True:
         try:
-            child.wait(min(POLL_SECONDS, max(end - time.monotonic(), 0.0)))
+            child.wait(min(poll_seconds, max(end - time.monotonic(), 0.0)))
             finished = True
         except subprocess.TimeoutExpired:
             finished = False
@@ -94,7 +101,7 @@ def _wait(
 
 
 def _kill_process_group(child: subprocess.Popen[bytes]) -> None:
-    """Ends the child and all that it started."""
+    """End the child and all processes that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
@@ -122,7 +129,14 @@ def _collect_results(
 
 
 def write_problems(folder: Path, engine: str, problems: Sequence[RegressionProblem], config: EngineConfig) -> None:
-    """``task.json`` and ``problem-K.npz``: all that the child is told."""
+    """Write the task of the child: ``task.json`` and one ``problem-K.npz`` for each problem.
+
+    Args:
+        folder: Folder of the child.
+        engine: Name of a registered engine.
+        problems: Dimensionless problems.
+        config: Settings of the search.
+    """
     for k, problem in enumerate(problems):
         columns: dict[str, Any] = {f"input-{j}": values for j, values in enumerate(problem.inputs.values())}
         if problem.weights is not None:
@@ -138,19 +152,18 @@ def write_problems(folder: Path, engine: str, problems: Sequence[RegressionProbl
 
 
 def read_problems(folder: Path) -> tuple[str, list[RegressionProblem], EngineConfig]:
-    """What `write_problems` wrote."""
+    """Return engine, problems and settings that `write_problems` wrote."""
     task = json.loads((folder / "task.json").read_text())
     problems = []
     for k, (names, dimensions) in enumerate(zip(task["names"], task["dimensions"], strict=True)):
         with np.load(folder / f"problem-{k}.npz", allow_pickle=False) as data:
             inputs = {name: data[f"input-{j}"] for j, name in enumerate(names)}
             problems.append(RegressionProblem(inputs, data["target"], data.get("weights"), dimensions))
-    config = {**task["config"], "operators": tuple(task["config"]["operators"])}
-    return task["engine"], problems, EngineConfig(**config)
+    return task["engine"], problems, EngineConfig.from_dict(task["config"])
 
 
 def report_progress(folder: Path, done: float) -> None:
-    """Says how many problems the child has done, the fraction of the present one included."""
+    """Report the number of problems that the child has solved, a fraction for the present one included."""
     _write_json_atomically(folder / "progress.json", done)
 
 
@@ -160,7 +173,7 @@ def _read_progress(folder: Path) -> float:
 
 
 def write_engine_result(path: Path, result: EngineResult) -> None:
-    """A result as JSON."""
+    """Write a result as JSON."""
     rows = [
         {"expression": c.expression.text, "loss": c.loss, "complexity": c.complexity, "engine": c.engine}
         for c in result.candidates
@@ -169,14 +182,14 @@ def write_engine_result(path: Path, result: EngineResult) -> None:
 
 
 def _write_json_atomically(path: Path, value: Any) -> None:
-    """JSON that is there as a whole or not at all."""
+    """Write JSON so that the file is complete or absent."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(value, allow_nan=False))
     part.replace(path)
 
 
 def read_engine_result(path: Path) -> EngineResult:
-    """What `write_engine_result` wrote."""
+    """Return the result that `write_engine_result` wrote."""
     data = json.loads(path.read_text())
     candidates = tuple(
         Candidate(Expression.parse(row["expression"]), row["loss"], row["complexity"], row["engine"])

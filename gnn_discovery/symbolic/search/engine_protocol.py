@@ -1,36 +1,40 @@
-"""What symbolic engines take and give."""
+"""The protocol of symbolic engines: the problem they solve, their settings, and the candidates they return."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, SearchCriteria
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.symbolic.expression import Expression
 
 OPERATORS = ("+", "-", "*", "/", "pow", "sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "Abs")
 
 BudgetCallback = Callable[[int], None]
-"""Told by an engine, as it goes on, how many evaluations of its budget it has spent on a problem."""
+"""A function that an engine calls with the number of evaluations that it has spent on a problem so far."""
 SearchProgressCallback = Callable[[float, int], None]
-"""Told how many problems are done, the fraction of the present one included, and how many there are."""
+"""A function that is called with the number of problems solved, a fraction for the present one, and their total."""
 
 
 @dataclass(frozen=True)
 class RegressionProblem:
-    """A scalar function to be found: ``target`` as a formula of the ``inputs``.
+    """A frozen regression problem: find ``target`` as a formula of the ``inputs``.
 
     Attributes:
-        inputs: by name, (K,).
-        target: (K,).
-        weights: (K,), what a squared residual counts; None weighs all alike. A network's force profile
-            usually wants ``1 / (scale + |target|)**2``, so that the relative error counts.
-        dimensions: of each input, powers of ``length``, ``time`` and of what else has a unit of its own; empty
+        inputs: Values (K,) of each variable, by name.
+        target: Values (K,) of the function.
+        weights: Weights (K,) of the squared residuals; None weighs all rows equally. For the force profile of a
+            network the weights are usually ``1 / (scale + |target|)**2``, which minimises the relative error.
+        dimensions: Dimension of each input as powers of ``length``, ``time`` and further base quantities; empty
             where the data carry no units. The target needs none: the amplitude of a formula can take any unit.
+
+    Raises:
+        DataError: Shapes differ, a value is not finite, or no row has a positive weight.
     """
 
     inputs: Mapping[str, Float[np.ndarray, " K"]]
@@ -55,11 +59,11 @@ class RegressionProblem:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the inputs, in their order."""
+        """Return the names of the inputs, in their order."""
         return tuple(self.inputs)
 
     def thinned(self, rows: int) -> RegressionProblem:
-        """The problem on at most so many rows, evenly out of those ordered by the target; in float64."""
+        """Return the problem on at most ``rows`` rows, taken evenly in the order of the target, in float64."""
         count = self.target.size
         order = np.argsort(self.target, kind="stable")
         keep = order[np.linspace(0, count - 1, min(count, rows)).round().astype(int)]
@@ -73,16 +77,20 @@ class RegressionProblem:
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How far an engine searches.
+    """The settings of a symbolic search.
 
     Attributes:
-        evaluations: budget of formula evaluations for one problem; because this and not time ends the search,
-            a seed repeats.
-        seed: of every random choice.
-        max_complexity: largest `Expression.complexity` of a candidate.
-        time_limit: seconds for a whole `search`, after which it is ended and says so.
-        operators: of `OPERATORS`; an exponent is always a number. What depends on a coordinate is searched with ``sin``
-            and ``cos`` too.
+        evaluations: Budget of formula evaluations for one problem. The budget ends the search and not the clock, so
+            that a seed repeats.
+        seed: Seed of every random choice.
+        max_complexity: Largest `Expression.complexity` of a candidate.
+        time_limit: Seconds for all problems of one `search_formulas`, after which the search is stopped.
+        operators: Operators of formulas, from `OPERATORS`; an exponent is always a number. Profiles along a coordinate
+            are searched with ``sin`` and ``cos`` too.
+        criteria: Numbers that decide which formulas are tried and kept.
+
+    Raises:
+        UsageError: A setting is unknown, has the wrong type, or is out of range.
     """
 
     evaluations: int = 60_000
@@ -90,26 +98,45 @@ class EngineConfig:
     max_complexity: int = 30
     time_limit: float | int = 120.0
     operators: tuple[str, ...] = ("+", "-", "*", "/", "pow", "exp", "log")
+    criteria: SearchCriteria = DEFAULT_CRITERIA.search
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.operators) - set(OPERATORS))
+        for name, least in (("evaluations", 1), ("max_complexity", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise UsageError(f"{name} must be an integer of at least {least}, got {value!r}")
+        if not isinstance(self.time_limit, int | float) or isinstance(self.time_limit, bool) or not self.time_limit > 0:
+            raise UsageError(f"time_limit must be a positive number of seconds, got {self.time_limit!r}")
+        if not isinstance(self.operators, tuple) or not self.operators:
+            raise UsageError(f"operators must be a tuple of names, got {self.operators!r}", remedy='As in ("+", "*")')
+        unknown = [name for name in self.operators if name not in OPERATORS]
         if unknown:
             raise UsageError(f"unknown operators {unknown}", remedy=f"Choose from {' '.join(OPERATORS)}")
-        for name in ("evaluations", "max_complexity", "time_limit"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name} must be positive, got {getattr(self, name)}")
+        if not isinstance(self.criteria, SearchCriteria):
+            raise UsageError(f"criteria must be a SearchCriteria, got {self.criteria!r}")
+
+    @staticmethod
+    def from_dict(plain: Mapping[str, Any]) -> EngineConfig:
+        """Return the config that `dataclasses.asdict` made ``plain`` of; lists stand for tuples, as in JSON."""
+
+        def from_lists(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+        values = from_lists(plain)
+        values["criteria"] = SearchCriteria(**from_lists(plain.get("criteria", {})))
+        return EngineConfig(**values)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One formula that an engine offers.
+    """A frozen record of one formula that an engine offers.
 
     Attributes:
-        expression: of the problem's inputs, its constants as numbers.
-        loss: ``sum w (f - y)**2 / sum w y**2`` over all rows, constants refitted in float64.
-        complexity: `Expression.complexity` plus the number of its free constants, so that ``r**2`` is simpler
-            than ``r**1.98``.
-        engine: who found it.
+        expression: Formula of the inputs of the problem, with numeric constants.
+        loss: ``sum w (f - y)**2 / sum w y**2`` over all rows, with the constants refitted in float64.
+        complexity: `Expression.complexity` plus the number of free constants, so that ``r**2`` is simpler than
+            ``r**1.98``.
+        engine: Name of the engine that found it.
     """
 
     expression: Expression
@@ -120,7 +147,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class EngineResult:
-    """The Pareto front of one problem, simplest first, and how the search ended, in words."""
+    """A frozen record of the Pareto front of one problem, simplest first, and a sentence on how the search ended."""
 
     candidates: tuple[Candidate, ...]
     outcome: str
@@ -128,12 +155,18 @@ class EngineResult:
 
 @runtime_checkable
 class SymbolicEngine(Protocol):
-    """A symbolic regression program. `search` calls it, in a child process; nobody else does."""
+    """The protocol of a symbolic regression program; `search_formulas` calls it in a child process."""
 
     name: str
 
     def available(self) -> None:
-        """Raises EngineUnavailable where the engine cannot run; is quick, starts nothing, stays off line."""
+        """Raise EngineUnavailable where the engine cannot run, quickly, without starting anything or going on line."""
 
     def fit(self, problem: RegressionProblem, config: EngineConfig, spent: BudgetCallback) -> list[Candidate]:
-        """The Pareto front of a problem of numbers near one, simplest first; a seed gives the same again."""
+        """Return the Pareto front of a problem whose numbers are near one, simplest first.
+
+        Args:
+            problem: The regression problem.
+            config: The settings; the same seed gives the same candidates again.
+            spent: Callback that is called with the number of evaluations spent so far.
+        """

@@ -1,4 +1,4 @@
-"""Where symbolic engines are found."""
+"""The registry of symbolic engines, which are entry points of installed packages."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ ENGINE_ENTRY_POINT_GROUP = "gnn_discovery.engines"
 
 
 def engine_entries() -> dict[str, Any]:
-    """The registered engines by name: entry points, or what a library that replaces their finder gives."""
+    """Return the entry point of each registered engine by its name."""
     return {entry.name: entry for entry in sorted(entry_points(group=ENGINE_ENTRY_POINT_GROUP), key=lambda e: e.value)}
 
 
 def get_engine(name: str) -> SymbolicEngine:
-    """The engine of that name.
+    """Return the engine with this name.
 
     Raises:
-        UsageError: no such engine, or one that cannot be loaded.
+        UsageError: There is no such engine, or it cannot be loaded.
     """
     entries = engine_entries()
     if name not in entries:
         raise UsageError(f"unknown engine {name!r}", remedy=f"Choose from {', '.join(sorted(entries))}")
     try:
-        return entries[name].load()()
+        engine: SymbolicEngine = entries[name].load()()
     except Exception as error:
         raise UsageError(f"the engine {name!r} ({entries[name].value}) cannot be loaded: {error!r}") from error
+    return engine

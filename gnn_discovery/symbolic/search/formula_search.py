@@ -1,4 +1,4 @@
-"""A symbolic search: problems made dimensionless, solved by an engine in a child process, and scaled back."""
+"""Symbolic search: problems are made dimensionless, solved by an engine in a child process, and scaled back."""
 
 from __future__ import annotations
 
@@ -28,17 +28,20 @@ def search_formulas(
     config: EngineConfig,
     progress: SearchProgressCallback | None = None,
 ) -> list[EngineResult]:
-    """Formulas for each problem, found by ``engine`` in one child process.
+    """Return formulas for each problem, found by an engine in one child process.
 
     The problems are made dimensionless before and scaled back after. The child is ended at the time limit, on
-    Ctrl-C and with this process; a problem that it had not finished has no candidates and says why.
+    Ctrl-C and with this process; a problem that it had not finished has no candidates, and its outcome says why.
 
     Args:
-        progress: called whenever the child has come further.
+        engine: Name of a registered engine.
+        problems: Problems that are solved one after the other.
+        config: Settings of the search.
+        progress: Callback that is called whenever the child has made progress.
 
     Raises:
-        UsageError: no such engine.
-        EngineUnavailable: it cannot run on this machine.
+        UsageError: There is no such engine.
+        EngineUnavailable: The engine cannot run on this machine.
     """
     get_engine(engine).available()
     scaled = [_nondimensionalise(problem) for problem in problems]
@@ -48,12 +51,14 @@ def search_formulas(
 
 @dataclass(frozen=True)
 class _Scales:
+    """The units in which a problem has numbers near one."""
+
     inputs: Mapping[str, float]
     target: float
 
 
 def _power_of_two_scale(values: Float[np.ndarray, " K"]) -> float:
-    """A power of two near the typical size, so that scaling costs no digit."""
+    """Return a power of two near the typical size, so that scaling causes no rounding error."""
     size = np.abs(values[values != 0])
     return float(2.0 ** np.round(np.median(np.log2(size)))) if size.size else 1.0
 
@@ -82,6 +87,6 @@ def _rescale_result(result: EngineResult, scales: _Scales) -> EngineResult:
 
     kept = []
     for candidate in result.candidates:
-        with contextlib.suppress(DataError):  # a constant that is no number in these units
+        with contextlib.suppress(DataError):  # a constant overflows in these units
             kept.append(back(candidate))
     return replace(result, candidates=tuple(kept))

@@ -1,4 +1,4 @@
-"""The child process of a symbolic search: ``python -m gnn_discovery.symbolic.search.worker FOLDER PARENT``."""
+"""The program of the child process: ``python -m gnn_discovery.symbolic.search.worker FOLDER PARENT``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ from gnn_discovery.symbolic.search.engine_protocol import (
 )
 from gnn_discovery.symbolic.search.engine_registry import get_engine
 
-_PR_SET_PDEATHSIG = 1
-
 
 def solve_problems(folder: Path, parent: int) -> None:
-    """Solves the problems of a folder one after the other; see `process.run`."""
+    """Solve the problems of a folder one after the other; see `run_in_child_process`.
+
+    Args:
+        folder: Folder that `write_problems` has filled; results are written there.
+        parent: Process whose end ends this one.
+    """
     exit_with_parent(parent)
     name, problems, config = read_problems(folder)
     engine = get_engine(name)
@@ -42,7 +45,14 @@ def solve_problems(folder: Path, parent: int) -> None:
 def solve_problem(
     engine: SymbolicEngine, problem: RegressionProblem, config: EngineConfig, part: Callable[[float], None]
 ) -> EngineResult:
-    """What the engine finds; ``part`` is told which part of its budget is spent."""
+    """Return the candidates of an engine, or the failure of the engine as an outcome without candidates.
+
+    Args:
+        engine: The engine.
+        problem: A dimensionless problem.
+        config: Settings of the search.
+        part: Callback that is called with the fraction of the budget that is spent.
+    """
     name = engine.name
     try:
         candidates = tuple(engine.fit(problem, config, lambda n: part(min(1.0, n / config.evaluations))))
@@ -57,13 +67,14 @@ def _report_part(folder: Path, done: int, part: float) -> None:
 
 
 def exit_with_parent(parent: int) -> None:
-    """Ends this process and its group when ``parent`` is gone, however it went.
+    """End this process and its group when the process ``parent`` has ended, however it ended.
 
-    Linux does so by itself, even within a long call of a C library; elsewhere a thread waits for the end of
-    standard input, whose other side the parent holds.
+    Linux does so by itself, even within a long call of a C library; elsewhere a thread waits for the end of standard
+    input, whose other side the parent holds.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        pr_set_pdeathsig = 1  # from prctl(2)
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
 
