@@ -30,7 +30,6 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "frozen"
 SAME = 1e-9
 """Relative difference of constants up to which two laws are the same."""
-FIRST_ORDER = HERE / "frozen_vortices.py"
 CASES: dict[str, list[str]] = {
     **{
         name: ["discover", name]
@@ -45,7 +44,6 @@ CASES: dict[str, list[str]] = {
     "jaxmd-soft-spheres": ["discover", "jaxmd-soft-spheres"],
     "openmm-pair": ["discover", "openmm-pair"],
     "rebound-drag": ["discover", "rebound-drag"],
-    "first-order": ["discover", f"{FIRST_ORDER}:Vortices", "--order", "1"],
     **{f"noisy-{k}": ["discover", f"FILES/noisy-{k}.npz"] for k in range(4)},
     "noisy-gravity": ["discover", "FILES/noisy-gravity.npz"],
     "units": ["discover", "FILES/astronomical.npz", "--units", "length=AU,time=yr,m=kg"],
@@ -122,7 +120,7 @@ def shortened(found: dict[str, Any]) -> dict[str, Any]:
             "status": verdict["status"],
             "match": verdict.get("match"),
             "alternatives": verdict.get("alternatives"),
-            "checks": [[check["passed"], check["figure"]] for check in verdict.get("checks", [])],
+            "checks": sorted(([check["passed"], check["figure"]] for check in verdict.get("checks", [])), key=repr),
         },
         "fit": found.get("fit"),
     }
@@ -170,7 +168,10 @@ def main() -> None:
                 kept.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
                 print(f"{name}: kept", flush=True)
                 continue
-            found = list(differences(json.loads(kept.read_text(encoding="utf-8")), new))
+            old = json.loads(kept.read_text(encoding="utf-8"))
+            if old["verdict"]:
+                old["verdict"]["checks"].sort(key=repr)
+            found = list(differences(old, new))
             print(f"{name}: {'the same' if not found else '; '.join(found)}", flush=True)
             changed += [name] if found else []
     if changed:

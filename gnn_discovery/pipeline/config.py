@@ -1,4 +1,4 @@
-"""What a discovery is asked to do: one frozen record, which JSON can hold."""
+"""The settings of a discovery: one frozen record, which JSON can hold."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gnn_discovery.criteria import Criteria, criteria_from_dict
 from gnn_discovery.errors import UsageError
 from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainingConfig
@@ -32,6 +33,8 @@ class DiscoverConfig:
         engines: symbolic engines by name; with several the report says whether each alone leads to the same law.
         errors: of the constants: ``jackknife``, runs left out in turn, or ``posterior``, draws by NUTS (an extra).
         seeds: networks trained in all where a candidate has to show that it is stable.
+        simulation, network, training, regression: settings of the simulator, the network, its training, the engines.
+        criteria: every number that decides something scientific.
     """
 
     seed: int = 0
@@ -46,6 +49,7 @@ class DiscoverConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     regression: EngineConfig = field(default_factory=EngineConfig)
+    criteria: Criteria = field(default_factory=Criteria)
 
     def __post_init__(self) -> None:
         if isinstance(self.engines, str) or not self.engines or len(set(self.engines)) < len(self.engines):
@@ -56,17 +60,20 @@ class DiscoverConfig:
             raise UsageError(f"errors is {self.errors!r}", remedy=f"Choose from {', '.join(ERROR_BAR_METHODS)}")
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the config as JSON can hold it; the criteria of the search stand with all others."""
+        plain = asdict(self)
+        del plain["regression"]["criteria"]
+        return plain
 
     @staticmethod
     def from_dict(plain: Mapping[str, Any]) -> DiscoverConfig:
-        """The config of `to_dict`, now or before there could be several engines."""
-        rest = {key: value for key, value in plain.items() if key != "engine"}
+        """Return the config that `to_dict` made ``plain`` of."""
         parts = {
-            "engines": tuple(plain["engines"] if "engines" in plain else [plain["engine"]]),
+            "engines": tuple(plain["engines"]),
             "simulation": SimulationConfig(**plain["simulation"]),
             "network": NetworkConfig(**plain["network"]),
             "training": TrainingConfig(**plain["training"]),
-            "regression": EngineConfig(**{**plain["regression"], "operators": tuple(plain["regression"]["operators"])}),
+            "regression": EngineConfig.from_dict(plain["regression"]),
+            "criteria": criteria_from_dict(plain["criteria"]),
         }
-        return DiscoverConfig(**{**rest, **parts})
+        return DiscoverConfig(**{**plain, **parts})

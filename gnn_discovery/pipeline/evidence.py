@@ -1,12 +1,13 @@
-"""From law and network to a Discovery: errors on held-out motion, and what the figures are drawn from."""
+"""Errors of law and network on held-out motion, checks of the messages, and the arrays that figures are drawn from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, Split, subsample_dataset
 from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainedNetwork
@@ -15,80 +16,108 @@ from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.rollout import rollout
 from gnn_discovery.messages.gauge import Messages
 from gnn_discovery.messages.pair_query import radial_profile
+from gnn_discovery.messages.symmetry import SymmetryDeviations
 from gnn_discovery.messages.table import MessageTable
-from gnn_discovery.pipeline.stages import MessageReadout
 from gnn_discovery.report.discovery import Curve, Evidence, FrontPoint, GoodnessOfFit
 from gnn_discovery.selection.select import Selection
 from gnn_discovery.validation.accuracy import check_explains_motion
-from gnn_discovery.validation.verdict import Check
+from gnn_discovery.validation.verdict import Check, CheckId
 
-EVIDENCE_ROWS = 4000
-WORST = 0.1
-SYMMETRIC = 0.05
-"""Relative change of the force below which a symmetry of the messages holds."""
-
-Pair = tuple[float | None, float | None]
 Predict = Callable[[Dataset], np.ndarray]
-"""What a network says of the target (S N D)."""
+"""The prediction of a network for the target (S N D)."""
 
 
-def measure_fit(law: ForceLaw, network: Predict | None, data: Split) -> GoodnessOfFit:
-    """Errors of law and network, in and out of distribution; of averages where the motion is in weak form."""
+def measure_fit(
+    law: ForceLaw, network: Predict | None, data: Split, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> GoodnessOfFit:
+    """Measure the errors of law and network in and out of distribution, on averages where there is a weak form.
+
+    Args:
+        law: its constants are those fitted to the training runs.
+        network: None where there is none.
+        data: the motion; its `test` and `extreme` parts are measured on.
+        criteria: say how much the trimmed R2 leaves out.
+    """
     fitted = data.weak_form()
-    rows = [_fit_one(law, network, part) if part is not None else [None] * 4 for part in (fitted.test, fitted.extreme)]
-    columns: list[Pair] = [(rows[0][k], rows[1][k]) for k in range(4)]
-    return GoodnessOfFit(*columns)
+    inside = _fit_one(law, network, fitted.test, criteria)
+    outside = [None] * 4 if fitted.extreme is None else _fit_one(law, network, fitted.extreme, criteria)
+    r2, trimmed, network_error, law_error = zip(inside, outside, strict=True)
+    return GoodnessOfFit(r2, trimmed, network_error, law_error)
 
 
-def _fit_one(law: ForceLaw, network: Predict | None, part: Dataset) -> list[float | None]:
+def _fit_one(law: ForceLaw, network: Predict | None, part: Dataset, criteria: Criteria) -> list[float | None]:
+    """Return R2, trimmed R2, error of the network, error of the law; None where it cannot be measured."""
     part = subsample_dataset(part, 20000)
-    here = part.target_mask
-    if not here.any():
+    rows = part.target_mask
+    if not rows.any():
         return [None] * 4
-    target, said = part.target[here], part.average(predict_with_law(law, part))[here]
+    target, predicted = part.target[rows], part.apply_kernel(predict_with_law(law, part))[rows]
     size = float(np.sum(np.linalg.norm(target, axis=-1)))
-    miss = np.sum((said - target) ** 2, axis=-1)
+    squared = np.sum((predicted - target) ** 2, axis=-1)
     spread = np.sum((target - target.mean(axis=0)) ** 2, axis=-1)
-    kept = miss <= np.quantile(miss, 1 - WORST)
+    kept = squared <= np.quantile(squared, 1 - criteria.verdict.trimmed_fraction)
 
     def error(guess: np.ndarray) -> float | None:
         return float(np.sum(np.linalg.norm(guess - target, axis=-1)) / size) if size > 0 else None
 
     r2 = [
-        float(1 - miss[k].sum() / spread[k].sum()) if spread[k].sum() > 0 else None
-        for k in (np.ones(len(miss), bool), kept)
+        float(1 - squared[k].sum() / spread[k].sum()) if spread[k].sum() > 0 else None
+        for k in (np.ones(len(squared), bool), kept)
     ]
-    learnt = None if network is None else error(part.average(network(part))[here])
-    return [*r2, learnt, error(said)]
+    network_error = None if network is None else error(part.apply_kernel(network(part))[rows])
+    return [*r2, network_error, error(predicted)]
 
 
-def explains_motion(fit: GoodnessOfFit, noise: float) -> bool:
-    """Whether law or network, the sums of pair and self forces, explain held-out motion to the noise."""
-    return any(check_explains_motion(error, noise).passed for error in (fit.law_error, fit.network_error))
+def explains_motion(fit: GoodnessOfFit, noise: float, *, criteria: Criteria = DEFAULT_CRITERIA) -> bool:
+    """Return whether law or network, which are sums of pair and self forces, explain held-out motion to the noise.
+
+    Args:
+        fit: errors of both.
+        noise: relative error of the target.
+        criteria: say how much may be left unexplained.
+    """
+    errors = (fit.law_error, fit.network_error)
+    return any(check_explains_motion(error, noise, criteria=criteria).passed for error in errors)
 
 
-def symmetry_checks(reading: MessageReadout, config: NetworkConfig) -> tuple[Check, ...]:
-    """Each symmetry as a check; what depends on which input is a figure alone."""
-    checks, built_in = [], _built_in(config)
-    for name, change in reading.symmetry.items():
-        if name.endswith("dependence"):
-            detail = f"the pair force changes by {change:.2g} when it is shuffled over the pairs"
-            checks.append(Check(name, None, change, detail))
-        else:
-            detail = f"the pair force of the network deviates by {change:.2g} (median, relative)"
-            detail += f": built in, since {built_in[name]}" if name in built_in else ""
-            checks.append(Check(f"{name} of the messages", change < SYMMETRIC, change, detail))
-    additivity = reading.messages.additivity
-    detail = f"the contributions add up to the observed force but for {additivity:.2g} of it (median)"
-    checks.append(Check("additivity", additivity < SYMMETRIC, additivity, detail))
-    for name, difference in reading.messages.agreement.items():
-        detail = f"contributions read as {name} and as {reading.messages.gauge} differ by {difference:.2g} (median)"
-        checks.append(Check(f"gauge: {name}", difference < 2 * SYMMETRIC, difference, detail))
+def symmetry_checks(
+    messages: Messages,
+    symmetry: SymmetryDeviations,
+    config: NetworkConfig,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> tuple[Check, ...]:
+    """Return a check for each symmetry of the messages, for their additivity, and for the agreement of gauges.
+
+    Args:
+        messages: contributions read from the network.
+        symmetry: change of the pair force under transformations, and when an input is shuffled.
+        config: of the network; some symmetries hold by its construction.
+        criteria: say how large a change may be.
+    """
+    limits, built_in = criteria.verdict, _built_in_symmetries(config)
+    checks = []
+    for name, change in symmetry.transformations.items():
+        detail = f"the pair force of the network deviates by {change:.2g} (median, relative)"
+        detail += f": built in, since {built_in[name]}" if name in built_in else ""
+        passed, label = change < limits.max_symmetry_violation, f"{name} of the messages"
+        checks.append(Check(CheckId.MESSAGE_SYMMETRY, "informative", label, passed, change, detail))
+    for name, change in symmetry.dependences.items():
+        detail = f"the pair force changes by {change:.2g} when it is shuffled over the pairs"
+        checks.append(Check(CheckId.MESSAGE_DEPENDENCE, "informative", f"{name} dependence", None, change, detail))
+    missed = messages.additivity_error
+    detail = f"the contributions add up to the observed force but for {missed:.2g} of it (median)"
+    passed = missed < limits.max_symmetry_violation
+    checks.append(Check(CheckId.MESSAGE_ADDITIVITY, "informative", "additivity", passed, missed, detail))
+    for name, difference in messages.gauge_differences.items():
+        detail = f"contributions read as {name} and as {messages.gauge} differ by {difference:.2g} (median)"
+        passed = difference < limits.max_gauge_disagreement
+        checks.append(Check(CheckId.GAUGE_AGREEMENT, "informative", f"gauge: {name}", passed, difference, detail))
     return tuple(checks)
 
 
-def _built_in(config: NetworkConfig) -> dict[str, str]:
-    """The symmetries that a network has whatever it learns, and why."""
+def _built_in_symmetries(config: NetworkConfig) -> Mapping[str, str]:
+    """Return the symmetries that a network has whatever it learns, each with the reason."""
     if config.inputs != "relative":
         return {}
     why = dict.fromkeys(("translation", "Galilean invariance"), "it is given differences only")
@@ -98,11 +127,19 @@ def _built_in(config: NetworkConfig) -> dict[str, str]:
 
 
 def collect_evidence(
-    law: ForceLaw, choice: Selection, trained: TrainedNetwork, messages: Messages, data: Split
+    law: ForceLaw, choice: Selection, trained: TrainedNetwork, messages: Messages, data: Split, *, rows: int = 4000
 ) -> Evidence:
-    """Plain arrays for the figures; messages are those of held-out runs, and so is the motion, which the constants of
-    ``choice.law`` have not seen."""
-    table = in_units_of(law, messages.pair.select(slice(0, EVIDENCE_ROWS)))
+    """Collect plain arrays for the figures, of held-out runs, which the constants of ``choice.law`` have not seen.
+
+    Args:
+        law: with its final constants.
+        choice: the law as it was selected, and all laws tried.
+        trained: the network.
+        messages: of held-out runs.
+        data: the whole motion.
+        rows: largest number of pairs and of residuals that are drawn.
+    """
+    table = in_units_of(law, messages.pair.select(slice(0, rows)))
     run = data.test.select(data.test.run == data.test.run[0])
     properties = {k: v[0] for k, v in run.properties.items()} | {k: v.values for k, v in law.latent.items()}
     rolled = rollout(
@@ -117,16 +154,16 @@ def collect_evidence(
     )
     residual = np.linalg.norm(predict_with_law(choice.law, data.test) - data.test.target, axis=-1)[data.test.present]
     size = np.median(np.linalg.norm(data.test.target, axis=-1)[data.test.present])
-    pick = np.random.default_rng(0).permutation(len(residual))[:EVIDENCE_ROWS]
+    pick = np.random.default_rng(0).permutation(len(residual))[:rows]
     return Evidence(
         spectrum=messages.spectrum,
         n_active_components=messages.n_active_components,
         message=table.contributions,
-        message_law=law_pair_force(law.rest, table),
+        message_law=law_pair_force(law.discovered_terms, table),
         message_position=table.position,
         message_velocity=table.velocity,
         message_properties=table.properties,
-        curves=_curves(law.rest, trained, data),
+        curves=_curves(law.discovered_terms, trained, data),
         front=tuple(FrontPoint(s.complexity, s.error, str(s.law), s.law is choice.law) for s in choice.scoreboard),
         residuals=residual[pick] / (size or 1.0),
         observed=run.positions,
@@ -136,13 +173,13 @@ def collect_evidence(
 
 
 def in_units_of(law: ForceLaw, table: MessageTable) -> MessageTable:
-    """The table with the law's inferred properties in the place of the network's own."""
+    """Return the table with the inferred properties of the law (N,) in the place of those of the network."""
     inferred = {f"{name}_j": latent.values[table.sender] for name, latent in law.latent.items()}
     return replace(table, properties={**table.properties, **inferred})
 
 
 def _curves(law: ForceLaw, trained: TrainedNetwork, data: Split) -> tuple[Curve, ...]:
-    """The radial pair force over r, of two particles at rest with typical properties."""
+    """Return the radial pair force over r, of two particles at rest with typical properties."""
     r, network, fixed, sender = radial_profile(trained, data.train)
     fixed |= {f"{name}_j": float(latent.values[sender]) for name, latent in law.latent.items()}
     line = np.zeros(len(r))

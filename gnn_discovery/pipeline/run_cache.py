@@ -1,4 +1,4 @@
-"""What a run keeps of its networks and candidates, so that one that was stopped goes on where it was."""
+"""The cache of a run: its networks and candidates are kept, so that a run that was stopped goes on where it was."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from gnn_discovery.selection.select import Selection
 
 
 def load_run_config(run: RunDirectory) -> tuple[DiscoverConfig, str]:
-    """The config and the source that ``run`` was begun with."""
+    """Return the config and the source that a run was begun with.
+
+    Raises:
+        DataError: the run was begun from Python with an object, or by another version.
+    """
     try:
         source = run.config["source"]
         if source is None:
@@ -32,13 +36,13 @@ def load_run_config(run: RunDirectory) -> tuple[DiscoverConfig, str]:
 
 
 class RunCache:
-    """Networks in a run directory; without one nothing is kept."""
+    """Keeps networks and candidates in a run directory; without one it keeps nothing."""
 
     def __init__(self, run: RunDirectory | None):
         self.run = run
 
     def data(self, sha256: str) -> None:
-        """The motion of the run, by its fingerprint: what is kept belongs to it.
+        """Keep the fingerprint of the motion of the run, to which all that is kept belongs.
 
         Raises:
             DataError: the run was begun with other motion.
@@ -55,7 +59,12 @@ class RunCache:
             )
 
     def network(self, name: str, compute: Callable[[Checkpoints | None], TrainedNetwork]) -> TrainedNetwork:
-        """The network called ``name``: loaded where it was finished, else trained on from its last checkpoint."""
+        """Return the network called ``name``: loaded where it was finished, else trained on from its last checkpoint.
+
+        Args:
+            name: of the step in the run directory.
+            compute: trains the network; it is given the place of its checkpoints, if there is one.
+        """
         if self.run is None:
             return compute(None)
         run = self.run
@@ -67,7 +76,12 @@ class RunCache:
         )
 
     def candidates(self, from_messages: Sequence[ForceLaw], choice: Selection) -> None:
-        """candidates.json: the laws that the messages alone gave, and all that were refitted, simplest first."""
+        """Write candidates.json: the laws that the messages alone gave, and all that were refitted, simplest first.
+
+        Args:
+            from_messages: the laws of the search, before the refit.
+            choice: the selection among the refitted laws.
+        """
         if self.run is None:
             return
         tried = [{"complexity": s.complexity, "error": s.error, **_plain(s.law)} for s in choice.scoreboard]
@@ -80,7 +94,7 @@ def _plain(law: ForceLaw) -> dict[str, Any]:
 
 
 class _Chunks:
-    """The state of training after each chunk."""
+    """Keeps the state of a training after each of its chunks."""
 
     def __init__(self, run: RunDirectory, name: str):
         self.run, self.name = run, name

@@ -1,328 +1,460 @@
-"""The steps of a discovery, each taking and giving the records of the others."""
+"""The stages of a discovery. Each takes the records of the stages before it and the session, and returns a record.
+
+`gnn_discovery.pipeline.discovery.discover` calls them in order. Called by hand in the same order, with one
+`Session`, they lead to the same law, checks and verdict.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from gnn_discovery.catalogue.equivalence import compare_with_catalogue, same_law
-from gnn_discovery.data.dataset import Dataset, Split, assemble_dataset, split_by_run
-from gnn_discovery.data.trajectory import Trajectory, convert_units, validate_trajectory
-from gnn_discovery.distillation import DistillationResult, HamiltonianEnergies, distill_energies
-from gnn_discovery.distillation import distill_tables as distill_tables
-from gnn_discovery.errors import DataError, NoResult, UsageError
-from gnn_discovery.estimation.posterior import require_numpyro, sample_posterior
+from gnn_discovery.catalogue.equivalence import same_law
+from gnn_discovery.data.dataset import Dataset, Split
+from gnn_discovery.distillation import (
+    DistillationResult,
+    HamiltonianEnergies,
+    distill_energies,
+    distill_tables,
+)
+from gnn_discovery.errors import NoResult
+from gnn_discovery.estimation.latent_properties import inferable_properties
+from gnn_discovery.estimation.posterior import sample_posterior
 from gnn_discovery.estimation.residual_weights import numerical_force_floor
-from gnn_discovery.gnn.training import Checkpoints, TrainedNetwork, TrainingProgress
-from gnn_discovery.gnn.training import train_network as train_network
+from gnn_discovery.gnn.training import TrainedNetwork, predict_target
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.messages.gauge import Messages, read_messages
 from gnn_discovery.messages.hamiltonian_energies import read_energies
-from gnn_discovery.messages.symmetry import measure_symmetry
-from gnn_discovery.pipeline.config import DiscoverConfig
-from gnn_discovery.registry.units import check_units
-from gnn_discovery.selection.select import ScoredLaw, Selection
-from gnn_discovery.selection.select import refit_on_all_data as settle_law
-from gnn_discovery.selection.select import select_law as choose_law
-from gnn_discovery.selection.simplification import signature
-from gnn_discovery.simulators import (
-    FunctionSimulator,
-    SimulationConfig,
-    Simulator,
-    as_simulator,
-    resolve_simulator,
-    run_simulator,
-    simulator_names,
+from gnn_discovery.messages.symmetry import SymmetryDeviations, measure_symmetry
+from gnn_discovery.pipeline.evidence import (
+    explains_motion,
+    measure_fit,
+    symmetry_checks,
 )
-from gnn_discovery.simulators.initial_conditions import DEFAULT_RUNS
-from gnn_discovery.symbolic.search import SearchProgressCallback as EngineProgress
-from gnn_discovery.symbolic.search import get_engine
+from gnn_discovery.pipeline.known_terms import (
+    fit_known_terms,
+    prepend_known_terms,
+    shift_network_prediction,
+    subtract_law,
+    verdict_with_known_terms,
+)
+from gnn_discovery.pipeline.loading import LoadedMotion, MotionSource, load_motion, prepare_dataset
+from gnn_discovery.pipeline.network_training import train_unconstrained, train_with_restarts
+from gnn_discovery.pipeline.session import Session
+from gnn_discovery.report.discovery import GoodnessOfFit
+from gnn_discovery.selection.challengers import select_with_catalogue
+from gnn_discovery.selection.select import Selection, refit_on_all_data, select_law
+from gnn_discovery.symbolic.search import EngineConfig
+from gnn_discovery.validation.accuracy import check_pairwise_additivity
 from gnn_discovery.validation.constant_identification import identify_constants
+from gnn_discovery.validation.decision import (
+    JudgeContext,
+    ValidationResults,
+    decide,
+    judge,
+    needs_replication,
+    run_validation,
+)
 from gnn_discovery.validation.dimensions import with_units
-from gnn_discovery.validation.model_comparison import catalogue_challengers
-
-_HIGHEST = {1: "velocities", 2: "accelerations"}
-RIGHT = 1e-7
-"""Error on held-out motion of a law that leaves nothing to another: right forms come so far on exact data."""
-NOISE_ONLY = 0.8
-"""Relative error of the target at which nothing but noise is seen."""
-
-
-MotionSource = str | Path | Simulator | Callable[..., Any] | Iterable[Trajectory]
-"""What motion may come from: a name, a file, a simulator, a bare function, or runs."""
+from gnn_discovery.validation.stability import (
+    SearchReplication,
+    check_engine_agreement,
+    check_resampling_stability,
+)
+from gnn_discovery.validation.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class LoadedMotion:
-    """Motion and where it came from; the simulator is kept for the report alone.
+class PreparedMotion:
+    """Motion as a law has to explain it, and what the known terms leave of it.
 
     Attributes:
-        format: of the file.
-        notes: sentences on what was read or simulated, and how.
+        dataset: the whole motion, whole runs held apart.
+        known_terms: a law with the terms that the config states, or with none.
+        residual: the motion without the force of the known terms; the network learns it.
+        recording: the runs as they were simulated or read; None where the motion was made by hand.
     """
 
-    label: str
-    trajectories: tuple[Trajectory, ...]
-    simulator: Any = None
-    format: str | None = None
-    notes: tuple[str, ...] = ()
+    dataset: Split
+    known_terms: ForceLaw
+    residual: Split
+    recording: LoadedMotion | None = None
 
 
 @dataclass(frozen=True)
 class MessageReadout:
-    """What was read from one trained network: contributions, and how they change under each transformation."""
+    """Messages of a network in units of force, and how they change under each transformation.
+
+    Attributes:
+        messages: contributions to the force on each receiver, at pairs of the training runs.
+        symmetry: change of the pair force under transformations, and when an input is shuffled.
+        network: the network that they were read from; None where it is none of ours.
+    """
 
     messages: Messages
-    symmetry: dict[str, float]
+    symmetry: SymmetryDeviations
+    network: TrainedNetwork | None = None
 
 
-def load_motion(source: MotionSource, config: SimulationConfig) -> LoadedMotion:
-    """Motion from a registered system, ``module:Name``, ``file.py:name``, a file, an object, a function or runs.
+@dataclass(frozen=True)
+class CandidateLaws:
+    """Candidate laws from the messages, known terms included.
+
+    Attributes:
+        distilled: the laws, best on the messages first, and those of each engine alone where several were asked.
+        energies: formulas for the energies of a Hamiltonian network; None of another.
+    """
+
+    distilled: DistillationResult
+    energies: HamiltonianEnergies | None = None
+
+
+@dataclass(frozen=True)
+class SelectedLaw:
+    """The law selected on held-out motion.
+
+    Attributes:
+        selection: the law fitted to the training runs, its error, and all laws tried.
+        by_engine: the law that each engine alone leads to, where several were asked; None where it leads to none.
+    """
+
+    selection: Selection
+    by_engine: Mapping[str, ForceLaw | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Everything that the verdict follows from.
+
+    Attributes:
+        law: the law with its final constants.
+        fit: errors of law and network on held-out motion, of what the known terms leave.
+        results: comparison with the catalogue, checks of the law, comparison with rivals; None without a term.
+        context: errors, noise, checks of the messages and of the search, and what other seeds found.
+    """
+
+    law: ForceLaw
+    fit: GoodnessOfFit
+    results: ValidationResults | None
+    context: JudgeContext
+
+
+def prepare_motion(source: MotionSource, session: Session) -> PreparedMotion:
+    """Load the motion, derive what was not observed, hold runs apart, and subtract the known terms of the config.
+
+    Args:
+        source: where the motion comes from.
+        session: its config states simulation, order, units, cut-off and known terms.
 
     Raises:
-        UsageError: an unknown system.
-        DataError: motion that is no motion.
+        UsageError, DataError: the source is unknown or its motion is not valid, or is not that of the run directory.
     """
-    if isinstance(source, str | Path):
-        label = str(source)
-        if names_a_file(label):
-            from gnn_discovery.data.readers import read_trajectories
-
-            found = read_trajectories(label)
-            return LoadedMotion(label, tuple(found), format=found.format, notes=found.notes)
-        simulator = resolve_simulator(label)
-    else:
-        known = callable(source) or hasattr(source, "simulate")
-        label = getattr(source, "__name__", type(source).__name__) if known else "trajectories"
-        simulator = as_simulator(source, label)
-    runs = run_simulator(simulator, config, label)
-    count = (config.runs or DEFAULT_RUNS) if isinstance(simulator, FunctionSimulator) else len(runs)
-    return LoadedMotion(label, runs, simulator, notes=_early(runs, count))
+    with session.stage("motion"):
+        recording = load_motion(source, session.config.simulation)
+        dataset = prepare_dataset(recording, session.config)
+        session.cache.data(recording.sha256)
+        known = fit_known_terms(dataset, session)
+        return PreparedMotion(dataset, known, subtract_law(known, dataset), recording)
 
 
-def _early(runs: Sequence[Trajectory], count: int) -> tuple[str, ...]:
-    """How many of ``count`` runs are shorter, as those of a bare function that meet a force without a bound."""
-    lengths = [len(run.times) for run in runs]
-    short, gone = count - lengths.count(max(lengths)), count - len(runs)
-    left_out = f", {gone} of them so soon that they are left out" if gone else ""
-    return (f"{short} of {count} runs end before the others do{left_out}.",) if short else ()
+def is_consistent_with_no_force(motion: PreparedMotion, session: Session) -> bool:
+    """Return whether rest, or noise alone, accounts for the motion that the known terms leave."""
+    limits = session.criteria.noise
+    exact, averaged = motion.residual.train, motion.residual.weak_form().train
+    force = np.linalg.norm(exact.force, axis=-1)[exact.present]
+    floor = numerical_force_floor(exact, criteria=session.criteria)
+    at_rest = np.median(force) <= floor and np.max(force) <= limits.max_rest_force_to_floor * floor
+    return bool(at_rest) or bool(averaged.noise >= limits.noise_only_error)
 
 
-def names_a_file(source: str) -> bool:
-    """Whether ``source`` names a trajectory file, there or missing, and no system or code."""
-    path = Path(source)
-    if path.suffix == ".py" or source in simulator_names():
-        return False
-    return path.is_file() or (":" not in source and (bool(path.suffix) or path.name != source))
+def force_limit(data: Dataset, session: Session) -> float:
+    """Return the upper limit on the force: 95% of those observed are smaller, so nothing larger can hide in them."""
+    size = np.linalg.norm(data.force, axis=-1)[data.present]
+    return float(np.quantile(size, session.criteria.noise.force_limit_quantile))
 
 
-def prepare_dataset(source: LoadedMotion, config: DiscoverConfig) -> Split:
-    """Snapshots of the motion, whole runs held apart.
+def train_network(motion: PreparedMotion, session: Session) -> TrainedNetwork:
+    """Train the network on the residual motion, or load it where the run directory holds it.
 
-    Raises:
-        UsageError: the simulator says that its law is of another order than the one asked for, or units are wrong.
+    Args:
+        motion: the network learns its `residual`.
+        session: its config states network and training; its run directory keeps checkpoints.
     """
-    order = getattr(source.simulator, "order", None)
-    if callable(order) and (own := order(config.simulation)) != config.order:
-        raise UsageError(
-            f"gives {_HIGHEST[own]}, a law of order {own}, and order {config.order} was asked for",
-            where=source.label,
-            remedy=f"--order {own}, or DiscoverConfig(order={own})",
+    with session.stage("training"):
+        return train_with_restarts(motion.residual, session)
+
+
+def extract_messages(network: TrainedNetwork, motion: PreparedMotion, session: Session) -> MessageReadout:
+    """Read contributions and symmetries at pairs of the training runs, where the network knows most."""
+    with session.stage("messages"):
+        train = motion.residual.train
+        messages = read_messages(network, train, seed=session.config.seed, criteria=session.criteria)
+        return MessageReadout(messages, measure_symmetry(network, train, criteria=session.criteria), network)
+
+
+def distill_candidates(readout: MessageReadout, motion: PreparedMotion, session: Session) -> CandidateLaws:
+    """Find candidate laws by symbolic regression on the messages; known terms are prepended to each.
+
+    Args:
+        readout: the messages.
+        motion: the motion that they were read at.
+        session: its config names the engines.
+    """
+    config = session.config
+    with session.stage("regression"):
+        distilled = distill_tables(
+            (readout.messages.pair, readout.messages.self_force),
+            config.engines,
+            _engine_config(session),
+            order=config.order,
+            divides_by_mass=motion.dataset.train.has_mass,
+            units={"length", "time"} <= set(motion.dataset.train.units or {}),
+            report=session.regression,
+            criteria=session.criteria,
         )
-    runs = tuple(_with_units(run, config.units) for run in source.trajectories)
-    if config.cutoff is not None:
-        runs = tuple(validate_trajectory(replace(run, cutoff=config.cutoff), source.label) for run in runs)
-    return split_by_run(assemble_dataset(runs, config.order, source.label), config.seed)
-
-
-def _with_units(run: Trajectory, units: Mapping[str, str]) -> Trajectory:
-    """The run in these units: those that it does not state itself are taken on trust, the others converted to.
-
-    Raises:
-        UsageError: a unit of nothing that the run holds, no unit, or one that measures something else.
-    """
-    known = ("length", "time", *run.properties)
-    try:
-        if unknown := sorted(set(units) - set(known)):
-            raise DataError(f"there is no {unknown[0]!r}", remedy=f"Give units of {', '.join(known)}")
-        check_units(units, "")
-        return convert_units(replace(run, units={**units, **run.units}), units)
-    except DataError as error:
-        raise UsageError(error.what, where="--units", remedy=error.remedy) from None
-
-
-def latent_properties(data: Dataset) -> tuple[str, ...]:
-    """The source strength ``m`` is inferred where the data give no property, and show the same bodies all along:
-    they have names, or there is one run only, whose times never turn back."""
-    same = data.names is not None or bool(np.all(np.diff(data.times) > 0))
-    return ("m",) if same and not data.properties and data.present.all() and data.present.shape[1] > 2 else ()
-
-
-def is_consistent_with_no_force(apart: Split) -> bool:
-    """Whether nothing but rest, or noise, is to be explained."""
-    data, averaged = apart.train, apart.weak_form().train
-    force = np.linalg.norm(data.force, axis=-1)[data.present]
-    floor = numerical_force_floor(data)
-    return bool(np.median(force) <= floor and np.max(force) <= 1e3 * floor) or bool(averaged.noise >= NOISE_ONLY)
-
-
-def force_limit(data: Dataset) -> float:
-    """What 95% of the observed forces stay below: nothing larger can hide in them."""
-    return float(np.quantile(np.linalg.norm(data.force, axis=-1)[data.present], 0.95))
-
-
-def train_on_dataset(
-    data: Split,
-    config: DiscoverConfig,
-    *,
-    seed: int | None = None,
-    report: Callable[[TrainingProgress], None] | None = None,
-    checkpoints: Checkpoints | None = None,
-) -> TrainedNetwork:
-    """The network that predicts the motion."""
-    network = replace(config.network, latent=bool(latent_properties(data.train)))
-    seed = config.seed if seed is None else seed
-    return train_network(data, network, config.training, seed, report=report, checkpoints=checkpoints)
-
-
-def extract_messages(trained: TrainedNetwork, data: Split, config: DiscoverConfig) -> MessageReadout:
-    """Contributions and symmetries at pairs of the training runs, where the network knows most."""
-    return MessageReadout(read_messages(trained, data.train, seed=config.seed), measure_symmetry(trained, data.train))
-
-
-def distill_candidates(
-    reading: MessageReadout, data: Split, config: DiscoverConfig, *, report: EngineProgress | None = None
-) -> DistillationResult:
-    """Candidate laws from the messages."""
-    return distill_tables(
-        (reading.messages.pair, reading.messages.own),
-        config.engines,
-        replace(config.regression, seed=config.seed),
-        order=config.order,
-        divides_by_mass=data.train.has_mass,
-        units={"length", "time"} <= set(data.train.units or {}),
-        report=report,
-    )
+        energies = distill_network_energies(readout.network, motion, session)
+        return CandidateLaws(prepend_known_terms(motion.known_terms, distilled), energies)
 
 
 def distill_network_energies(
-    trained: TrainedNetwork, data: Split, config: DiscoverConfig
+    network: TrainedNetwork | None, motion: PreparedMotion, session: Session
 ) -> HamiltonianEnergies | None:
-    """Formulas for the energies of a Hamiltonian network; None of another."""
-    if trained.config.node != "hamiltonian":
+    """Find formulas for the energies of a Hamiltonian network; return None for another network."""
+    if network is None or network.config.node != "hamiltonian":
         return None
-    tables = read_energies(trained, data.train, seed=config.seed)
-    return distill_energies(tables, config.engines, replace(config.regression, seed=config.seed))
+    tables = read_energies(network, motion.residual.train, seed=session.config.seed, criteria=session.criteria)
+    return distill_energies(tables, session.config.engines, _engine_config(session), criteria=session.criteria)
 
 
-def select(
-    candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig, preferred: Sequence[ForceLaw] = ()
-) -> Selection:
-    """The law: candidates refitted on the observed motion, chosen on held-out runs, with error bars; one of the
-    ``preferred`` where what is chosen is not better than it."""
-    fitted, latent = data.weak_form(), latent_properties(data.train)
-    return choose_law(candidates, fitted.train, fitted.valid, preferred=preferred, latent=latent, seed=config.seed)
+def _engine_config(session: Session) -> EngineConfig:
+    criteria = session.criteria.search
+    return replace(session.config.regression, seed=session.config.seed, criteria=criteria)
 
 
-def select_with_catalogue(choice: Selection, data: Split, config: DiscoverConfig) -> Selection:
-    """The choice again, where it left something unexplained and is not itself a known law, beside the known laws that
-    come nearest to it: a search may miss a law, and one that is new has to be better than those that are known.
+def select_on_motion(laws: Sequence[ForceLaw], dataset: Split, session: Session) -> Selection:
+    """Refit the laws to the training runs and select one on the held-out runs, without the catalogue.
 
-    Where nothing was worth its constants, the laws nearest to what came closest take part like any candidate.
+    Args:
+        laws: the candidates.
+        dataset: the whole motion; where it has a weak form, that is fitted.
+        session: its seed draws the subsets that laws are tried on.
     """
-    law, fitted = choice.law, data.weak_form()
-    if choice.error < RIGHT:
-        return choice
-    if not law.terms:
-        tried = [scored for scored in choice.scoreboard if scored.law.rest.terms]
-        if not tried:
-            return choice
-        law = min(tried, key=ScoredLaw.cost).law
-    comparison = compare_with_catalogue(law, fitted.train)
-    if choice.law.terms and all(part.matches and part.matches[0].deviation < RIGHT for part in comparison.channels):
-        return choice
-    known = catalogue_challengers(law, comparison, fitted.train)
-    again = select([law], data, config, known) if choice.law.terms else select([law, *known], data, config)
-    if len(again.law.terms) > 1:  # a sum may be more than is needed
-        again = select([again.law], data, config)
-    board = {signature(scored.law): scored for scored in (*choice.scoreboard, *again.scoreboard)}
-    return replace(again, scoreboard=tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error))))
+    fitted, latent = dataset.weak_form(), inferable_properties(dataset.train)
+    return select_law(
+        laws, fitted.train, fitted.valid, latent=latent, seed=session.config.seed, criteria=session.criteria
+    )
 
 
-def select_or_none(candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig) -> ForceLaw | None:
-    """The law of `select_law`; None where no candidate gives a finite force."""
+def _select_or_none(laws: Sequence[ForceLaw], dataset: Split, session: Session) -> ForceLaw | None:
+    """Return the law that `select_on_motion` selects; None where no candidate gives a finite force."""
     try:
-        return select(candidates, data, config).law
+        return select_on_motion(laws, dataset, session).law
     except NoResult:
         return None
 
 
-def select_for_each_engine(
-    distilled: DistillationResult, data: Split, config: DiscoverConfig
-) -> dict[str, ForceLaw | None]:
-    """Where several engines were asked, the law that each leads to by itself; None where it leads to none."""
-    return {engine: select_or_none(laws, data, config) for engine, laws in distilled.alone.items()}
+def select_candidate(candidates: CandidateLaws, motion: PreparedMotion, session: Session) -> SelectedLaw:
+    """Select the simplest law that explains held-out motion as well as any, known laws of the catalogue included.
+
+    Args:
+        candidates: the laws from the messages.
+        motion: the whole motion is what laws are refitted to and selected on.
+        session: its run directory keeps ``candidates.json``.
+
+    Raises:
+        NoResult: no candidate gives a finite force.
+    """
+    distilled, dataset = candidates.distilled, motion.dataset
+    with session.stage("refit"):
+        first = select_on_motion(distilled.laws, dataset, session)
+        fitted, latent = dataset.weak_form(), inferable_properties(dataset.train)
+        selection = select_with_catalogue(
+            first, fitted, latent=latent, seed=session.config.seed, criteria=session.criteria
+        )
+        session.cache.candidates(distilled.laws, selection)
+        by_engine = {
+            engine: _select_or_none(laws, dataset, session) for engine, laws in distilled.laws_by_engine.items()
+        }
+        return SelectedLaw(selection, by_engine)
+
+
+def estimate_constants(law: ForceLaw, motion: PreparedMotion, session: Session) -> ForceLaw:
+    """Fit the constants of the selected law to all runs, with error bars, units, and names of identified values.
+
+    Args:
+        law: the selected law; its errors on held-out motion are measured before, by its constants as they are here.
+        motion: the whole motion.
+        session: its config states how error bars are made.
+    """
+    if not law.terms:
+        return law
+    config, dataset = session.config, motion.dataset
+    with session.stage("estimation"):
+        sampler = sample_posterior if config.errors == "posterior" else None
+        latent = inferable_properties(dataset.train)
+        fitted = refit_on_all_data(
+            law,
+            dataset.weak_form().whole(),
+            latent=latent,
+            posterior_sampler=sampler,
+            seed=config.seed,
+            criteria=session.criteria,
+        )
+        return identify_constants(with_units(fitted, dataset.train), criteria=session.criteria)
+
+
+def validate_law(
+    law: ForceLaw, selected: SelectedLaw, readout: MessageReadout, motion: PreparedMotion, session: Session
+) -> Validation:
+    """Compare the law with the catalogue, check it, and measure law and network on held-out motion.
+
+    Args:
+        law: with its final constants.
+        selected: the same law as it was fitted to the training runs, and the laws of each engine.
+        readout: the messages, and the network where there is one.
+        motion: the whole motion and its residual.
+        session: further networks are trained where forces may not add up, or where the law could be a candidate for
+            something new and has to be found again by independent searches.
+    """
+    config, dataset, choice = session.config, motion.dataset, selected.selection
+    with session.stage("verdict"):
+        left = subtract_law(choice.law.known_terms, dataset)
+        prediction = None
+        if readout.network is not None:
+            network = partial(predict_target, readout.network)
+            prediction = shift_network_prediction(network, motion.known_terms, choice.law.known_terms)
+        fit, noise = (
+            measure_fit(choice.law.discovered_terms, prediction, left, criteria=session.criteria),
+            left.weak_form().train.noise,
+        )
+        observed = (
+            *symmetry_checks(readout.messages, readout.symmetry, config.network, criteria=session.criteria),
+            *check_engine_agreement(choice.law, selected.by_engine, dataset.train, criteria=session.criteria),
+            check_resampling_stability(choice.selection_frequency, criteria=session.criteria),
+        )
+        context = JudgeContext(
+            fit.law_error,
+            fit.network_error,
+            observed,
+            noise=noise,
+            force_limit=force_limit(left.train, session),
+        )
+        fitted = dataset.weak_form()
+        results = run_validation(
+            law, fitted.train, fitted=choice.law, test=fitted.test, extreme=fitted.extreme, criteria=session.criteria
+        )
+    validation = Validation(law, fit, results, context)
+    if (
+        law.discovered_terms.terms
+        and config.network.node == "fixed"
+        and readout.network
+        and not explains_motion(fit, noise, criteria=session.criteria)
+    ):
+        validation = _with_additivity_check(validation, choice.error, readout.network, motion, session)
+    if needs_replication(validation.results, validation.context, criteria=session.criteria):
+        validation = _with_replications(validation, choice.law, motion, session)
+    return validation
+
+
+def _with_additivity_check(
+    validation: Validation, law_error: float, network: TrainedNetwork, motion: PreparedMotion, session: Session
+) -> Validation:
+    """Add the check that a network which need not add its messages does no better than a sum."""
+    with session.stage("additivity"):
+        free = train_unconstrained(motion.residual, session)
+        law_has_other_target = motion.dataset.train.weak_form is not None or bool(motion.known_terms.terms)
+        best = network.error if law_has_other_target else min(law_error, network.error)
+        check = check_pairwise_additivity(best, free.error, criteria=session.criteria)
+    context = replace(validation.context, observed=(*validation.context.observed, check))
+    return replace(validation, context=context)
+
+
+def _with_replications(validation: Validation, law: ForceLaw, motion: PreparedMotion, session: Session) -> Validation:
+    """Add what independent searches find, each with another network and the runs set apart by another seed."""
+    found = preferred = count = 1
+    for k in range(1, session.config.seeds):
+        same, as_good = replicate_search(law, motion, session.again(k))
+        found, preferred, count = found + same, preferred + as_good, count + 1
+    context = replace(validation.context, seeds=SearchReplication(count, found, preferred))
+    return replace(validation, context=context)
+
+
+def replicate_search(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[bool, bool]:
+    """Search once more, with another network and other runs held out.
+
+    Args:
+        law: the law that the first search led to.
+        motion: the motion as the first search saw it.
+        session: its seed sets the runs apart anew and starts the network.
+
+    Returns:
+        Whether the search leads to the law; and whether it does, or prefers the law to its own when offered it.
+    """
+    with session.stage(f"seed {session.config.seed}"):
+        dataset = motion.dataset.resplit(session.config.seed)
+        again = replace(motion, dataset=dataset, residual=subtract_law(motion.known_terms, dataset))
+        readout = extract_messages(train_network(again, session), again, session)
+        candidates = distill_candidates(readout, again, session)
+        return compare_with_independent_search(law, candidates.distilled.laws, dataset, session)
 
 
 def compare_with_independent_search(
-    law: ForceLaw, candidates: Sequence[ForceLaw], data: Split, config: DiscoverConfig
+    law: ForceLaw, candidates: Sequence[ForceLaw], dataset: Split, session: Session
 ) -> tuple[bool, bool]:
-    """Whether these candidates, of another search, lead to ``law``; and whether they do, or ``law`` is preferred to
-    what they lead to when it is offered beside it."""
-    own = select_or_none(candidates, data, config)
-    if own is not None and same_law(own, law, data.train):
+    """Return whether these candidates of another search lead to ``law``, and whether they do or ``law`` is preferred.
+
+    Args:
+        law: the law of the first search, offered beside what the other one leads to.
+        candidates: the laws of the other search.
+        dataset: the motion as the other search saw it.
+        session: of the other search.
+    """
+    other = _select_or_none(candidates, dataset, session)
+    if other is not None and same_law(other, law, dataset.train, criteria=session.criteria):
         return True, True
-    offered = select([law] if own is None else [own, law], data, config).law
-    return False, same_law(offered, law, data.train)
+    offered = select_on_motion([law] if other is None else [other, law], dataset, session).law
+    return False, same_law(offered, law, dataset.train, criteria=session.criteria)
 
 
-def estimate_constants(law: ForceLaw, data: Split, config: DiscoverConfig) -> ForceLaw:
-    """The chosen law with its constants fitted to all the motion, once its errors on held-out motion are taken, with
-    the units that those of the data give them, and the names of notable values."""
-    if not law.terms:
-        return law
-    whole = data.weak_form().whole()
-    draw = sample_posterior if config.errors == "posterior" else None
-    fitted = settle_law(law, whole, latent=latent_properties(data.train), draw=draw, seed=config.seed)
-    return identify_constants(with_units(fitted, data.train))
+def decide_verdict(validation: Validation, motion: PreparedMotion, session: Session) -> Verdict:
+    """Return the verdict that follows from the validation; with known terms it is one on the whole law."""
+    verdict = decide(validation.results, validation.context, criteria=session.criteria)
+    return verdict_with_known_terms(verdict, validation.law, motion.dataset, session)
 
 
-def require_engines(config: DiscoverConfig) -> None:
-    """Raises UsageError or EngineUnavailable before anything long is begun."""
-    for engine in config.engines:
-        get_engine(engine).available()
-    if config.errors == "posterior":
-        require_numpyro()
+def validate_no_force(motion: PreparedMotion, session: Session) -> tuple[Validation, Verdict]:
+    """Return validation and verdict where no force is seen beside the known terms: the law is these terms alone."""
+    known, train = motion.known_terms, motion.residual.train
+    nothing = (None, None)
+    context = JudgeContext(nothing, noise=train.noise, force_limit=force_limit(train, session))
+    fit = (
+        measure_fit(known, None, motion.dataset, criteria=session.criteria)
+        if known.terms
+        else GoodnessOfFit(nothing, nothing, nothing, nothing)
+    )
+    verdict = judge(known, train, context, criteria=session.criteria)
+    validation = Validation(known, fit, None, context)
+    return validation, verdict_with_known_terms(verdict, known, motion.dataset, session)
 
 
-def state_assumptions(data: Dataset, config: DiscoverConfig) -> tuple[str, ...]:
-    """What these settings take for granted, in sentences."""
-    said = ["Errors are those of the law fitted to the training runs; the constants are then fitted to all."]
-    if config.errors == "posterior":
-        said.append("Error bars of constants are those of draws from a posterior, whose width is that over runs.")
-    if config.network.inputs == "relative":
-        said.append(
-            "The pair force depends on differences of position and velocity; absolute ones enter the self force only."
+def check_law(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[Validation, Verdict]:
+    """Validate a law that somebody stated, as it stands, with no network and no refit behind it.
+
+    Args:
+        law: the law; terms marked as known are subtracted before its errors are measured.
+        motion: the motion that it is held against.
+        session: its criteria decide.
+    """
+    with session.stage("verdict"):
+        dataset = motion.dataset
+        left, fitted = subtract_law(law.known_terms, dataset), dataset.weak_form()
+        fit, noise = (
+            measure_fit(law.discovered_terms, None, left, criteria=session.criteria),
+            left.weak_form().train.noise,
         )
-    if config.network.node == "fixed":
-        said.append(
-            "Accelerations are sums of pair forces and a self force" + (", over the mass m." if data.has_mass else ".")
-        )
-    if config.network.node == "hamiltonian":
-        said.append(
-            "An energy is conserved, a sum over pairs and particles: a Hamiltonian network can learn no drag, and its "
-            "pair forces are equal and opposite by construction."
-        )
-    if not data.has_mass and config.order == 2:
-        said.append(
-            "No masses are given: the law is that of accelerations; how the receiver's mass enters is undetermined."
-        )
-    if latent_properties(data):
-        said.append("Each particle has one source strength, m, and it does not change.")
-    if data.cutoff is not None:
-        said.append(f"Pairs farther apart than {data.cutoff:g} do not interact.")
-    return tuple(said)
+        results = run_validation(law, fitted.train, test=fitted.test, extreme=fitted.extreme, criteria=session.criteria)
+        validation = Validation(law, fit, results, JudgeContext(fit.law_error, noise=noise))
+        return validation, decide_verdict(validation, motion, session)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gnn_discovery.catalogue.equivalence import compare_with_catalogue
+from gnn_discovery.catalogue.substitution import catalogue_challengers
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Split
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.selection.select import ScoredLaw, Selection, select_law
+from gnn_discovery.selection.select import Selection, select_law
 from gnn_discovery.selection.simplification import signature
-from gnn_discovery.validation.model_comparison import catalogue_challengers
 
 
 def select_with_catalogue(
@@ -37,17 +37,25 @@ def select_with_catalogue(
     if first.error < exact:
         return first
     if not law.terms:
-        tried = [scored for scored in first.scoreboard if scored.law.rest.terms]
+        tried = [scored for scored in first.scoreboard if scored.law.discovered_terms.terms]
         if not tried:
             return first
-        law = min(tried, key=ScoredLaw.cost).law
-    comparison = compare_with_catalogue(law, fitted.train)
-    if first.law.terms and all(part.matches and part.matches[0].deviation < exact for part in comparison.channels):
+        law = min(tried, key=lambda scored: scored.cost(criteria)).law
+    comparison = compare_with_catalogue(law, fitted.train, criteria=criteria)
+    if first.law.terms and all(part.matches and part.matches[0].deviation < exact for part in comparison.components):
         return first
-    known = catalogue_challengers(law, comparison, fitted.train)
+    known = catalogue_challengers(law, comparison, fitted.train, criteria=criteria)
 
     def select(laws: Sequence[ForceLaw], incumbents: Sequence[ForceLaw] = ()) -> Selection:
-        return select_law(laws, fitted.train, fitted.valid, preferred=incumbents, latent=latent, seed=seed)
+        return select_law(
+            laws,
+            fitted.train,
+            fitted.valid,
+            incumbents=incumbents,
+            latent=latent,
+            seed=seed,
+            criteria=criteria,
+        )
 
     again = select([law], known) if first.law.terms else select([law, *known])
     if len(again.law.terms) > 1:  # a sum may have more terms than are needed
