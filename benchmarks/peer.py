@@ -25,7 +25,7 @@ from cells import circumstances
 from gnn_discovery_replication.results import median_with_range
 from gnn_discovery_replication.tables import markdown_table
 
-from gnn_discovery.runs import environment
+from gnn_discovery.runs import describe_environment
 from gnn_discovery.runs.cells import child_environment
 from gnn_discovery.runs.files import read_json, write_bytes, write_json
 
@@ -41,7 +41,7 @@ Record = Mapping[str, Any]
 def compare(python: str, repeats: int) -> dict[str, Any]:
     """Both networks held against each other, then timed in turns; seconds of each repeat."""
     peer = _peer_versions(python)
-    record = {**environment(), **circumstances(), "peer": peer, "steps": STEPS}
+    record = {**describe_environment(), **circumstances(), "peer": peer, "steps": STEPS}
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:

@@ -21,7 +21,7 @@ from gnn_discovery import pipeline
 from gnn_discovery.data.dataset import Dataset, Split
 from gnn_discovery.gnn.graph import batch_graph, graph_data
 from gnn_discovery.gnn.networks import make_network, measure_scales
-from gnn_discovery.gnn.training import N_CHUNKS, train_network
+from gnn_discovery.gnn.training import N_CHUNKS, optimise_network
 from gnn_discovery.gnn.training.losses import training_loss
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.simulators import SimulationConfig
@@ -78,7 +78,7 @@ def main(folder: Path, steps: int) -> None:
     product = jax.jit(jnp.matmul)
     turns = Turns(lambda: product(one, other).block_until_ready())
     training = replace(config.training, steps=N_CHUNKS * steps)
-    train_network(data, config.network, training, seed=0, report=lambda _: turns.wait())
+    optimise_network(data, config.network, training, seed=0, report=lambda _: turns.wait())
 
 
 if __name__ == "__main__":

@@ -10,16 +10,18 @@ import pytest
 from jaxtyping import install_import_hook
 
 _CORE = Path(__file__).parents[1] / "gnn_discovery"
-_BOUNDARY = {"__init__", "cli", "data", "simulators"}
-"""These check by hand, in words, what comes from outside; of `data` that is the trajectory and the readers."""
-_CHECKED = [
-    *(p.stem for p in _CORE.iterdir() if p.stem not in _BOUNDARY and not p.name.startswith("__")),
-    "data.dataset",
-    "data.differentiation",
-]
+_BY_HAND = ("__init__", "cli", "data.trajectory", "data.readers", "simulators")
+"""These check in words what comes from outside; so do the configs, each in a file ``config.py``."""
+
+
+def _checked_modules() -> list[str]:
+    names = [".".join(path.relative_to(_CORE).with_suffix("").parts) for path in sorted(_CORE.rglob("*.py"))]
+    names = [name for name in names if name.rpartition(".")[2] not in ("__init__", "config")]
+    return [f"gnn_discovery.{name}" for name in names if not name.startswith(_BY_HAND)]
+
 
 # before any of them is imported
-_hook = install_import_hook([f"gnn_discovery.{name}" for name in _CHECKED], "typed.checked")
+_hook = install_import_hook(_checked_modules(), "typed.checked")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from worlds import halves, spring, world
 from gnn_discovery.data.dataset import Dataset, Split
 from gnn_discovery.gnn.graph import Graph, batch_graph, graph_data
 from gnn_discovery.gnn.networks import GraphNetwork, NetworkConfig, jit_with_network, make_network, measure_scales
-from gnn_discovery.gnn.training import TrainedNetwork, TrainingConfig, train_network
+from gnn_discovery.gnn.training import TrainedNetwork, TrainingConfig, optimise_network
 
 SHAPE = NetworkConfig(width=16, depth=2)
 SMALL = TrainingConfig(steps=400, edges=384, learning_rate=1e-2)
@@ -61,11 +61,11 @@ def spring_world() -> Split:
 @cache
 def trained_spring() -> TrainedNetwork:
     """A small network that knows the spring to a percent; trained once for all tests."""
-    return train_network(spring_world(), SHAPE, SMALL, seed=0)
+    return optimise_network(spring_world(), SHAPE, SMALL, seed=0)
 
 
 @cache
 def trained_pruning() -> TrainedNetwork:
     """Twelve message components and an MLP for a node function, on the same motion; pruned."""
     config = NetworkConfig(node="mlp", strategy="pruning", message=12, width=24, depth=1)
-    return train_network(spring_world(), config, TrainingConfig(steps=1200, edges=384, learning_rate=1e-2), seed=0)
+    return optimise_network(spring_world(), config, TrainingConfig(steps=1200, edges=384, learning_rate=1e-2), seed=0)

@@ -20,7 +20,7 @@ from gnn_discovery.distillation import distill_energies
 from gnn_discovery.distillation.hamiltonian_energies import dependent_part
 from gnn_discovery.errors import UsageError
 from gnn_discovery.gnn.networks import NetworkConfig, jit_with_network
-from gnn_discovery.gnn.training import TrainedNetwork, train_network
+from gnn_discovery.gnn.training import TrainedNetwork, optimise_network
 from gnn_discovery.messages.gauge import read_messages
 from gnn_discovery.messages.hamiltonian_energies import read_energies
 from gnn_discovery.messages.symmetry import measure_symmetry
@@ -239,12 +239,12 @@ def test_motion_that_no_hamiltonian_can_give_is_refused(change):
     split = spring_world()
     split = replace(split, train=replace(split.train, **change))
     with pytest.raises(UsageError, match="Hamiltonian network needs"):
-        train_network(split, NetworkConfig(node="hamiltonian", latent=not change), SMALL, seed=0)
+        optimise_network(split, NetworkConfig(node="hamiltonian", latent=not change), SMALL, seed=0)
 
 
 @cache
 def trained_hamiltonian():
-    return train_network(spring_world(), NetworkConfig(node="hamiltonian", width=16, depth=2), SMALL, seed=0)
+    return optimise_network(spring_world(), NetworkConfig(node="hamiltonian", width=16, depth=2), SMALL, seed=0)
 
 
 @pytest.mark.slow

@@ -8,10 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from networks import answer, targets, tiny, whole
 from worlds import size, spring, world
 
-from gnn_discovery.gnn.networks import NODE_FUNCTIONS, NetworkConfig, measure_scales, message_size
+from gnn_discovery.criteria import Criteria, TrainingCriteria
+from gnn_discovery.errors import UsageError
+from gnn_discovery.gnn.networks import NODE_FUNCTIONS, NetworkConfig, make_network, measure_scales, message_size
+from gnn_discovery.gnn.training import TrainedNetwork
 
 DATA = world(spring, count=12)
 RNG = np.random.default_rng(5)
@@ -127,9 +131,7 @@ def test_kl_messages_are_noisy_only_with_a_key():
     [
         ({}, 2, 2),
         ({}, 3, 3),
-        ({"message": 9}, 3, 3),
         ({"node": "hamiltonian"}, 3, 3),
-        ({"strategy": "l1"}, 2, 2),
         ({"node": "mlp"}, 3, 3),
         ({"node": "mlp", "strategy": "standard"}, 2, 32),
         ({"node": "mlp", "strategy": "pruning", "message": 6}, 2, 6),
@@ -139,6 +141,48 @@ def test_kl_messages_are_noisy_only_with_a_key():
 def test_message_sizes(config, dim, expected):
     """A fixed node function and an energy have D by construction, a bottleneck D, the others what is asked, or 32."""
     assert message_size(NetworkConfig(**config), dim) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"node": "MLP"},
+        {"node": "fixd"},
+        {"inputs": "relatve"},
+        {"strategy": "L1"},
+        {"activation": "tanh"},
+        {"node": "mlp", "message": 0},
+        {"node": "mlp", "message": 2.5},
+        {"width": 0},
+        {"depth": -1},
+        {"gate": "yes"},
+        {"latent": 1},
+        {"message": 100},
+        {"strategy": "l1"},
+        {"node": "hamiltonian", "strategy": "kl"},
+    ],
+    ids=str,
+)
+def test_a_config_refuses_unknown_words_impossible_numbers_and_settings_without_effect(wrong):
+    """The error names the field and the value, in Python as on the command line."""
+    name, value = list(wrong.items())[-1]
+    with pytest.raises(UsageError) as caught:
+        NetworkConfig(**wrong)
+    assert caught.value.what.startswith(f"{name} is {value!r}") and caught.value.where == "NetworkConfig"
+    assert caught.value.remedy
+
+
+def test_the_gain_of_source_strengths_is_a_criterion():
+    """It multiplies the parameters, and is kept with the network."""
+    data = world(spring, count=12, mass=False)
+    criteria = Criteria(training=TrainingCriteria(source_strength_gain=3.0))
+    config, scales = NetworkConfig(latent=True, width=8, depth=0), measure_scales(data)
+    network = make_network(config, scales, data.dim, 4, rngs=nnx.Rngs(0), criteria=criteria)
+    network.strength[...] = jnp.array([0.0, 1.0, 0.0, -1.0])
+    expected = np.exp([0.0, 3.0, 0.0, -3.0])
+    np.testing.assert_allclose(network.source_strengths(), expected, rtol=1e-6)
+    again = TrainedNetwork.unpack(*TrainedNetwork(network, config, np.zeros((1, 4)), ()).pack())
+    np.testing.assert_allclose(again.network.source_strengths(), expected, rtol=1e-6)
 
 
 def test_masked_components_carry_nothing():

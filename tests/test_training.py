@@ -14,7 +14,7 @@ from flax import nnx
 from networks import SHAPE, SMALL, answer, said, spring_world, tiny, trained_pruning, trained_spring, whole
 from worlds import halves, radial, relative_error, size, spring, world
 
-from gnn_discovery.errors import NoResult
+from gnn_discovery.errors import NoResult, UsageError
 from gnn_discovery.gnn.graph import batch_graph, graph_data
 from gnn_discovery.gnn.networks import NetworkConfig, make_network, measure_scales
 from gnn_discovery.gnn.training import (
@@ -23,12 +23,13 @@ from gnn_discovery.gnn.training import (
     TrainingConfig,
     absolute_error,
     displace_snapshots,
+    optimise_network,
     predict_target,
-    train_network,
 )
 from gnn_discovery.gnn.training.batches import draw_batch, interacting_snapshots
 from gnn_discovery.gnn.training.losses import training_loss
-from gnn_discovery.pipeline import DiscoverConfig, RunCache, train_with_restarts
+from gnn_discovery.pipeline import DiscoverConfig, RunCache, Session
+from gnn_discovery.pipeline.network_training import train_with_restarts
 from gnn_discovery.runs import RunDirectory
 
 SPLIT = spring_world()
@@ -61,7 +62,7 @@ def test_a_field_and_a_friction_are_learnt_over_their_range():
         return -x / (size(x) + 0.1) ** 3 + (1 - speed**2) * v
 
     split = halves(world(own=alone, count=3000, particles=3))
-    trained = train_network(split, NetworkConfig(), TrainingConfig(steps=2000), 0)
+    trained = optimise_network(split, NetworkConfig(), TrainingConfig(steps=2000), 0)
     assert weighed_error(trained, split.test) < 0.01
 
 
@@ -90,7 +91,7 @@ def test_a_stopped_training_goes_on_to_the_network_of_one_that_was_not(tmp_path)
             raise KeyboardInterrupt
 
     def training(report):
-        return lambda kept: train_network(SPLIT, SHAPE, SMALL, seed=0, report=report, checkpoints=kept)
+        return lambda kept: optimise_network(SPLIT, SHAPE, SMALL, seed=0, report=report, checkpoints=kept)
 
     with pytest.raises(KeyboardInterrupt):
         RunCache(RunDirectory(tmp_path)).network("network", training(stop))
@@ -120,14 +121,14 @@ def test_a_network_that_got_stuck_is_trained_again_and_the_best_one_kept(monkeyp
     """More slowly, then without regard to small forces; unless it is as good as the noise allows."""
     asked, plain = [], DiscoverConfig().training
 
-    def stand_in(data, config, **_):
-        asked.append((config.training.learning_rate, config.training.floor))
+    def stand_in(data, network, training, seed, **_):
+        asked.append((training.learning_rate, training.floor))
         error = errors[len(asked) - 1]
-        return TrainedNetwork(tiny(SPLIT.train), config.network, np.array([[1.0, 0.0, error, error]]), ())
+        return TrainedNetwork(tiny(SPLIT.train), network, np.array([[1.0, 0.0, error, error]]), ())
 
-    monkeypatch.setattr("gnn_discovery.pipeline.network_training.train_on_dataset", stand_in)
+    monkeypatch.setattr("gnn_discovery.pipeline.network_training.optimise_network", stand_in)
     data = replace(SPLIT, train=replace(SPLIT.train, noise=noise))
-    assert train_with_restarts("network", data, DiscoverConfig(), RunCache(None)).error == kept
+    assert train_with_restarts(data, Session(DiscoverConfig())).error == kept
     rate, floor = plain.learning_rate, plain.floor
     assert asked == [(rate, floor), (rate / 3, floor), (rate, 10 * floor)][: len(errors)]
 
@@ -164,7 +165,7 @@ def test_hidden_source_strengths_are_found_up_to_a_common_factor():
     data = world(count=600, mass=False)
     pull = spring(data.separation(), data.separation(), {}) * strength[data.senders][:, None]
     np.add.at(data.target, (slice(None), data.receivers), pull)
-    trained = train_network(halves(data), replace(SHAPE, latent=True), replace(SMALL, steps=600), seed=0)
+    trained = optimise_network(halves(data), replace(SHAPE, latent=True), replace(SMALL, steps=600), seed=0)
     found = np.asarray(trained.network.source_strengths(), float)
     np.testing.assert_allclose(found / found[0], strength, rtol=0.03)
 
@@ -173,7 +174,7 @@ def test_hidden_source_strengths_are_found_up_to_a_common_factor():
 def test_training_that_does_not_move_stops_early_where_it_began():
     """With a learning rate of nothing the held-out error never gets better than it was first."""
     config = replace(SMALL, steps=20, patience=4)
-    trained = train_network(SPLIT, TINIEST, config, seed=3, schedule=optax.constant_schedule(0.0))
+    trained = optimise_network(SPLIT, TINIEST, config, seed=3, schedule=optax.constant_schedule(0.0))
     assert len(trained.history) == 1 + 4
     assert np.ptp(trained.history[:, 2]) == 0
     start = tiny(SPLIT.train, seed=3, width=4, depth=0, gate=False)
@@ -185,7 +186,7 @@ def test_training_that_does_not_move_stops_early_where_it_began():
 def test_training_that_diverges_is_no_result():
     config = TrainingConfig(steps=20, edges=96, learning_rate=1e30)
     with pytest.raises(NoResult, match="diverged"):
-        train_network(SPLIT, TINIEST, config, seed=0)
+        optimise_network(SPLIT, TINIEST, config, seed=0)
 
 
 @pytest.mark.parametrize("strategy", ["l1", "kl"])
@@ -237,7 +238,7 @@ def test_without_patience_the_last_parameters_are_kept():
     """A rate that rises without end leaves the best behind."""
     how = TrainingConfig(steps=N_CHUNKS, loss="absolute", optimiser="paper", patience=None)
     network = replace(TINIEST, inputs="raw")
-    trained = train_network(SPLIT, network, how, seed=0, schedule=optax.linear_schedule(0.01, 5.0, N_CHUNKS))
+    trained = optimise_network(SPLIT, network, how, seed=0, schedule=optax.linear_schedule(0.01, 5.0, N_CHUNKS))
     assert len(trained.history) == N_CHUNKS
     data, index = graph_data(SPLIT.valid), jnp.arange(len(SPLIT.valid.run))
     out = trained.network(batch_graph(data, index))
@@ -267,6 +268,40 @@ def test_where_encounters_are_no_rarity_all_snapshots_are_drawn_alike():
         assert interacting_snapshots(data, scale=0.2) is None
     batch = np.asarray(draw_batch(jax.random.key(0), 40_000, 10, None))
     np.testing.assert_allclose(np.bincount(batch, minlength=10), 4000, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": -5},
+        {"steps": 0},
+        {"steps": 10.5},
+        {"edges": 0},
+        {"optimiser": "adam"},
+        {"learning_rate": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"learning_rate": "fast"},
+        {"loss": "mse"},
+        {"loss": "abs"},
+        {"floor": 0.0},
+        {"shift": -1.0},
+        {"l1": -1e-3},
+        {"kl": float("inf")},
+        {"noncentral_weight": True},
+        {"patience": 0},
+    ],
+    ids=str,
+)
+def test_a_config_refuses_unknown_words_and_impossible_numbers(wrong):
+    """The error names the field and the value."""
+    ((name, value),) = wrong.items()
+    with pytest.raises(UsageError) as caught:
+        TrainingConfig(**wrong)
+    assert caught.value.what == f"{name} is {value!r}" and caught.value.where == "TrainingConfig"
+    assert caught.value.remedy
+    with pytest.raises(UsageError):
+        replace(TrainingConfig(), **wrong)
 
 
 def test_a_particle_that_is_not_there_meets_nothing():

@@ -67,8 +67,9 @@ class ProgressBars(SilentMonitor):
             self.console.print(name, highlight=False)
 
     def training(self, progress: TrainingProgress) -> None:
-        left = (progress.steps - progress.step) / progress.rate
-        note = f"{progress.rate:,.0f} steps/s  held-out error {progress.valid:.3g}  {left:.0f} s left"
+        speed, error = progress.steps_per_second, progress.validation_error
+        left = (progress.steps - progress.step) / speed
+        note = f"{speed:,.0f} steps/s  held-out error {error:.3g}  {left:.0f} s left"
         self._show(progress.step, progress.steps, note)
 
     def regression(self, done: float, count: int) -> None:

@@ -1,1 +1,1 @@
-"""Graph networks: the graphs, the networks, and their training."""
+"""The graph networks: graphs made from snapshots, the networks over them, and their training."""

@@ -1,9 +1,9 @@
-"""Snapshots to ``jraph.GraphsTuple``: fully connected, given edges, within a cut-off, periodic."""
+"""Graphs made from snapshots, as ``jraph.GraphsTuple``: fully connected, given edges, within a cut-off, periodic."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +12,26 @@ import numpy as np
 
 from gnn_discovery.data.dataset import Dataset
 
-Graph = jraph.GraphsTuple
+Graph: TypeAlias = jraph.GraphsTuple
+Features = dict[str, jax.Array]
+"""Arrays of nodes or edges by name; the first axis counts the nodes or edges."""
 
 
 @dataclass(frozen=True)
 class GraphData:
-    """Snapshots as float32 arrays on the device, S instants of N nodes and E edges each.
+    """A frozen record of S snapshots of N nodes and E edges each, as float32 arrays on the device.
 
-    ``properties`` is (S N P) in the order of ``names``; the target is scaled by nothing.
+    Attributes:
+        position: (S N D).
+        velocity: (S N D).
+        target: (S N D), accelerations or velocities to be predicted.
+        properties: (S N P), in the order of ``names``.
+        present: (S N), False where a snapshot has fewer than N particles.
+        senders: (E,) index of the particle that acts.
+        receivers: (E,) index of the particle that is acted upon.
+        box: (D,) side lengths of a periodic box.
+        cutoff: the distance beyond which pairs do not interact.
+        names: the names of the properties.
     """
 
     position: jax.Array
@@ -38,6 +50,7 @@ class GraphData:
 
     @property
     def edges_per_snapshot(self) -> int:
+        """Return E."""
         return int(self.senders.shape[0])
 
 
@@ -57,38 +70,48 @@ jax.tree_util.register_dataclass(
 )
 
 
-def graph_data(snapshots: Dataset) -> GraphData:
-    """The snapshots on the device, in float32."""
-    names = tuple(sorted(snapshots.properties))
-    shape = (*snapshots.present.shape, 0)
-    columns = [snapshots.properties[k] for k in names]
-    f32 = lambda a: jnp.asarray(np.asarray(a, np.float32))  # noqa: E731
+def graph_data(dataset: Dataset) -> GraphData:
+    """Return the snapshots on the device, in float32 and with nothing scaled."""
+
+    def float32(values: np.ndarray) -> jax.Array:
+        return jnp.asarray(np.asarray(values, np.float32))
+
+    names = tuple(sorted(dataset.properties))
+    columns = [dataset.properties[name] for name in names]
     return GraphData(
-        position=f32(snapshots.positions),
-        velocity=f32(snapshots.velocities),
-        target=f32(snapshots.target),
-        properties=f32(np.stack(columns, -1) if columns else np.zeros(shape)),
-        present=jnp.asarray(snapshots.present),
-        senders=jnp.asarray(snapshots.senders, jnp.int32),
-        receivers=jnp.asarray(snapshots.receivers, jnp.int32),
-        box=None if snapshots.box is None else f32(snapshots.box),
-        cutoff=snapshots.cutoff,
+        position=float32(dataset.positions),
+        velocity=float32(dataset.velocities),
+        target=float32(dataset.target),
+        properties=float32(np.stack(columns, -1) if columns else np.zeros((*dataset.present.shape, 0))),
+        present=jnp.asarray(dataset.present),
+        senders=jnp.asarray(dataset.senders, jnp.int32),
+        receivers=jnp.asarray(dataset.receivers, jnp.int32),
+        box=None if dataset.box is None else float32(dataset.box),
+        cutoff=dataset.cutoff,
         names=names,
     )
 
 
-def batch_graph(data: GraphData, index: jax.Array) -> jraph.GraphsTuple:
-    """One graph of B disjoint snapshots (index (B,)): nodes B N, edges B E.
+def batch_graph(data: GraphData, index: jax.Array) -> Graph:
+    """Return one graph of B disjoint snapshots; it works under ``jit``, since shapes depend on B, N and E alone.
 
-    Node features: position, velocity, properties, present, and ``particle``, the index within the snapshot.
-    Edge features: ``separation`` x_i - x_j (receiver minus sender, nearest image) and ``present``.
-    Works under jit: shapes depend on B, N and E alone.
+    Args:
+        data: all snapshots.
+        index: (B,) the snapshots of the batch.
+
+    Returns:
+        A graph of B N nodes and B E edges. Node features: ``position``, ``velocity``, ``properties``, ``present``, and
+        ``particle``, the index within the snapshot. Edge features: ``separation`` x_i - x_j (receiver minus sender,
+        nearest image) and ``present``.
     """
+
+    def flat(values: jax.Array) -> jax.Array:
+        return values[index].reshape(b * n, *values.shape[2:])
+
     b, n = index.shape[0], data.position.shape[1]
     offset = n * jnp.arange(b)[:, None]
     senders = (offset + data.senders).reshape(-1)
     receivers = (offset + data.receivers).reshape(-1)
-    flat = lambda a: a[index].reshape(b * n, *a.shape[2:])  # noqa: E731
     nodes = {
         "position": flat(data.position),
         "velocity": flat(data.velocity),
@@ -113,13 +136,22 @@ def batch_graph(data: GraphData, index: jax.Array) -> jraph.GraphsTuple:
     )
 
 
-def pair_graph(position: Any, velocity: Any, properties: Any, particle: Any) -> jraph.GraphsTuple:
-    """K graphs of two particles each, receiver first: arrays (K 2 D), (K 2 D), (K 2 P), (K 2).
+def pair_graph(position: Any, velocity: Any, properties: Any, particle: Any) -> Graph:
+    """Return K graphs of two particles each, with which a network is asked for the force of one pair.
 
-    The one edge of each goes from the second particle to the first. Used to ask a network what it has learnt.
+    The one edge of each graph goes from the second particle to the first.
+
+    Args:
+        position: (K 2 D), receiver first.
+        velocity: (K 2 D).
+        properties: (K 2 P).
+        particle: (K 2) index of each particle in the system that the network was trained on.
     """
+
+    def flat(values: Any) -> Any:
+        return values.reshape(2 * k, *values.shape[2:])
+
     k = position.shape[0]
-    flat = lambda a: a.reshape(2 * k, *a.shape[2:])  # noqa: E731
     receivers = 2 * jnp.arange(k)
     nodes = {
         "position": flat(position),

@@ -64,7 +64,7 @@ def read_energies(
         pair = net.pair_energy(separation, sender, receiver) - net.pair_energy(reference, sender, moved)
         return pair, net.self_energy(nodes) - net.self_energy(at_rest)
 
-    graph = batch_graph(trained.seen(sample), jnp.arange(len(sample.run)))
+    graph = batch_graph(trained.graph_data(sample), jnp.arange(len(sample.run)))
     pair_energy, self_energy = (
         np.asarray(energy, float) * natural.force * natural.length
         for energy in jit_with_network(trained.network, read)(graph)

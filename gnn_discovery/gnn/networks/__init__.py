@@ -1,4 +1,4 @@
-"""The networks, from a graph of particles to the motion of each: by messages between them, or by an energy."""
+"""The networks that turn a graph of particles into the motion of each, by messages between them or by an energy."""
 
 from gnn_discovery.gnn.networks.base import GraphNetwork as GraphNetwork
 from gnn_discovery.gnn.networks.base import jit_with_network as jit_with_network

@@ -1,4 +1,4 @@
-"""What all networks have in common: a graph goes in, the motion of its nodes comes out, in the units of the data."""
+"""The base class of all networks: a graph goes in, the motion of its nodes comes out, in the units of the data."""
 
 from __future__ import annotations
 
@@ -11,51 +11,76 @@ import jax.numpy as jnp
 import jraph
 from flax import nnx
 
+from gnn_discovery.gnn.graph import Features, Graph
 from gnn_discovery.gnn.networks.config import NetworkConfig, message_size
 from gnn_discovery.gnn.networks.layers import MLP
 from gnn_discovery.gnn.networks.scales import Scales
 
 
 class GraphNetwork(nnx.Module):
-    """Messages along edges, summed over neighbours, and turned into motion, over a ``jraph.GraphsTuple``.
+    """A network that makes messages along edges, sums them over neighbours, and turns the sums into motion.
 
-    Called on a graph it returns one whose edges hold ``message`` (E M), and whose nodes hold the predicted ``target``
-    (N D) and ``self`` (N D), the force on a particle alone; and what else the kind of network says.
+    Called on a ``jraph.GraphsTuple`` it returns one whose edges hold ``message`` (E M), and whose nodes hold the
+    predicted ``target`` (N D) and ``self`` (N D), the force on a particle that no pair makes; kinds of networks add
+    features of their own.
+
+    Args:
+        config: the kind and shape of the network.
+        scales: the units of its inputs and outputs.
+        dim: the dimension D of space.
+        particles: the number N of particles of a snapshot.
+        strength_gain: factor between the parameter of a particle and the logarithm of its source strength.
     """
 
     node: MLP | None = None
 
-    def __init__(self, config: NetworkConfig, scales: Scales, dim: int, particles: int):
+    def __init__(self, config: NetworkConfig, scales: Scales, dim: int, particles: int, strength_gain: float):
         self.config, self.scales, self.dim, self.particles = config, scales, dim, particles
+        self.strength_gain = strength_gain
         self.size = message_size(config, dim)
         self.mask = nnx.Variable(jnp.ones((self.size,)))
         self.strength = nnx.Param(jnp.zeros((particles,))) if config.latent else None
 
-    def __call__(self, graph: jraph.GraphsTuple, key: jax.Array | None = None) -> jraph.GraphsTuple:
+    def __call__(self, graph: Graph, key: jax.Array | None = None) -> Graph:
         net = jraph.GraphNetwork(
-            update_edge_fn=lambda edges, sent, received, _: self.messages(edges, sent, received, key),
+            update_edge_fn=lambda edges, sender, receiver, _: self.messages(edges, sender, receiver, key),
             update_node_fn=lambda nodes, _, received, __: self.motion(nodes, received),
         )
         return net(graph)
 
     @abstractmethod
-    def messages(self, edges: dict, sender: dict, receiver: dict, key: jax.Array | None = None) -> dict:
-        """What goes from sender to receiver: ``message`` (E M), and what else is summed; random when a key is given."""
+    def messages(self, edges: Features, sender: Features, receiver: Features, key: jax.Array | None = None) -> Features:
+        """Return the ``message`` (E M) from sender to receiver, and all else that is summed over neighbours.
+
+        Args:
+            edges: features of the edges, as `gnn_discovery.gnn.graph.batch_graph` makes them.
+            sender: features of the node at which each edge begins.
+            receiver: features of the node at which each edge ends.
+            key: makes the messages of the "kl" strategy random.
+        """
 
     @abstractmethod
-    def motion(self, nodes: dict, received: dict) -> dict:
-        """The predicted ``target`` (N D) and ``self`` (N D), from the sums of what `messages` gives."""
+    def motion(self, nodes: Features, received: Features) -> Features:
+        """Return the predicted ``target`` (N D) and the force ``self`` (N D).
+
+        Args:
+            nodes: features of the nodes.
+            received: sums over neighbours of the arrays that `messages` returns.
+        """
 
     def source_strengths(self) -> jax.Array:
-        """(N,) source strength of each particle, all one where none is learnt; up to a common factor."""
-        return jnp.ones((self.particles,)) if self.strength is None else jnp.exp(10.0 * self.strength[...])
+        """Return the source strength (N,) of each particle, known up to a common factor; ones where none is learnt."""
+        if self.strength is None:
+            return jnp.ones((self.particles,))
+        return jnp.exp(self.strength_gain * self.strength[...])
 
     def mass(self, properties: jax.Array) -> jax.Array:
-        """(N 1), ones where the data give no mass."""
+        """Return the masses (N 1) among the properties (N P), ones where the data give no mass."""
         k = self.scales.mass
         return jnp.ones((properties.shape[0], 1)) if k is None else properties[:, k : k + 1]
 
-    def self_features(self, nodes: dict) -> jax.Array:
+    def self_features(self, nodes: Features) -> jax.Array:
+        """Return position, velocity, speed and properties of each particle, scaled unless the inputs are raw."""
         s = self.scales
         if self.config.inputs == "raw":
             return jnp.concatenate([nodes["position"], nodes["velocity"], nodes["properties"]], -1)
@@ -64,25 +89,31 @@ class GraphNetwork(nnx.Module):
         position = nodes["position"] / s.length
         return jnp.concatenate([position, v, speed, self.property_features(nodes)], -1)
 
-    def property_features(self, nodes: dict) -> jax.Array:
+    def property_features(self, nodes: Features) -> jax.Array:
+        """Return the scaled properties of each particle, and the logarithms of those that are always positive."""
         p, s = nodes["properties"], self.scales
         columns = [p[:, k] / unit for k, unit in enumerate(s.properties)]
-        logs = [jnp.log(jnp.maximum(p[:, k] / u, 1e-12)) for k, u in enumerate(s.properties) if s.log[k]]
+        logs = [jnp.log(jnp.maximum(p[:, k] / unit, 1e-12)) for k, unit in enumerate(s.properties) if s.log[k]]
         return jnp.stack(columns + logs, -1) if columns else p
 
     @property
     def n_property_features(self) -> int:
-        """Of `property_features`."""
+        """Return the number of columns of `property_features`."""
         return len(self.scales.properties) + sum(self.scales.log)
 
     @property
     def n_self_features(self) -> int:
-        """Of `self_features`."""
+        """Return the number of columns of `self_features`."""
         return 2 * self.dim + (self.config.inputs != "raw") + self.n_property_features
 
 
 def jit_with_network(network: GraphNetwork, function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function(network, *arrays)`` compiled, with the network's parameters as an argument and not as constants."""
+    """Return ``function(network, *arrays)`` compiled, as a function of the arrays.
+
+    Args:
+        network: a network; its parameters are an argument of what is compiled, and not constants in it.
+        function: takes the network and arrays.
+    """
     definition, state = nnx.split(network)
     compiled = jax.jit(lambda state, *arrays: function(nnx.merge(definition, state), *arrays))
     return lambda *arrays: compiled(state, *arrays)

@@ -1,4 +1,4 @@
-"""What networks are made of."""
+"""The layers that all networks are built from."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from gnn_discovery.gnn.networks.config import Activation, NetworkConfig
 
 
 class MLP(nnx.Module):
-    """Dense layers with an activation between them."""
+    """A multilayer perceptron: dense layers with an activation between them.
 
-    def __init__(self, sizes: list[int], rngs: nnx.Rngs, last: float = 1.0, activation: Activation = "silu"):
+    Args:
+        sizes: numbers of inputs, hidden units of each layer, and outputs.
+        rngs: the random generators of the initial weights.
+        last_scale: factor of the variance of the initial weights of the last layer.
+        activation: the function between the layers.
+    """
+
+    def __init__(self, sizes: list[int], rngs: nnx.Rngs, last_scale: float = 1.0, activation: Activation = "silu"):
         self.activation = activation
         init = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
-        final = nnx.initializers.variance_scaling(last, "fan_in", "truncated_normal")
+        last_init = nnx.initializers.variance_scaling(last_scale, "fan_in", "truncated_normal")
         pairs = list(itertools.pairwise(sizes))
         self.layers = nnx.List(
-            nnx.Linear(a, b, kernel_init=final if k == len(pairs) - 1 else init, rngs=rngs)
+            nnx.Linear(a, b, kernel_init=last_init if k == len(pairs) - 1 else init, rngs=rngs)
             for k, (a, b) in enumerate(pairs)
         )
 
@@ -31,7 +38,15 @@ class MLP(nnx.Module):
 
 
 class GatedMLP(nnx.Module):
-    """An MLP whose outputs are u * exp(w), w kept within +-12."""
+    """An MLP whose outputs are u * exp(w), so that it spans decades; w is kept within -12 and 12.
+
+    Args:
+        inputs: number of inputs.
+        outputs: number of outputs.
+        hidden: units of each hidden layer.
+        config: says whether there is a gate, and the activation.
+        rngs: the random generators of the initial weights.
+    """
 
     def __init__(self, inputs: int, outputs: int, hidden: list[int], config: NetworkConfig, rngs: nnx.Rngs):
         self.gate = config.gate
@@ -47,5 +62,5 @@ class GatedMLP(nnx.Module):
 
 
 def unit_vectors(vectors: jax.Array) -> jax.Array:
-    """Vectors (... D) of length one; zero stays zero."""
+    """Return vectors (... D) scaled to length one; a zero vector stays zero."""
     return vectors / jnp.sqrt(jnp.sum(vectors**2, -1, keepdims=True) + 1e-30)

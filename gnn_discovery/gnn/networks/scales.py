@@ -1,4 +1,4 @@
-"""What inputs and outputs are divided by."""
+"""The scales by which a network divides its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, robust_scale
 
 
 @dataclass(frozen=True)
 class Scales:
-    """What inputs and outputs are divided by, measured on the training runs; plain numbers.
+    """A frozen record of the scales, measured on the training runs; plain numbers.
 
-    ``force`` is the unit of messages; ``particle`` (N,) the typical force on each particle, below which an error counts
-    as absolute: one number for all, or each its own in a system of particular bodies, whose forces may span decades.
-    ``log`` says of each property whether its logarithm is an input too (all values positive).
+    Attributes:
+        length: root mean square distance from the centre of all positions.
+        velocity: root mean square component of the velocities.
+        force: unit of messages, the typical force.
+        particle: (N,) typical force on each particle, below which an error counts as absolute: one number for all, or
+            one each in a system of particular bodies, whose forces may span decades.
+        properties: root mean square of each property.
+        log: says of each property whether its logarithm is an input too, since all its values are positive.
+        mass: index of the mass among the properties.
     """
 
     length: float
@@ -27,30 +34,39 @@ class Scales:
     mass: int | None
 
 
-def measure_scales(train: Dataset, bodies: bool = False, raw: bool = False) -> Scales:
-    """Scales of the training runs: spreads of the inputs, and a force scale that rest and encounters leave alone.
+def measure_scales(
+    train: Dataset, bodies: bool = False, raw: bool = False, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> Scales:
+    """Measure the scales of the training runs: spreads of the inputs, and a robust scale of the force.
 
     Args:
-        bodies: whether the particles are particular bodies, each with a force scale of its own.
-        raw: nothing is divided by anything; only what counts as a small force is measured.
+        train: the training runs.
+        bodies: give each particle a force scale of its own, in a system of particular bodies.
+        raw: divide nothing by anything; only the force scale of each particle is measured.
+        criteria: the fields ``estimation.scale_*`` belong to the robust scale.
     """
+
+    def root_mean_square(values: np.ndarray) -> float:
+        return float(np.sqrt(np.mean(np.square(values))) or 1.0)
+
     names = sorted(train.properties)
-    here = train.present
-    columns = [train.properties[k][here] for k in names]
+    present = train.present
+    columns = [train.properties[name][present] for name in names]
     size = np.linalg.norm(train.force, axis=-1)
-    force = robust_scale(size[here]) or 1.0
-    each = [(robust_scale(size[train.present[:, k], k]) or 1.0) if bodies else force for k in range(size.shape[1])]
-    spread = lambda a: float(np.sqrt(np.mean(np.square(a))) or 1.0)  # noqa: E731
-    centred = train.positions - np.mean(train.positions[here], axis=0)
+    force = robust_scale(size[present], criteria=criteria) or 1.0
+    each = [force] * size.shape[1]
+    if bodies:
+        each = [robust_scale(size[present[:, k], k], criteria=criteria) or 1.0 for k in range(size.shape[1])]
+    centred = train.positions - np.mean(train.positions[present], axis=0)
     mass = names.index("m") if "m" in names else None
     if raw:
         return Scales(1.0, 1.0, 1.0, tuple(each), (1.0,) * len(names), (False,) * len(names), mass)
     return Scales(
-        length=spread(centred[here]),
-        velocity=spread(train.velocities[here]),
+        length=root_mean_square(centred[present]),
+        velocity=root_mean_square(train.velocities[present]),
         force=force,
         particle=tuple(each),
-        properties=tuple(spread(c) for c in columns),
-        log=tuple(bool(np.all(c > 0)) for c in columns),
+        properties=tuple(root_mean_square(column) for column in columns),
+        log=tuple(bool(np.all(column > 0)) for column in columns),
         mass=mass,
     )

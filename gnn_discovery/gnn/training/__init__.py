@@ -1,10 +1,10 @@
-"""Training: a network, a motion, and the optimiser that brings them together."""
+"""The training of a network on a split dataset: settings, losses, the optimisation, the trained network."""
 
 from gnn_discovery.gnn.training.config import DEFAULT_TRAINING_STEPS as DEFAULT_TRAINING_STEPS
 from gnn_discovery.gnn.training.config import TrainingConfig as TrainingConfig
 from gnn_discovery.gnn.training.loop import N_CHUNKS as N_CHUNKS
 from gnn_discovery.gnn.training.loop import TrainingProgress as TrainingProgress
-from gnn_discovery.gnn.training.loop import train_network as train_network
+from gnn_discovery.gnn.training.loop import optimise_network as optimise_network
 from gnn_discovery.gnn.training.losses import absolute_error as absolute_error
 from gnn_discovery.gnn.training.losses import displace_snapshots as displace_snapshots
 from gnn_discovery.gnn.training.losses import prediction_error as prediction_error

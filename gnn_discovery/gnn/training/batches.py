@@ -1,4 +1,4 @@
-"""Batches: which snapshots a step of training sees."""
+"""The choice of the snapshots of each batch, with oversampling where interactions are rare."""
 
 from __future__ import annotations
 
@@ -7,20 +7,49 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset
 
-ACTS, FEW = 0.1, 0.2
-"""Of the typical force: from where on it acts; and the share of snapshots below which such are few."""
 
+def interacting_snapshots(
+    train: Dataset, scale: float, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> Int[jax.Array, " B"] | None:
+    """Return the snapshots in which some force exceeds a fraction of the typical one, if these are rare.
 
-def interacting_snapshots(train: Dataset, scale: float) -> Int[jax.Array, " B"] | None:
-    """Those in which something acts, where there are few of them; ``scale`` is the typical force."""
+    Args:
+        train: the training runs.
+        scale: the typical force.
+        criteria: the fields ``training.interaction_threshold`` and ``training.max_rare_fraction`` decide.
+
+    Returns:
+        Indices (B,) of the snapshots to oversample; None where there are none, or where they are not rare.
+    """
+    limits = criteria.training
     size = np.max(np.where(train.present, np.linalg.norm(train.force, axis=-1), 0.0), axis=1)
-    busy = np.flatnonzero(size > ACTS * scale)
-    return jnp.asarray(busy) if 0 < len(busy) < FEW * len(size) else None
+    interacting = np.flatnonzero(size > limits.interaction_threshold * scale)
+    is_rare = 0 < len(interacting) < limits.max_rare_fraction * len(size)
+    return jnp.asarray(interacting) if is_rare else None
 
 
-def draw_batch(key: jax.Array, size: int, count: int, busy: Int[jax.Array, " B"] | None) -> Int[jax.Array, " size"]:
-    """A batch of ``count`` snapshots, drawn with replacement; where few are ``is_active``, half of it from these."""
+def draw_batch(
+    key: jax.Array,
+    size: int,
+    count: int,
+    interacting: Int[jax.Array, " B"] | None,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> Int[jax.Array, " size"]:
+    """Return the indices of a batch of snapshots, drawn with replacement.
+
+    Args:
+        key: the random key.
+        size: the number of snapshots in the batch.
+        count: the number of all snapshots.
+        interacting: (B,) the snapshots to oversample; None draws all alike.
+        criteria: the field ``training.oversampled_fraction`` is the part of the batch that is drawn from these.
+    """
     index = jax.random.randint(key, (size,), 0, count)
-    return index if busy is None else index.at[: size // 2].set(busy[index[: size // 2] % len(busy)])
+    if interacting is None:
+        return index
+    part = int(criteria.training.oversampled_fraction * size)
+    return index.at[:part].set(interacting[index[:part] % len(interacting)])

@@ -1,23 +1,29 @@
-"""How a network is trained: how long, how hard, by which optimiser."""
+"""The config of the training of a network: number of steps, losses, optimiser."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from gnn_discovery.errors import require_choice, require_integer, require_number
 
 DEFAULT_TRAINING_STEPS = {"fixed": 4000, "mlp": 10000, "hamiltonian": 4000}
-"""By the node function, where nothing else is asked."""
+"""Optimisation steps by node function; an MLP takes more of them, since its gauge converges slowly."""
+
+OptimiserName = Literal["fast", "paper"]
+LossName = Literal["relative", "absolute"]
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """Adam on a one-cycle schedule.
+    """A frozen record of the settings of Adam on a one-cycle schedule.
 
     Attributes:
-        rise: share of the steps on which the rate rises.
-        start, end: what the peak is divided by at the start, and that again at the end.
-        b2: decay of the second moments.
-        clip: largest norm of a gradient; None lets all pass, and does not measure it.
+        rise: the share of the steps on which the learning rate rises.
+        start: the peak of the learning rate over its first value.
+        end: the first value of the learning rate over its last.
+        b2: the decay rate of the second moments.
+        clip: the largest norm of a gradient; None clips nothing, and does not measure the norm.
     """
 
     rise: float
@@ -31,38 +37,53 @@ OPTIMISERS = {
     "fast": Optimiser(rise=0.1, start=10.0, end=1e3, b2=0.99, clip=1.0),
     "paper": Optimiser(rise=0.3, start=25.0, end=1e5, b2=0.999, clip=None),
 }
-"""Ours, and that of Cranmer et al., arXiv 2006.11287: torch's one-cycle with what their code sets."""
+"""The optimiser of this package, and that of Cranmer et al., arXiv 2006.11287: torch's one-cycle schedule with the
+settings of their code."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long and how hard.
+    """A frozen record of the settings of a training.
 
     Attributes:
-        steps: of the optimiser; None takes `DEFAULT_TRAINING_STEPS`, more of them with an MLP, whose gauge is slow.
-        edges: about how many edges a batch holds.
-        optimiser: of `OPTIMISERS`, one-cycle cosine schedule and Adam.
+        steps: number of steps of the optimiser; None takes `DEFAULT_TRAINING_STEPS`.
+        edges: approximate number of edges in a batch.
+        optimiser: "fast" or "paper", see `OPTIMISERS`.
         learning_rate: the peak of the schedule.
-        loss: "relative", see `prediction_error`, or the mean of the "absolute" error, see `absolute_error`.
-        floor: so many typical forces are what counts as one: errors below it are absolute.
-        shift: standard deviation of a displacement of each snapshot as a whole, drawn anew at each step: a network that
-            sees places can learn that they do not matter.
+        loss: "relative", see `gnn_discovery.gnn.training.prediction_error`, or "absolute", see
+            `gnn_discovery.gnn.training.absolute_error`.
+        floor: the force, in units of the typical force, below which errors of the relative loss are absolute.
+        shift: standard deviation of a displacement of each snapshot as a whole, drawn anew at each step, by which a
+            network that sees positions learns that they do not matter.
         l1: weight of the mean over edges of the L1 norm of a message, for "l1" and "pruning" (arXiv 2006.11287: 1e-2).
-        own: weight of what a fixed node function pays for forces that are not central, see `_plainness`.
+        noncentral_weight: weight of the penalty on self forces and non-central pair forces, for "fixed" and
+            "hamiltonian"; it resolves the degeneracy of pair and self forces.
         kl: weight of the mean over edges of the divergence from N(0, 1), for "kl". The paper's 1 belongs to a loss
             in units of acceleration; here the loss is relative and at most about 1.
-        patience: chunks (of 20 in all) without a better held-out error before training stops early; None trains to the
-            end, and keeps the last parameters in the place of the best.
+        patience: number of chunks (of 20 in all) without a better held-out error after which training stops early;
+            None trains to the end, and keeps the last parameters instead of the best.
     """
 
     steps: int | None = None
     edges: int = 1536
-    optimiser: Literal["fast", "paper"] = "fast"
+    optimiser: OptimiserName = "fast"
     learning_rate: float = 8e-3
-    loss: Literal["relative", "absolute"] = "relative"
+    loss: LossName = "relative"
     floor: float = 1.0
     shift: float = 0.0
     l1: float = 1e-2
     kl: float = 1e-3
-    own: float = 5e-2
+    noncentral_weight: float = 5e-2
     patience: int | None = 6
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        require_integer("steps", self.steps, 1, where, optional=True)
+        require_integer("edges", self.edges, 1, where)
+        require_choice("optimiser", self.optimiser, get_args(OptimiserName), where)
+        require_number("learning_rate", self.learning_rate, 0.0, where, positive=True)
+        require_choice("loss", self.loss, get_args(LossName), where)
+        require_number("floor", self.floor, 0.0, where, positive=True)
+        for name in ("shift", "l1", "kl", "noncentral_weight"):
+            require_number(name, getattr(self, name), 0.0, where)
+        require_integer("patience", self.patience, 1, where, optional=True)

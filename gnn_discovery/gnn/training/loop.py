@@ -1,4 +1,8 @@
-"""Training: loss = prediction error + what the strategy asks of the messages, in a jitted scan on the device."""
+"""The training of a network: a jitted scan over steps on the device, chunk by chunk, with a held-out error for each.
+
+After each chunk the error on held-out snapshots is measured. The parameters with the lowest held-out error are kept,
+and training stops early where it no longer falls (``TrainingConfig.patience``).
+"""
 
 from __future__ import annotations
 
@@ -14,33 +18,43 @@ import numpy as np
 import optax
 from flax import nnx
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import CharacteristicScales, Dataset, Split
 from gnn_discovery.errors import NoResult, UsageError
 from gnn_discovery.gnn.graph import GraphData, batch_graph, graph_data
 from gnn_discovery.gnn.networks import NetworkConfig, make_network, measure_scales
 from gnn_discovery.gnn.training.batches import draw_batch, interacting_snapshots
 from gnn_discovery.gnn.training.config import DEFAULT_TRAINING_STEPS, OPTIMISERS, TrainingConfig
-from gnn_discovery.gnn.training.losses import PREDICTION_ERRORS
-from gnn_discovery.gnn.training.losses import training_loss as loss_of
+from gnn_discovery.gnn.training.losses import PREDICTION_ERRORS, training_loss
 from gnn_discovery.gnn.training.state import Checkpoints, MessagePruner, TrainingState
 from gnn_discovery.gnn.training.trained_network import TrainedNetwork
 
 N_CHUNKS = 20
+"""Number of chunks into which a training is divided: after each the held-out error is measured and the state kept."""
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """What a caller is told after each chunk of training."""
+    """A frozen record of the state of a training after a chunk.
+
+    Attributes:
+        step: steps done.
+        steps: steps in all.
+        loss: mean loss over the chunk.
+        validation_error: held-out error after the chunk.
+        steps_per_second: the speed of the training so far.
+        n_active_components: number of message components that are not pruned.
+    """
 
     step: int
     steps: int
     loss: float
-    valid: float
-    rate: float
-    components: int
+    validation_error: float
+    steps_per_second: float
+    n_active_components: int
 
 
-def train_network(
+def optimise_network(
     split: Split,
     network: NetworkConfig,
     config: TrainingConfig,
@@ -49,95 +63,116 @@ def train_network(
     schedule: optax.Schedule | None = None,
     report: Callable[[TrainingProgress], None] | None = None,
     checkpoints: Checkpoints | None = None,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> TrainedNetwork:
-    """Train on ``split.train``, keep the parameters that predict ``split.valid`` best.
+    """Train on ``split.train``, and keep the parameters with the lowest error on ``split.valid``.
 
-    With ``checkpoints`` a run that was stopped goes on from the last chunk it finished, to the same result. Any optax
-    ``schedule`` takes the place of the one-cycle cosine.
+    Args:
+        split: the training and held-out runs.
+        network: the kind and shape of the network.
+        config: the settings of the training.
+        seed: the seed of initial weights and batches; the same seed gives the same network.
+        schedule: a schedule of optax in place of the one-cycle cosine.
+        report: called after each chunk.
+        checkpoints: keeps the state after each chunk; a training that was stopped continues from there to the same
+            result.
+        criteria: the criteria of stage ``training``.
 
     Raises:
+        UsageError: a Hamiltonian network is asked for where Hamilton's equations cannot hold.
         NoResult: the held-out error was never finite.
     """
+    units = _natural_units(split.train, network, criteria)
+    train, valid = units.apply(split.train), units.apply(split.valid)
+    scales = measure_scales(train, bodies=network.latent, raw=network.inputs == "raw", criteria=criteria)
     particles = split.train.present.shape[1]
-    raw = network.inputs == "raw"
-    natural = CharacteristicScales() if raw else CharacteristicScales.of(split.train)
-    if network.node == "hamiltonian":
-        _check_conservative(split.train, network)
-        natural = natural.mechanical()
-    seen, unseen = natural.apply(split.train), natural.apply(split.valid)
-    scales = measure_scales(seen, bodies=network.latent, raw=raw)
-    model = make_network(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed))
-    graph, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
-    data, held = graph_data(seen), graph_data(unseen)
+    model = make_network(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed), criteria=criteria)
+    graph, params, variables = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
+    data, held_out = graph_data(train), graph_data(valid)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
-    steps = config.steps or DEFAULT_TRAINING_STEPS[network.node]
-    length = max(1, steps // N_CHUNKS)
-    how = OPTIMISERS[config.optimiser]
-    schedule = schedule or optax.cosine_onecycle_schedule(
-        N_CHUNKS * length, config.learning_rate, how.rise, how.start, how.end
-    )
-    optimiser = optax.adam(schedule, b2=how.b2)
-    if how.clip is not None:
-        optimiser = optax.chain(optax.clip_by_global_norm(how.clip), optimiser)
-    loss = partial(loss_of, graph, network, config)
+    length = max(1, (config.steps or DEFAULT_TRAINING_STEPS[network.node]) // N_CHUNKS)
+    optimiser = _make_optimiser(config, N_CHUNKS * length, schedule)
+    loss = partial(training_loss, graph, network, config, criteria=criteria)
     error_of = PREDICTION_ERRORS[config.loss]
-    busy = interacting_snapshots(seen, scales.force)
+    interacting = interacting_snapshots(train, scales.force, criteria=criteria)
 
     @jax.jit
-    def chunk(params: Any, moments: Any, rest: Any, data: GraphData, key: jax.Array) -> Any:
+    def run_chunk(params: Any, moments: Any, variables: Any, data: GraphData, key: jax.Array) -> Any:
         def step(carry: Any, key: jax.Array) -> Any:
             params, moments = carry
-            pick, noise = jax.random.split(key)
-            index = draw_batch(pick, batch, len(data), busy)
-            value, grads = jax.value_and_grad(loss)(params, rest, data, index, noise)
-            updates, moments = optimiser.update(grads, moments, params)
+            batch_key, loss_key = jax.random.split(key)
+            index = draw_batch(batch_key, batch, len(data), interacting, criteria=criteria)
+            value, gradient = jax.value_and_grad(loss)(params, variables, data, index, loss_key)
+            updates, moments = optimiser.update(gradient, moments, params)
             return (optax.apply_updates(params, updates), moments), value
 
         (params, moments), losses = jax.lax.scan(step, (params, moments), jax.random.split(key, length))
         return params, moments, jnp.mean(losses)
 
     @jax.jit
-    def examine(params: Any, rest: Any, held: GraphData, index: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        net = nnx.merge(graph, params, rest)
-        out = net(batch_graph(held, index))
-        error, plain = (error_of(net, out, held, index, floor) for floor in (config.floor, 1.0))
-        return error, plain, jnp.std(out.edges["message"], axis=0)
+    def evaluate(params: Any, variables: Any, data: GraphData, index: jax.Array) -> tuple[jax.Array, ...]:
+        net = nnx.merge(graph, params, variables)
+        prediction = net(batch_graph(data, index))
+        error, unit_floor = (error_of(net, prediction, data, index, floor) for floor in (config.floor, 1.0))
+        return error, unit_floor, jnp.std(prediction.edges["message"], axis=0)
 
-    sample = jnp.asarray(np.random.default_rng(seed).permutation(len(held))[: 4 * batch])
-    state = TrainingState(params, optimiser.init(params), rest, params, rest, []).restore_from(checkpoints)
-    start, begun = time.perf_counter(), len(state.history)
-    pruner = MessagePruner() if network.strategy == "pruning" else None
-    for k in range(begun, N_CHUNKS):
+    order = np.random.default_rng(seed).permutation(len(held_out))
+    sample = jnp.asarray(order[: criteria.training.validation_batches * batch])
+    state = TrainingState(params, optimiser.init(params), variables, params, variables, [])
+    state = state.restore_from(checkpoints)
+    start, first = time.perf_counter(), len(state.history)
+    pruner = MessagePruner(criteria) if network.strategy == "pruning" else None
+    for k in range(first, N_CHUNKS):
         key = jax.random.fold_in(jax.random.key(seed), k)
-        state.params, state.moments, value = chunk(state.params, state.moments, state.rest, data, key)
-        error, plain, sizes = examine(state.params, state.rest, held, sample)
-        fresh = config.patience is None or (pruner is not None and pruner.is_active(k))
-        state.note(((k + 1.0) * length, float(value), float(error), float(plain)), fresh)
+        state.params, state.moments, value = run_chunk(state.params, state.moments, state.variables, data, key)
+        error, unit_floor, sizes = evaluate(state.params, state.variables, held_out, sample)
+        keep = config.patience is None or (pruner is not None and pruner.is_active(k))
+        state.record(((k + 1.0) * length, float(value), float(error), float(unit_floor)), keep)
         if pruner is not None:
-            pruner.turn(k, state, np.asarray(sizes), float(error))
+            pruner.prune(k, state, np.asarray(sizes), float(error))
         if checkpoints is not None:
             state.save(checkpoints)
         if report is not None:
-            rate = (k + 1 - begun) * length / (time.perf_counter() - start)
-            alive = int(np.sum(np.asarray(state.rest["mask"][...]) > 0))
-            report(TrainingProgress((k + 1) * length, N_CHUNKS * length, float(value), float(error), rate, alive))
+            speed = (k + 1 - first) * length / (time.perf_counter() - start)
+            active = int(np.sum(np.asarray(state.variables["mask"][...]) > 0))
+            report(TrainingProgress((k + 1) * length, N_CHUNKS * length, float(value), float(error), speed, active))
         if config.patience is not None and state.chunks_since_best >= config.patience:
             break
-    if not np.isfinite(state.lowest):
+    if not np.isfinite(state.best_error):
         raise NoResult("training diverged: the held-out error was never finite", remedy="Try a lower learning rate")
-    best = nnx.merge(graph, state.best, state.best_rest)
-    return TrainedNetwork(best, network, np.array(state.history), data.names, natural)
+    best = nnx.merge(graph, state.best, state.best_variables)
+    return TrainedNetwork(best, network, np.array(state.history), data.names, units)
 
 
-def _check_conservative(train: Dataset, network: NetworkConfig) -> None:
-    """Whether Hamilton's equations can be those of the motion.
+def _natural_units(train: Dataset, network: NetworkConfig, criteria: Criteria) -> CharacteristicScales:
+    """Return the units in which the network sees the data.
 
     Raises:
-        UsageError: it is of first order, or the masses of its bodies would have to be inferred.
+        UsageError: a Hamiltonian network is asked for where Hamilton's equations cannot hold.
     """
+    units = CharacteristicScales()
+    if network.inputs != "raw":
+        units = CharacteristicScales.of(train, criteria=criteria)
+    if network.node != "hamiltonian":
+        return units
     if train.order == 1 or network.latent:
         raise UsageError(
             "a Hamiltonian network needs " + ("m a = sum F" if train.order == 1 else "masses, and the data give none"),
             where="hamiltonian",
             remedy="Take a network that adds forces, as NetworkConfig(node='fixed')",
         )
+    return units.mechanical()
+
+
+def _make_optimiser(
+    config: TrainingConfig, steps: int, schedule: optax.Schedule | None
+) -> optax.GradientTransformation:
+    """Return Adam on the schedule, or on a one-cycle cosine over all steps where none is given."""
+    settings = OPTIMISERS[config.optimiser]
+    schedule = schedule or optax.cosine_onecycle_schedule(
+        steps, config.learning_rate, settings.rise, settings.start, settings.end
+    )
+    optimiser = optax.adam(schedule, b2=settings.b2)
+    if settings.clip is None:
+        return optimiser
+    return optax.chain(optax.clip_by_global_norm(settings.clip), optimiser)

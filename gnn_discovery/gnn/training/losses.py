@@ -1,4 +1,23 @@
-"""What training makes small: the error of the prediction, and what the strategy asks of the messages."""
+"""The loss of a training: the error of the prediction, and the penalties on messages and self forces.
+
+With the force F_i = m_i a_i on particle i, its prediction F'_i and its typical force s_i, the relative error is
+
+    mean_i w_i |F_i - F'_i|,    w_i = 1 / (floor s_i + |F_i|),
+
+and the loss adds to it
+
+* ``l1`` times the mean over edges of the L1 norm of a message (strategies "l1" and "pruning"), or ``kl`` times the mean
+  over edges of the divergence of N(mean, variance) from N(0, 1) (strategy "kl"), both as in Cranmer et al.,
+  arXiv 2006.11287, section 3;
+* for a Hamiltonian network the error of the velocity dH/dp;
+* for "fixed" and "hamiltonian" node functions ``noncentral_weight`` times the mean over particles of
+
+      w_i (|F_i^self| + c_1 sum_j |b_ij| + c_2 sum_j |F_ij|),
+
+  where b_ij is the part of the pair force F_ij that is free of the line of centres. Without it a pair force and a self
+  force that cancel, as a field and its opposite in each pair, cost nothing. The last term is there only where source
+  strengths are learnt.
+"""
 
 from __future__ import annotations
 
@@ -8,46 +27,78 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.gnn.graph import Graph, GraphData, batch_graph
 from gnn_discovery.gnn.networks import GraphNetwork, NetworkConfig
-from gnn_discovery.gnn.training.config import TrainingConfig
+from gnn_discovery.gnn.training.config import LossName, TrainingConfig
 
 
-def prediction_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float = 1.0) -> jax.Array:
-    """Mean over particles of |F - F_predicted| / (scale + |F|), F = m a, with ``floor`` times each particle's scale."""
-    target = data.target[index].reshape(-1, net.dim)
-    mass = net.mass(data.properties[index].reshape(target.shape[0], -1))
-    error = jnp.sqrt(jnp.sum(((out.nodes["target"] - target) * mass) ** 2, -1) + 1e-30)
-    return jnp.sum(error * _weight(net, data, index, floor)) / jnp.sum(data.present[index])
+def prediction_error(
+    network: GraphNetwork, prediction: Graph, data: GraphData, index: jax.Array, floor: float = 1.0
+) -> jax.Array:
+    """Return the mean over particles of |F - F'| / (floor * scale + |F|), F = m a.
+
+    Args:
+        network: the network, for its scales.
+        prediction: the graph that it returned for the snapshots.
+        data: all snapshots.
+        index: (B,) the snapshots of the batch.
+        floor: the force below which errors are absolute, in units of the typical force on each particle.
+    """
+    target = data.target[index].reshape(-1, network.dim)
+    mass = network.mass(data.properties[index].reshape(target.shape[0], -1))
+    error = jnp.sqrt(jnp.sum(((prediction.nodes["target"] - target) * mass) ** 2, -1) + 1e-30)
+    return jnp.sum(error * _error_weights(network, data, index, floor)) / jnp.sum(data.present[index])
 
 
-def _weight(net: GraphNetwork, data: GraphData, index: jax.Array, floor: float) -> jax.Array:
-    """(B N,) what one unit of force counts for: 1 / (floor * scale + |F|), and nothing where no particle is."""
-    target = data.target[index].reshape(-1, net.dim)
-    size = jnp.sqrt(jnp.sum((target * net.mass(data.properties[index].reshape(target.shape[0], -1))) ** 2, -1))
-    scale = jnp.tile(jnp.asarray(net.scales.particle), len(index))
+def _error_weights(network: GraphNetwork, data: GraphData, index: jax.Array, floor: float) -> jax.Array:
+    """Return the weight (B N,) of a unit of force, 1 / (floor * scale + |F|), and zero for absent particles."""
+    target = data.target[index].reshape(-1, network.dim)
+    mass = network.mass(data.properties[index].reshape(target.shape[0], -1))
+    size = jnp.sqrt(jnp.sum((target * mass) ** 2, -1))
+    scale = jnp.tile(jnp.asarray(network.scales.particle), len(index))
     return data.present[index].reshape(-1) / (floor * scale + size)
 
 
-def absolute_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float = 1.0) -> jax.Array:
-    """Mean over particles of the sum over components of |target - prediction| (arXiv 2006.11287)."""
-    target = data.target[index].reshape(-1, net.dim)
-    here = data.present[index].reshape(-1)
-    return jnp.sum(here * jnp.sum(jnp.abs(out.nodes["target"] - target), -1)) / jnp.sum(here)
+def absolute_error(
+    network: GraphNetwork, prediction: Graph, data: GraphData, index: jax.Array, floor: float = 1.0
+) -> jax.Array:
+    """Return the mean over particles of the sum over components of |target - prediction| (arXiv 2006.11287).
+
+    Args:
+        network: the network, for the dimension of space.
+        prediction: the graph that it returned for the snapshots.
+        data: all snapshots.
+        index: (B,) the snapshots of the batch.
+        floor: of no effect; all prediction errors take the same arguments.
+    """
+    target = data.target[index].reshape(-1, network.dim)
+    present = data.present[index].reshape(-1)
+    return jnp.sum(present * jnp.sum(jnp.abs(prediction.nodes["target"] - target), -1)) / jnp.sum(present)
 
 
-def velocity_error(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, how: str) -> jax.Array:
-    """How far dH/dp is from the velocity, as "relative" or "absolute" as the error of the target."""
-    seen = data.velocity[index].reshape(-1, net.dim)
-    here = data.present[index].reshape(-1)
-    miss = out.nodes["velocity"] - seen
-    weight = 1.0 / (net.scales.velocity + _length(seen))
-    error = weight * _length(miss) if how == "relative" else jnp.sum(jnp.abs(miss), -1)
-    return jnp.sum(here * error) / jnp.sum(here)
+def velocity_error(
+    network: GraphNetwork, prediction: Graph, data: GraphData, index: jax.Array, loss: LossName
+) -> jax.Array:
+    """Return the mean over particles of the difference between dH/dp and the velocity.
+
+    Args:
+        network: the network, for its scales.
+        prediction: the graph that it returned for the snapshots, with ``velocity``.
+        data: all snapshots.
+        index: (B,) the snapshots of the batch.
+        loss: "relative" divides by scale + |v|; "absolute" sums over components.
+    """
+    observed = data.velocity[index].reshape(-1, network.dim)
+    present = data.present[index].reshape(-1)
+    difference = prediction.nodes["velocity"] - observed
+    weight = 1.0 / (network.scales.velocity + _norm(observed))
+    error = weight * _norm(difference) if loss == "relative" else jnp.sum(jnp.abs(difference), -1)
+    return jnp.sum(present * error) / jnp.sum(present)
 
 
 PREDICTION_ERRORS = {"relative": prediction_error, "absolute": absolute_error}
-"""Of a prediction, by ``TrainingConfig.loss``."""
+"""The error of a prediction, by ``TrainingConfig.loss``."""
 
 
 def training_loss(
@@ -55,54 +106,84 @@ def training_loss(
     network: NetworkConfig,
     config: TrainingConfig,
     params: Any,
-    rest: Any,
+    variables: Any,
     data: GraphData,
     index: jax.Array,
     key: jax.Array,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> jax.Array:
-    """Of the snapshots at ``index``: the error, and what the strategy and the node function pay."""
-    net = nnx.merge(graph, params, rest)
-    seen = batch_graph(data, index)
+    """Return the loss of a batch, see the equation at the top of this module.
+
+    Args:
+        graph: the static part of the network, as ``nnx.split`` returns it.
+        network: the config of the network.
+        config: the weights of the penalties.
+        params: the parameters that are trained.
+        variables: all other variables of the network, as ``nnx.split`` returns them.
+        data: all snapshots.
+        index: (B,) the snapshots of the batch.
+        key: the random key of the noise of messages and of displacements.
+        criteria: the fields ``training.noncentral_component_weight`` and ``training.latent_message_weight`` decide.
+    """
+    net = nnx.merge(graph, params, variables)
+    batch = batch_graph(data, index)
     if config.shift:
-        seen = displace_snapshots(seen, config.shift, jax.random.fold_in(key, 1))
-    out = net(seen, key if network.strategy == "kl" else None)
-    total = PREDICTION_ERRORS[config.loss](net, out, data, index, config.floor)
-    message = out.edges["message"]
+        batch = displace_snapshots(batch, config.shift, jax.random.fold_in(key, 1))
+    prediction = net(batch, key if network.strategy == "kl" else None)
+    total = PREDICTION_ERRORS[config.loss](net, prediction, data, index, config.floor)
+    message = prediction.edges["message"]
     if network.strategy in ("l1", "pruning"):
         total += config.l1 * jnp.mean(jnp.sum(jnp.abs(message), -1))
     if network.strategy == "kl":
-        mean, log_variance = out.edges["mean"], out.edges["log_variance"]
+        mean, log_variance = prediction.edges["mean"], prediction.edges["log_variance"]
         divergence = 0.5 * (mean**2 + jnp.exp(log_variance) - log_variance - 1)
         total += config.kl * jnp.mean(jnp.sum(divergence, -1))
-    if "velocity" in out.nodes:
-        total += velocity_error(net, out, data, index, config.loss)
+    if "velocity" in prediction.nodes:
+        total += velocity_error(net, prediction, data, index, config.loss)
     if network.node != "mlp":
-        total += config.own * _noncentral_penalty(net, out, data, index, config.floor)
+        total += config.noncentral_weight * _noncentral_penalty(net, prediction, data, index, config.floor, criteria)
     return total
 
 
 def displace_snapshots(graph: Graph, sigma: float, key: jax.Array) -> Graph:
-    """Each snapshot of a batch moved as a whole, by a normal displacement."""
-    place = graph.nodes["position"]
-    by = sigma * jax.random.normal(key, (len(graph.n_node), place.shape[-1]))
-    moved = place + jnp.repeat(by, len(place) // len(by), axis=0)
-    return graph._replace(nodes={**graph.nodes, "position": moved})
+    """Return a batch in which each snapshot is displaced as a whole.
+
+    Args:
+        graph: the batch.
+        sigma: the standard deviation of the normal displacement along each axis.
+        key: the random key.
+    """
+    position = graph.nodes["position"]
+    displacement = sigma * jax.random.normal(key, (len(graph.n_node), position.shape[-1]))
+    displaced = position + jnp.repeat(displacement, len(position) // len(displacement), axis=0)
+    return graph._replace(nodes={**graph.nodes, "position": displaced})
 
 
-def _noncentral_penalty(net: GraphNetwork, out: Graph, data: GraphData, index: jax.Array, floor: float) -> jax.Array:
-    """Mean over particles of the self force, twice the pair forces off the line of centres, and for particular bodies
-    a tenth of the whole pair forces, weighed as errors are, so that no large force is dearer than its error: of the
-    sums that explain the motion alike, the plain one. A field is left to the particles, what is central to the pairs,
-    and no body pulls that need not."""
-    weight = _weight(net, data, index, floor)
-    gather = lambda lengths: jax.ops.segment_sum(lengths, out.receivers, len(weight)) * net.scales.force  # noqa: E731
-    total = _length(out.nodes["self"])
-    if "across" in out.edges:
-        total += 2.0 * gather(_length(out.edges["across"]))
-    if net.strength is not None:
-        total += 0.1 * gather(_length(out.edges["message"]))
+def _noncentral_penalty(
+    network: GraphNetwork, prediction: Graph, data: GraphData, index: jax.Array, floor: float, criteria: Criteria
+) -> jax.Array:
+    """Return the penalty on self forces and non-central pair forces, which resolves the pair/self degeneracy.
+
+    It is the mean over particles of w_i (|F_i^self| + c_1 sum_j |b_ij| + c_2 sum_j |F_ij|), weighed as errors are, so
+    that no large force costs more than the error it avoids. Among sums that explain the motion equally well, it
+    prefers those in which fields belong to particles, central forces to pairs, and no body exerts a force that the
+    motion does not require.
+    """
+    weight = _error_weights(network, data, index, floor)
+
+    def sum_of_forces(sizes: jax.Array) -> jax.Array:
+        return jax.ops.segment_sum(sizes, prediction.receivers, len(weight)) * network.scales.force
+
+    total = _norm(prediction.nodes["self"])
+    if "noncentral" in prediction.edges:
+        noncentral = sum_of_forces(_norm(prediction.edges["noncentral"]))
+        total += criteria.training.noncentral_component_weight * noncentral
+    if network.strength is not None:
+        total += criteria.training.latent_message_weight * sum_of_forces(_norm(prediction.edges["message"]))
     return jnp.sum(total * weight) / jnp.sum(data.present[index])
 
 
-def _length(vectors: jax.Array) -> jax.Array:
+def _norm(vectors: jax.Array) -> jax.Array:
+    """Return the lengths of vectors (... D), with a finite slope at zero."""
     return jnp.sqrt(jnp.sum(vectors**2, -1) + 1e-24)

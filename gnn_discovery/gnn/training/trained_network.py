@@ -1,4 +1,4 @@
-"""A network that was trained, what it predicts, and the arrays it is kept as."""
+"""The trained network: its prediction, and the arrays it is kept as."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from gnn_discovery.criteria import Criteria, TrainingCriteria
 from gnn_discovery.data.dataset import CharacteristicScales, Dataset
 from gnn_discovery.gnn.graph import GraphData, batch_graph, graph_data
 from gnn_discovery.gnn.networks import GraphNetwork, NetworkConfig, Scales, jit_with_network, make_network
@@ -18,10 +19,17 @@ from gnn_discovery.gnn.networks import GraphNetwork, NetworkConfig, Scales, jit_
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network, what it was trained on, and how it went: rows (step, loss, held-out error, that with a floor of 1).
+    """A frozen record of a network and of its training.
 
-    The network itself sees ``natural_units`` units; `predict_target`, and all that reads its messages, take and give those of the
-    data.
+    The network itself sees the data in ``natural_units``; `predict_target`, and all that reads its messages, take and
+    give the units of the data.
+
+    Attributes:
+        network: the network, with the best parameters.
+        config: its kind and shape.
+        history: a row for each chunk of training: steps done, loss, held-out error, held-out error with a floor of one.
+        names: the names of the properties.
+        natural_units: the characteristic scales by which the data were divided.
     """
 
     network: GraphNetwork
@@ -32,57 +40,87 @@ class TrainedNetwork:
 
     @property
     def force_scale(self) -> np.ndarray:
-        """(N,) the typical force on each particle."""
+        """Return the typical force (N,) on each particle, in the units of the data."""
         return np.asarray(self.network.scales.particle) * self.natural_units.force
 
-    def seen(self, snapshots: Dataset) -> GraphData:
-        """The motion as the network sees it."""
-        return graph_data(self.natural_units.apply(snapshots))
+    def graph_data(self, dataset: Dataset) -> GraphData:
+        """Return the dataset as the network sees it, in natural units and on the device."""
+        return graph_data(self.natural_units.apply(dataset))
 
     @property
     def error(self) -> float:
-        """The held-out error; of a relative loss the mean of |F - F_predicted| / (scale + |F|)."""
+        """Return the held-out error; for a relative loss the mean of |F - F'| / (scale + |F|)."""
         return float(self.history[np.nanargmin(self.history[:, 2]), -1])
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain numbers from which `unpack` makes the same network."""
+        """Return arrays and plain values from which `unpack` makes the same network."""
         net = self.network
-        shape = {"dim": net.dim, "particles": net.particles, "names": list(self.names)}
         meta = {
             "config": asdict(self.config),
             "scales": asdict(net.scales),
-            "natural": asdict(self.natural_units),
-            **shape,
+            "natural_units": asdict(self.natural_units),
+            "strength_gain": net.strength_gain,
+            "dim": net.dim,
+            "particles": net.particles,
+            "names": list(self.names),
         }
         return {**flatten_tree(nnx.state(net), "state"), "history": self.history}, meta
 
     @staticmethod
     def unpack(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> TrainedNetwork:
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["scales"].items()}
-        scales = Scales(**plain)
+        """Return the network of `pack`.
+
+        Args:
+            arrays: arrays by name.
+            meta: plain values by name.
+        """
+        scales: dict[str, Any]
+        scales = {name: tuple(value) if isinstance(value, list) else value for name, value in meta["scales"].items()}
         config = NetworkConfig(**meta["config"])
-        net = make_network(config, scales, meta["dim"], meta["particles"], rngs=nnx.Rngs(0))
+        criteria = Criteria(training=TrainingCriteria(source_strength_gain=meta["strength_gain"]))
+        net = make_network(
+            config, Scales(**scales), meta["dim"], meta["particles"], rngs=nnx.Rngs(0), criteria=criteria
+        )
         nnx.update(net, unflatten_tree(nnx.state(net), arrays, "state"))
-        natural = CharacteristicScales(**meta.get("natural", {}))
-        return TrainedNetwork(net, config, np.asarray(arrays["history"]), tuple(meta["names"]), natural)
+        natural_units = CharacteristicScales(**meta["natural_units"])
+        return TrainedNetwork(net, config, np.asarray(arrays["history"]), tuple(meta["names"]), natural_units)
 
 
-def predict_target(trained: TrainedNetwork, snapshots: Dataset, batch: int = 256) -> np.ndarray:
-    """The network's target (S N D) in the units of the data."""
-    data = trained.seen(snapshots)
-    run = jit_with_network(trained.network, lambda net, data, index: net(batch_graph(data, index)).nodes["target"])
-    count, rows = len(data), []
+def predict_target(trained: TrainedNetwork, dataset: Dataset, batch: int = 256) -> np.ndarray:
+    """Return the target (S N D) that the network predicts, in the units of the data.
+
+    Args:
+        trained: the network.
+        dataset: S snapshots.
+        batch: the number of snapshots that are predicted at once.
+    """
+    data = trained.graph_data(dataset)
+    predict = jit_with_network(trained.network, lambda net, data, index: net(batch_graph(data, index)).nodes["target"])
+    count, parts = len(data), []
     for start in range(0, count, batch):
         index = jnp.minimum(jnp.arange(start, start + batch), count - 1)
-        out = np.asarray(run(data, index), float).reshape(batch, *snapshots.target.shape[1:])
-        rows.append(out[: count - start])
-    return np.concatenate(rows) * trained.natural_units.target
+        target = np.asarray(predict(data, index), float).reshape(batch, *dataset.target.shape[1:])
+        parts.append(target[: count - start])
+    return np.concatenate(parts) * trained.natural_units.target
 
 
 def flatten_tree(tree: Any, name: str) -> dict[str, np.ndarray]:
+    """Return the leaves of a tree of arrays, numbered.
+
+    Args:
+        tree: a tree of arrays.
+        name: the beginning of the name of each leaf.
+    """
     return {f"{name}.{k}": np.asarray(leaf) for k, leaf in enumerate(jax.tree.leaves(tree))}
 
 
 def unflatten_tree(like: Any, arrays: Mapping[str, np.ndarray], name: str) -> Any:
-    leaves, shape = jax.tree.flatten(like)
-    return jax.tree.unflatten(shape, [jnp.asarray(arrays[f"{name}.{k}"]) for k in range(len(leaves))])
+    """Return the tree that `flatten_tree` flattened.
+
+    Args:
+        like: a tree of the same structure.
+        arrays: the leaves by name.
+        name: the beginning of the name of each leaf.
+    """
+    leaves, structure = jax.tree.flatten(like)
+    return jax.tree.unflatten(structure, [jnp.asarray(arrays[f"{name}.{k}"]) for k in range(len(leaves))])
