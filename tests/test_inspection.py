@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from gnn_discovery import pipeline
 from gnn_discovery.cli import app
 from gnn_discovery.cli.trajectory_plot import PLOT_COLUMNS, PLOT_ROWS, plot_trajectory
-from gnn_discovery.data.readers import protocol
+from gnn_discovery.data.readers import trajectory_files
 from gnn_discovery.data.trajectory import Trajectory
 
 FRAMES = 60
@@ -55,7 +55,7 @@ def test_units_are_asked_for_and_taken(in_tmp):
 
 def test_what_was_read_of_a_large_file_is_said(in_tmp, monkeypatch):
     csv("tracks.csv", orbit())
-    monkeypatch.setattr(protocol, "BUDGET", 1000)
+    monkeypatch.setattr(trajectory_files, "MOTION_BYTE_LIMIT", 1000)
     found = inspect("tracks.csv")
     assert found["runs"] == 1 and found["notes"] == ["Of 60 frames, 15 in the middle were read."]
 
@@ -66,7 +66,7 @@ def test_the_report_says_it_too(in_tmp, monkeypatch):
 
     t = np.arange(300.0)
     csv("lines.csv", Trajectory(np.stack([[0.0, 1.0] + 0.01 * t[:, None], [5.0, 5.0] - 0.02 * t[:, None]], 1), t))
-    monkeypatch.setattr(protocol, "BUDGET", 8000)
+    monkeypatch.setattr(trajectory_files, "MOTION_BYTE_LIMIT", 8000)
     assert "Of 300 frames, 125 in the middle were read." in discover("lines.csv").assumptions
 
 

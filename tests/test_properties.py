@@ -34,7 +34,7 @@ def radius(monkeypatch):
     """A plug-in that knows of radii."""
     point = SimpleNamespace(name="spheres", value="plug.in:spheres", dist=None, load=lambda: RECORD)
     monkeypatch.setattr(
-        plugin_records, "entry_points", lambda group: [point] if group == "gnn_discovery.registry.properties" else []
+        plugin_records, "entry_points", lambda group: [point] if group == "gnn_discovery.properties" else []
     )
     known_properties.cache_clear()
     yield

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from gnn_discovery.data.readers import protocol, read_trajectories, reader_plugins, write_trajectories
+from gnn_discovery.data.readers import read_trajectories, reader_plugins, trajectory_files, write_trajectories
 from gnn_discovery.data.readers.hdf5 import Hdf5Reader
 from gnn_discovery.data.readers.npz import NpzReader
 from gnn_discovery.data.trajectory import Trajectory, trajectory_fingerprint, validate_trajectory
@@ -36,12 +36,12 @@ class Broken:
 def registered(monkeypatch):
     """The readers as the package registers them, and a broken plug-in beside them."""
     points = [
-        EntryPoint("npz", "gnn_discovery.data.readers.npz:NpzReader", protocol.READER_GROUP),
-        EntryPoint("hdf5", "gnn_discovery.data.readers.hdf5:Hdf5Reader", protocol.READER_GROUP),
-        EntryPoint("careless", f"{__name__}:Careless", protocol.READER_GROUP),
-        EntryPoint("broken", f"{__name__}:Broken", protocol.READER_GROUP),
+        EntryPoint("npz", "gnn_discovery.data.readers.npz:NpzReader", trajectory_files.READER_GROUP),
+        EntryPoint("hdf5", "gnn_discovery.data.readers.hdf5:Hdf5Reader", trajectory_files.READER_GROUP),
+        EntryPoint("careless", f"{__name__}:Careless", trajectory_files.READER_GROUP),
+        EntryPoint("broken", f"{__name__}:Broken", trajectory_files.READER_GROUP),
     ]
-    monkeypatch.setattr(protocol, "entry_points", lambda group: points)
+    monkeypatch.setattr(trajectory_files, "entry_points", lambda group: points)
 
 
 def runs(count=3, frames=7, particles=3, dim=2, seed=0, **more) -> list[Trajectory]:

@@ -61,7 +61,7 @@ def test_a_filter_is_the_average_of_the_derivative_whatever_the_motion(derivativ
 def test_residuals_of_the_true_law_are_the_noise_alone(springs):
     """Their size is that of the noise that the filter lets through."""
     weak = springs.weak_form
-    rest = (weak.average(force(HOOKE, weak)) - weak.force)[weak.target_mask] / weak.properties["m"][weak.target_mask][
+    rest = (weak.apply_kernel(force(HOOKE, weak)) - weak.force)[weak.target_mask] / weak.properties["m"][weak.target_mask][
         :, None
     ]
     size = float(np.sum(np.linalg.norm(rest, axis=-1)) / np.sum(np.linalg.norm(weak.target, axis=-1)[weak.target_mask]))
@@ -131,9 +131,9 @@ def test_no_run_is_on_both_sides_of_the_split_in_weak_form_either(springs):
 
 def test_exact_motion_needs_no_weak_form():
     clean = [replace(run, accelerations=None) for run in Spring().simulate(SimulationConfig(runs=5, frames=30))]
-    assert assemble_dataset(clean).weak is None
+    assert assemble_dataset(clean).weak_form is None
     seen = Spring().simulate(SimulationConfig(runs=5, frames=30))
-    assert assemble_dataset(seen).weak is None and split_by_run(assemble_dataset(seen)).averaged().train.kernel is None
+    assert assemble_dataset(seen).weak_form is None and split_by_run(assemble_dataset(seen)).weak_form().train.kernel is None
 
 
 def test_one_long_run_is_averaged_within_its_blocks():
@@ -160,4 +160,4 @@ def test_motion_that_is_nowhere_resolved_keeps_its_derivatives():
         )
         for run in given
     ]
-    assert assemble_dataset(sparse).weak is None
+    assert assemble_dataset(sparse).weak_form is None

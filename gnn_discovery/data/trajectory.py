@@ -1,4 +1,4 @@
-"""Trajectory: what was seen of one run of moving particles."""
+"""The Trajectory: one run of moving particles as it was observed, and its validation."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _DIMENSIONS = {
     "box": (1, 0),
     "cutoff": (1, 0),
 }
-"""Powers of length and time."""
+"""Each field has these powers of length and time."""
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One run of N particles in D dimensions at T times, float64.
+    """A frozen record of one run of N particles in D dimensions at T times, float64.
 
     Quantities of astropy or pint become numbers at once, in the units of the positions, the times and each property.
 
     Attributes:
         positions: (T N D).
         times: (T,), increasing.
-        velocities, accelerations: (T N D), where they were observed.
-        properties: by name, (N,) each: ``m`` is the mass, ``q`` a charge, a plug-in can tell of
-            others, and any other name is taken as it is.
-        edges: (E 2) sender, receiver, both directions, when only some pairs interact.
+        velocities, accelerations: (T N D), None if they were not observed.
+        properties: arrays (N,) by name: ``m`` is the mass, ``q`` a charge, plug-ins may define others, and any
+            other name is accepted as it is.
+        edges: (E 2) sender and receiver of each pair, in both directions, if only some pairs interact.
         box: (D,) side lengths when periodic.
-        cutoff: distance beyond which pairs do not interact, where the program that moved them has one.
-        names: of the particles, where they have any.
-        units: of ``length``, ``time`` and of properties by name, as text, where they are known.
+        cutoff: distance beyond which pairs do not interact, if the program that moved them has one.
+        names: names of the particles, if they have any.
+        units: units of ``length``, ``time`` and of properties by name, as text, if they are known.
     """
 
     positions: Vectors
@@ -61,32 +61,40 @@ class Trajectory:
 
 
 def convert_units(run: Trajectory, units: Mapping[str, str]) -> Trajectory:
-    """The run in other units of what they name.
+    """Convert a run to other units.
+
+    Args:
+        run: a run that states its units.
+        units: the new units of ``length``, ``time`` and of properties by name; others are kept.
 
     Raises:
-        DataError: the run does not state a unit, or one that measures something else.
+        DataError: the run states no unit of a quantity, or one that measures something else.
     """
     if missing := sorted(set(units) - set(run.units)):
         raise DataError(f"the run states no unit of {', '.join(missing)}", remedy="State it, or leave it out")
-    each = {what: conversion_factor(run.units[what], unit) for what, unit in units.items()}
-    length, time = each.get("length", 1.0), each.get("time", 1.0)
+    factors = {what: conversion_factor(run.units[what], unit) for what, unit in units.items()}
+    length, time = factors.get("length", 1.0), factors.get("time", 1.0)
     changed = {
-        name: value * (length**power * time**other)
-        for name, (power, other) in _DIMENSIONS.items()
+        name: value * (length**length_power * time**time_power)
+        for name, (length_power, time_power) in _DIMENSIONS.items()
         if (value := getattr(run, name)) is not None
     }
-    properties = {name: values * each.get(name, 1.0) for name, values in run.properties.items()}
+    properties = {name: values * factors.get(name, 1.0) for name, values in run.properties.items()}
     return replace(run, **changed, properties=properties, units={**run.units, **units})
 
 
 def validate_trajectory(trajectory: Trajectory, where: str = "trajectory") -> Trajectory:
-    """The same run, checked, as contiguous float64; edges in both directions, sorted, each once.
+    """Return the same run, checked, as contiguous float64, with sorted edges in both directions, each once.
 
-    Frames and particles are counted from 0 in the errors. A run of one particle is refused unless
-    ``edges`` is given and empty, which says that no pair is wanted.
+    Frames and particles are counted from 0 in the errors. A run of one particle is refused unless ``edges`` is given
+    and empty, which says that no pair is wanted.
+
+    Args:
+        trajectory: the run to check.
+        where: the source of the run, for the errors.
 
     Raises:
-        DataError: what is wrong, in which frame and of which particle.
+        DataError: the message names the fault, the frame and the particle.
     """
     positions = _float_array(trajectory.positions, "positions", where)
     if positions.ndim != 3:
@@ -131,7 +139,7 @@ def validate_trajectory(trajectory: Trajectory, where: str = "trajectory") -> Tr
 
 
 def trajectory_fingerprint(trajectories: Iterable[Trajectory]) -> str:
-    """SHA-256 of all that the runs hold: the same data give the same text, on every machine."""
+    """Return the SHA-256 of all that the runs hold; it is the same on every machine."""
     digest = hashlib.sha256()
 
     def add(name: str, value: np.ndarray | None, dtype: str = "<f8") -> None:
@@ -154,36 +162,39 @@ def trajectory_fingerprint(trajectories: Iterable[Trajectory]) -> str:
 
 
 def _strip_units(run: Trajectory) -> dict[str, Any]:
-    """The fields that hold quantities as numbers in units of the run, and these units; nothing where none does.
+    """Return the fields as numbers in the units of the run, and these units; an empty dictionary if all are plain.
 
     Raises:
-        DataError: a quantity of something else, or of what the run has no units of.
+        DataError: a quantity measures something else, or the run has no unit to convert it to.
     """
     stated = {name: unit_of(getattr(run, name)) for name in _DIMENSIONS}
-    own = {name: unit_of(values) for name, values in run.properties.items()}
-    if not any((*stated.values(), *own.values())):
+    property_units = {name: unit_of(values) for name, values in run.properties.items()}
+    if not any((*stated.values(), *property_units.values())):
         return {}
-    first = {"length": stated["positions"], "time": stated["times"], **own}
+    first = {"length": stated["positions"], "time": stated["times"], **property_units}
     units = {**{what: unit for what, unit in first.items() if unit is not None}, **run.units}
-    found: dict[str, Any] = {}
-    for name, (power, other) in _DIMENSIONS.items():
+    numbers: dict[str, Any] = {}
+    for name, (length_power, time_power) in _DIMENSIONS.items():
         if (unit := stated[name]) is not None:
-            needed = {what: p for what, p in (("length", power), ("time", other)) if p}
+            needed = {what: p for what, p in (("length", length_power), ("time", time_power)) if p}
             if missing := [what for what in needed if what not in units]:
                 raise DataError(
                     f"{name} have a unit ({unit}), and there is none of {' and '.join(missing)}",
                     remedy="Give positions and times with their units too, or name these in units",
                 )
             target = " ".join(f"({units[what]})^{p}" for what, p in needed.items())
-            found[name] = magnitude_of(getattr(run, name)) * conversion_factor(unit, target)
+            numbers[name] = magnitude_of(getattr(run, name)) * conversion_factor(unit, target)
     properties = {
-        name: values if (unit := own[name]) is None else magnitude_of(values) * conversion_factor(unit, units[name])
+        name: values
+        if (unit := property_units[name]) is None
+        else magnitude_of(values) * conversion_factor(unit, units[name])
         for name, values in run.properties.items()
     }
-    return {**found, "properties": properties, "units": units}
+    return {**numbers, "properties": properties, "units": units}
 
 
 def _float_array(value: object, name: str, where: str) -> np.ndarray:
+    """Return real numbers as contiguous float64, and refuse anything else."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise DataError(f"{name} are not real numbers but {array.dtype}", where=where, remedy=f"Store {name} as floats")
@@ -191,17 +202,19 @@ def _float_array(value: object, name: str, where: str) -> np.ndarray:
 
 
 def _particle_label(index: int, names: tuple[str, ...] | None) -> str:
+    """Return the number of a particle, with its name if it has one."""
     return f"particle {index} ({names[index]})" if names else f"particle {index}"
 
 
 def _check_finite(array: np.ndarray, quantity: str, names: tuple[str, ...] | None, where: str) -> None:
-    good = np.isfinite(array)
-    if good.all():
+    """Raise an error that names the first vector with an infinite or undefined component."""
+    finite = np.isfinite(array)
+    if finite.all():
         return
-    frame, particle, axis = np.argwhere(~good)[0]
+    frame, particle, axis = np.argwhere(~finite)[0]
     raise DataError(
         f"the {quantity} of {_particle_label(particle, names)} at frame {frame} is {array[frame, particle, axis]} "
-        f"({np.count_nonzero(~good.all(axis=-1))} such entries; counted from 0)",
+        f"({np.count_nonzero(~finite.all(axis=-1))} such entries; counted from 0)",
         where=where,
         remedy="Drop those frames, or the run",
     )
@@ -234,9 +247,9 @@ def _checked_times(value: np.ndarray, frames: int, where: str) -> np.ndarray:
     if not np.isfinite(times).all():
         frame = int(np.argmin(np.isfinite(times)))
         raise DataError(f"the time of frame {frame} is {times[frame]}", where=where, remedy="Drop that frame")
-    late = np.diff(times) <= 0
-    if late.any():
-        frame = int(np.argmax(late)) + 1
+    not_increasing = np.diff(times) <= 0
+    if not_increasing.any():
+        frame = int(np.argmax(not_increasing)) + 1
         raise DataError(
             f"times do not increase: frame {frame} is at {times[frame]:.12g}, after {times[frame - 1]:.12g}",
             where=where,
@@ -346,7 +359,7 @@ def _check_distinct_positions(
     names: tuple[str, ...] | None,
     where: str,
 ) -> None:
-    """No two particles that interact are at one place, where the direction of their force has no meaning."""
+    """Raise an error if two interacting particles are at one place, where their force has no direction."""
     places = positions if box is None else np.mod(positions, box)
     if edges is not None:
         same = (places[:, edges[:, 0]] == places[:, edges[:, 1]]).all(axis=-1)
@@ -365,8 +378,9 @@ def _check_distinct_positions(
         if pair is None:
             return
     first, second = sorted(int(p) for p in pair)
+    labels = f"{_particle_label(first, names)} and {_particle_label(second, names)}"
     raise DataError(
-        f"{_particle_label(first, names)} and {_particle_label(second, names)} are at one place at frame {frame} (counted from 0)",
+        f"{labels} are at one place at frame {frame} (counted from 0)",
         where=where,
         remedy="Drop that frame, or store positions with more digits",
     )

@@ -1,4 +1,4 @@
-"""Records that plug in: YAML files that come with the package, those of the user's folder, and entry points."""
+"""Records that plug in from YAML files of the package, YAML files in the user's folder, and entry points."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from gnn_discovery.errors import DataError
 
 BUILT_IN = "built in"
+"""The origin of records that come with the package."""
 
 
 @runtime_checkable
 class NamedRecord(Protocol):
-    """What a record becomes."""
+    """The protocol of what a record is turned into: it has a name."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return the name, which is unique within its kind."""
+        ...
 
 
 T = TypeVar("T", bound=NamedRecord)
@@ -30,12 +33,12 @@ T = TypeVar("T", bound=NamedRecord)
 
 @dataclass(frozen=True)
 class PluginRecords(Generic[T]):
-    """All that is known of one kind.
+    """A frozen record of all entries of one kind.
 
     Attributes:
-        entries: by name.
-        origins: by name, where each comes from: ``built in``, a file, or a package.
-        broken: what could not be read, a file or an entry point, and why.
+        entries: the entries by name.
+        origins: the origin of each by name: ``built in``, a file, or a package.
+        broken: the files and entry points that could not be read, each with the reason.
     """
 
     entries: Mapping[str, T]
@@ -44,28 +47,30 @@ class PluginRecords(Generic[T]):
 
 
 def user_folder() -> Path:
-    """Where a user's own records lie, a folder a kind; GNN_DISCOVERY_HOME names another place."""
+    """Return the folder of a user's own records, with one folder for each kind; GNN_DISCOVERY_HOME sets another."""
     from platformdirs import user_config_path
 
     return Path(os.environ.get("GNN_DISCOVERY_HOME") or user_config_path("gnn-discovery"))
 
 
 def load_records(kind: str, package: str, make: Callable[[Mapping[str, Any], str], T]) -> PluginRecords[T]:
-    """Every record of ``kind``: of ``kind/*.yaml`` in ``package``, of ``kind/*.yaml`` in the user's folder, and of
-    the entry points of the group ``gnn_discovery.kind``.
+    """Load every record of a kind from the package, the user's folder and the entry points.
 
     A file holds one record or a list of them; an entry point is a record, several, or a function without arguments
-    that returns them. A file or entry point is taken whole or not at all, and no name twice: the first one stands.
+    that returns them. A file or entry point is taken whole or not at all. If a name is given twice, the first stands.
 
     Args:
-        make: the entry of a record; its second argument says whose record it is, for the errors.
+        kind: the records are read from ``kind/*.yaml`` in the package and in the user's folder, and from the entry
+            points of the group ``gnn_discovery.kind``.
+        package: dotted name of the package with the built-in records.
+        make: a function that turns a record into an entry; its second argument names the source, for the errors.
     """
     entries: dict[str, T] = {}
     origins: dict[str, str] = {}
     broken = []
     for label, where, origin, load in _sources(kind, package):
         try:
-            found = {}
+            found: dict[str, T] = {}
             for entry in (make(record, where) for record in _as_records(load())):
                 if entry.name in entries or entry.name in found:
                     raise DataError(f"there is a {entry.name!r} already", where=where, remedy="Give it another name")
@@ -79,7 +84,7 @@ def load_records(kind: str, package: str, make: Callable[[Mapping[str, Any], str
 
 
 def _sources(kind: str, package: str) -> Iterator[tuple[str, str, str, Callable[[], Any]]]:
-    """Of each source: its label, its name in errors, the origin of its records, and what loads them."""
+    """Yield the label of each source, its name in errors, the origin of its records, and a function that loads them."""
     for file in sorted((files(package) / kind).iterdir(), key=lambda file: file.name):
         if file.name.endswith(".yaml"):
             yield file.name, file.name, BUILT_IN, partial(_parse, file)
@@ -91,13 +96,14 @@ def _sources(kind: str, package: str) -> Iterator[tuple[str, str, str, Callable[
 
 
 def _parse(file: Traversable) -> Any:
-    """The content of a YAML file; nothing in it can run code."""
+    """Load a YAML file in a way that cannot run code."""
     import yaml
 
     return yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _as_records(value: Any) -> list[Mapping[str, Any]]:
+    """Return the records that a loaded value holds: one, a list, or those that a function returns."""
     value = value() if callable(value) else value
     records = [value] if isinstance(value, Mapping) else [] if isinstance(value, str) else list(value or ())
     if not records or not all(isinstance(record, Mapping) for record in records):

@@ -1,6 +1,6 @@
-"""Units: texts that pint reads, what they may stand for, and quantities of pint and astropy as numbers.
+"""Units are texts that pint reads; quantities of pint and astropy become numbers in stated units.
 
-Units stop at the edge: inside are numbers, and the texts beside them say of what.
+Units are removed at the boundary of the package: inside are plain numbers, and texts beside them state their units.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EXTRA_DEFINITIONS = (
     "frame = [frame]",
     "timestep = [timestep] = _ = step",
 )
-"""What pint lacks, by the names of astronomers too (IAU 2015 Resolution B3), and clocks that only count."""
+"""These definitions are missing in pint: names that astronomers use (IAU 2015 Resolution B3), and counts of frames."""
 
 _BASE_DIMENSIONS = {
     "length": ({"[length]": 1}, {"[printing_unit]": 1}),
@@ -41,39 +41,39 @@ _BASE_DIMENSIONS = {
     "mass": ({"[mass]": 1},),
     "charge": ({"[current]": 1, "[time]": 1}, {"[mass]": 0.5, "[length]": 1.5, "[time]": -1}),
 }
-"""Powers of pint's dimensions: SI's first, then pixels, counted frames, and Gaussian charges."""
+"""Each base may be given in these powers of pint's dimensions: SI first, then pixels, frames, and Gaussian charges."""
 
 _EXAMPLE = "Give one as km, AU^3/day^2 or M_sun"
-_MAX_LENGTH = 100
 _INTEGER = re.compile(r"(?<![\w.])(?<![eE][+-])\d+(?![\w.])")
 
 
 @cache
-def unit_registry() -> pint.UnitRegistry:
-    """The units of pint and those that it lacks."""
+def unit_registry() -> pint.UnitRegistry[Any]:
+    """Return the units of pint, with those that it lacks."""
     import pint
 
-    found: pint.UnitRegistry = pint.UnitRegistry(on_redefinition="ignore")
+    known: pint.UnitRegistry[Any] = pint.UnitRegistry(on_redefinition="ignore")
     for line in _EXTRA_DEFINITIONS:
-        found.define(line)
-    return found
+        known.define(line)
+    return known
 
 
 @cache
-def parse_unit(text: str) -> pint.Quantity:
-    """The quantity that a unit stands for, such as ``km``, ``AU^3 day^-2`` or ``yr/(2*pi)``.
+def parse_unit(text: str) -> pint.Quantity[Any]:
+    """Parse a unit such as ``km``, ``AU^3 day^-2`` or ``yr/(2*pi)`` into a quantity.
 
     Raises:
-        DataError: no unit of this name, with those that it may stand for.
+        DataError: there is no such unit; the remedy names similar ones.
     """
     import pint
 
-    # a whole number as a float: a tower of powers overflows then, and takes no time
-    numbers = _INTEGER.sub(lambda found: f"{found.group()}.0", text)
+    longest = 100
+    # integers become floats, because a tower of integer powers would take forever where floats overflow
+    numbers = _INTEGER.sub(lambda match: f"{match.group()}.0", text)
     try:
-        if len(text) > _MAX_LENGTH:
+        if len(text) > longest:
             raise ValueError
-        quantity = unit_registry().Quantity(1.0, "") * unit_registry().parse_expression(numbers)
+        quantity: pint.Quantity[Any] = unit_registry().Quantity(1.0, "") * unit_registry().parse_expression(numbers)
         size = float(quantity.to_base_units().magnitude)
     except pint.UndefinedUnitError as error:
         (name, *_) = [error.unit_names] if isinstance(error.unit_names, str) else error.unit_names
@@ -81,17 +81,22 @@ def parse_unit(text: str) -> pint.Quantity:
     except Exception:  # pint's reader fails in many ways
         size = math.nan
     if not 0 < size < math.inf:
-        raise DataError(f"{text[:_MAX_LENGTH]!r} is no unit", remedy=_EXAMPLE)
+        raise DataError(f"{text[:longest]!r} is no unit", remedy=_EXAMPLE)
     return quantity
 
 
 def _suggestion(name: str) -> str:
+    """Suggest units with names similar to an unknown one."""
     near = difflib.get_close_matches(name, dir(unit_registry()), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(near)}?" if near else _EXAMPLE
 
 
 def conversion_factor(unit: str, other: str) -> float:
-    """How many of ``other`` are one ``unit``.
+    """Return the number of ``other`` in one ``unit``.
+
+    Args:
+        unit: the unit to convert from.
+        other: the unit to convert to.
 
     Raises:
         DataError: one of them is no unit, or they measure different things.
@@ -107,7 +112,7 @@ def conversion_factor(unit: str, other: str) -> float:
 
 
 def keep_known_units(units: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Those that `check_units` lets pass, and a sentence on each other one: a file may state anything."""
+    """Return the units that `check_units` accepts, and a note on each other one, because a file may state anything."""
     kept, notes = {}, []
     for what, unit in units.items():
         try:
@@ -119,10 +124,14 @@ def keep_known_units(units: Mapping[str, str]) -> tuple[dict[str, str], list[str
 
 
 def check_units(units: Mapping[str, str], where: str) -> None:
-    """Refuse what is no unit, and a unit of something else: a length is no mass.
+    """Refuse texts that are no units, and units of another quantity, such as a length for a mass.
+
+    Args:
+        units: units of ``length``, ``time`` and of properties by name.
+        where: the source of the units, for the errors.
 
     Raises:
-        DataError: which of them.
+        DataError: a unit is unknown or measures something else.
     """
     for what, unit in units.items():
         try:
@@ -141,7 +150,7 @@ def check_units(units: Mapping[str, str], where: str) -> None:
 
 
 def _allowed_dimensions(what: str) -> tuple[Mapping[str, float], ...]:
-    """Dimensions that a unit of ``what`` may have; none where any will do."""
+    """Return the dimensions that a unit of ``what`` may have; an empty tuple allows any."""
     if what in ("length", "time"):
         return _BASE_DIMENSIONS[what]
     known = known_properties().entries.get(what)
@@ -159,12 +168,13 @@ def _allowed_dimensions(what: str) -> tuple[Mapping[str, float], ...]:
 
 
 def _meaning(what: str) -> str:
+    """Return the meaning of a property if it is known, else its name."""
     known = known_properties().entries.get(what)
     return what if known is None else known.meaning
 
 
 def unit_of(value: Any) -> str | None:
-    """The unit of a quantity of astropy or pint as text; None of plain numbers."""
+    """Return the unit of a quantity of astropy or pint as text, or None for plain numbers."""
     if hasattr(value, "unit") and hasattr(value, "to_value"):
         parts = zip(value.unit.bases, value.unit.powers, strict=True)
         powers = [base.name if power == 1 else f"{base.name}^{float(power):g}" for base, power in parts]
@@ -176,10 +186,14 @@ def unit_of(value: Any) -> str | None:
 
 
 def require_plain_numbers(value: Any, what: str) -> Any:
-    """What is no quantity, as it is: of numbers without units came one with a unit, and nothing says what fits.
+    """Return plain numbers unchanged, and refuse a quantity that a function made of numbers without units.
+
+    Args:
+        value: the result of a user's function.
+        what: a description of the value, for the error.
 
     Raises:
-        DataError: a quantity.
+        DataError: the value is a quantity, and nothing says which units fit.
     """
     if (unit := unit_of(value)) is not None:
         raise DataError(
@@ -190,5 +204,5 @@ def require_plain_numbers(value: Any, what: str) -> Any:
 
 
 def magnitude_of(value: Any) -> np.ndarray:
-    """The numbers of a quantity, in its own unit."""
+    """Return the numbers of a quantity in its own unit."""
     return np.asarray(value.magnitude if hasattr(value, "magnitude") else value.value)

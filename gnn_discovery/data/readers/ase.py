@@ -1,4 +1,4 @@
-"""Extended XYZ, and what else ASE reads."""
+"""A reader of extended XYZ and of other formats that ASE reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SAFE_FORMATS = {
     *("extxyz", "xyz", "traj", "vasp-xdatcar", "vasp-xml", "vasp-out", "castep-md", "castep-geom", "dlp-history"),
     *("espresso-out", "aims-output", "netcdftrajectory", "xsf", "xtd", "gpaw-out", "abinit-out", "siesta-xv"),
 }
-"""Formats with many frames; none of their readers unpickles or runs what a file holds."""
+"""These formats hold many frames, and none of their readers in ASE unpickles or runs the content of a file."""
 
 _ATOM_LINE = re.compile(r"\s*[A-Z][a-z]?\w*(\s+\S+)*\s+[-+.\d]")
 _TIME_UNIT = "Å*(u/eV)^0.5"
@@ -32,7 +32,7 @@ class AseReader:
     name = "xyz"
 
     def sniff(self, path: Path) -> bool:
-        """A count, a comment and an atom in three lines; the mark of a .traj; or what ASE knows by its content."""
+        """Tell whether the file starts like .xyz or .traj, or ASE recognises its content."""
         with path.open("rb") as file:
             start = file.read(4096)
         if start.startswith(b"- of Ulm") or _is_xyz(start):
@@ -40,10 +40,14 @@ class AseReader:
         return find_spec("ase") is not None and _format(path) in _SAFE_FORMATS
 
     def read(self, path: Path, budget: int) -> Recording:
-        """The run. Times are ``info['time']``, in whatever unit, or frames: velocities tell how long one is.
+        """Read the run; times are ``info['time']``, in any unit, or frames whose length the velocities tell.
+
+        Args:
+            path: the file.
+            budget: bytes of motion above which windows of frames are read.
 
         Raises:
-            DataError: ASE is not installed, a damaged file, or a box that is tilted.
+            DataError: ASE is not installed, the file is damaged, or the box is tilted.
         """
         where = str(path)
         with name_file_in_errors(where):
@@ -60,12 +64,10 @@ class AseReader:
                 [_frame(k, a, where) for k, a in enumerate(io.iread(path, index=slice(*span), format=kind), span[0])]
                 for span in spans
             ]
-        found = recording_from_frames(recorded, where, {"length": "Å", "m": "u", "q": "e"}, notes)
-        return (
-            found
-            if "time" in first.info and found[0].velocities is None
-            else assign_frame_times(found, "frame", _TIME_UNIT)
-        )
+        recording = recording_from_frames(recorded, where, {"length": "Å", "m": "u", "q": "e"}, notes)
+        if "time" in first.info and recording[0].velocities is None:
+            return recording
+        return assign_frame_times(recording, "frame", _TIME_UNIT)
 
 
 def _is_xyz(start: bytes) -> bool:
@@ -74,12 +76,12 @@ def _is_xyz(start: bytes) -> bool:
 
 
 def _format(path: Path) -> str:
-    """ASE's name for the content; plain xyz is read as extended."""
+    """Return the name that ASE gives to the format; plain xyz is read as extended."""
     formats = import_extra("ase.io.formats", "ase")
     with path.open("rb") as file:
         if _is_xyz(b"".join(islice(file, 3))):
             return "extxyz"
-    return formats.filetype(str(path))
+    return str(formats.filetype(str(path)))
 
 
 def _frame(number: int, atoms: Any, where: str) -> RecordedFrame:
@@ -91,8 +93,8 @@ def _frame(number: int, atoms: Any, where: str) -> RecordedFrame:
         arrays["accelerations"] = forces / arrays["m"][:, None]
     if atoms.has("initial_charges"):
         arrays["q"] = atoms.get_initial_charges()
-    own = set(atoms.arrays) - {"positions", "numbers", "masses", "momenta", "initial_charges", "id"}
-    for name in own:
+    further = set(atoms.arrays) - {"positions", "numbers", "masses", "momenta", "initial_charges", "id"}
+    for name in further:
         array = atoms.arrays[name]
         if array.ndim == 1 and array.dtype.kind in "fiub" and name.isidentifier():
             arrays[name] = array

@@ -1,4 +1,4 @@
-"""Tables with a header: one row for each particle in each frame, as trackers export them."""
+"""A reader of tables with a header and one row for each particle in each frame, as trackers export them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from gnn_discovery.data.readers.table_header import (
 )
 from gnn_discovery.errors import DataError
 
-_ROWS_PER_CHUNK = 100_000  # that are parsed at once
 _MISSING_VALUES = ("", "none", "nan", "null")
 
 
 @dataclass(frozen=True)
 class _TimeSpan:
-    """Frames of one run between two times, both included."""
+    """A frozen record of the frames of one run between two times, both included."""
 
     run: float
     first: float
@@ -42,21 +41,25 @@ class ColumnsReader:
     name = "csv"
 
     def sniff(self, path: Path) -> bool:
-        """A header that names a place, in text."""
+        """Tell whether the file is a text with a header that names positions."""
         return find_table_header(path) is not None
 
     def read(self, path: Path, budget: int) -> Recording:
-        """The runs: one for each value of a column ``run``, cut where particles or frames are missing.
+        """Read one run for each value of a column ``run``, cut where particles or frames are missing.
 
         Velocities are columns vx, vy, ..., accelerations ax, ay, ...; any other column of numbers that does not
         change in time is a property. A table too large is read twice: for its frames, then for some of them.
 
+        Args:
+            path: the table.
+            budget: bytes above which some frames are read only.
+
         Raises:
-            DataError: a column that is needed is missing, or the line that is wrong.
+            DataError: a necessary column is missing, or a line is wrong.
         """
         where = str(path)
         header = find_table_header(path)
-        assert header is not None  # sniffed
+        assert header is not None  # as sniff said
         check_table_header(header, where)
         with name_file_in_errors(where):
             spans, notes = _spans(path, header, budget)
@@ -73,6 +76,7 @@ class ColumnsReader:
 
 
 def _rows(path: Path, header: TableHeader) -> Iterator[list[str]]:
+    """Yield the cells of each row."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         body = islice(file, header.first_row, None)
         if header.delimiter is None:
@@ -81,13 +85,15 @@ def _rows(path: Path, header: TableHeader) -> Iterator[list[str]]:
             yield from csv.reader(body, delimiter=header.delimiter)
 
 
-def _chunks(path: Path, header: TableHeader, names: Sequence[str] | None = None) -> Iterator[dict[str, np.ndarray]]:
-    """The columns, many rows at once; rows of no particle, or in which it was not seen, are passed over."""
+def _chunks(
+    path: Path, header: TableHeader, names: Sequence[str] | None = None, *, rows_per_chunk: int = 100_000
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the columns in chunks of rows; rows without a particle or its position are skipped."""
     where = str(path)
     wanted = {name: header.columns[name] for name in names or header.columns if name in header.columns}
     width, places = max(header.columns.values()) + 1, (header.columns["particle"], header.columns["x"])
     rows, line = _rows(path, header), header.first_row
-    while chunk := list(islice(rows, _ROWS_PER_CHUNK)):
+    while chunk := list(islice(rows, rows_per_chunk)):
         full = [(line + k, row) for k, row in enumerate(chunk, 1) if row and not row[0].lstrip().startswith("#")]
         line += len(chunk)
         for at, row in full:
@@ -102,7 +108,7 @@ def _chunks(path: Path, header: TableHeader, names: Sequence[str] | None = None)
 
 
 def _values(name: str, cells: list[str], lines: list[int], where: str) -> np.ndarray:
-    """Numbers; texts where particles have names, and where a column is no property after all."""
+    """Return numbers, or texts if particles have names or a column turns out to be no property."""
     try:
         values = np.array(cells, dtype=np.float64)
         return values if name != "particle" or (values % 1 == 0).all() else np.array(cells, dtype=object)
@@ -116,13 +122,13 @@ def _values(name: str, cells: list[str], lines: list[int], where: str) -> np.nda
 
 
 def _run_and_time(chunk: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(K 2) run and time of each row."""
+    """Return the run and the time of each row, (K 2)."""
     time = chunk["time"] if "time" in chunk else chunk["frame"]
     return np.column_stack([chunk.get("run", np.zeros_like(time)), time])
 
 
 def _spans(path: Path, header: TableHeader, budget: int) -> tuple[list[_TimeSpan | None], list[str]]:
-    """The stretches to read, all of it being None, and what is to be said of them."""
+    """Choose the spans of time to read, where None is the whole table, with a note on them."""
     if path.stat().st_size <= budget:
         return [None], []
     seen, rows = np.zeros((0, 2)), 0
@@ -140,6 +146,7 @@ def _spans(path: Path, header: TableHeader, budget: int) -> tuple[list[_TimeSpan
 
 
 def _rows_within(chunk: dict[str, np.ndarray], span: _TimeSpan | None) -> dict[str, np.ndarray]:
+    """Return the rows within a span of time."""
     if span is None:
         return chunk
     run, time = _run_and_time(chunk).T
@@ -148,7 +155,7 @@ def _rows_within(chunk: dict[str, np.ndarray], span: _TimeSpan | None) -> dict[s
 
 
 def _join_chunks(chunks: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The whole columns; texts are left out, but for the names of particles."""
+    """Join the chunks of each column; texts are left out, except the names of particles."""
     joined = {}
     for name in chunks[0] if chunks else ():
         parts = [chunk[name] for chunk in chunks]
@@ -161,7 +168,7 @@ def _join_chunks(chunks: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.nda
 
 
 def _frames(table: Mapping[str, np.ndarray]) -> list[list[RecordedFrame]]:
-    """The frames of each run, in the order of time."""
+    """Return the frames of each run, in the order of time."""
     if not table:
         return []
     clock = _run_and_time(table)
@@ -178,7 +185,7 @@ def _frames(table: Mapping[str, np.ndarray]) -> list[list[RecordedFrame]]:
 
 
 def _group_columns(table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Components joined to vectors; the other columns are properties."""
+    """Join components to vectors; the other columns are properties."""
     axes = [c for c in AXIS_NAMES if c in table]
     parts = {"positions": axes, "velocities": [f"v{c}" for c in axes], "accelerations": [f"a{c}" for c in axes]}
     vectors = {name: np.column_stack([table[c] for c in p]) for name, p in parts.items() if set(p) <= set(table)}

@@ -1,4 +1,4 @@
-"""From frames, as trackers and simulation programs store them, to runs of the same particles at steady times."""
+"""The assembly of frames, as trackers and simulation programs store them, into runs of the same particles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -16,16 +17,14 @@ from gnn_discovery.data.trajectory import Trajectory, validate_trajectory
 from gnn_discovery.errors import DataError
 from gnn_discovery.registry.units import keep_known_units
 
-_MAX_NAMED = 3  # particles or places that a sentence names
-_STEADY, _GAP = 1e-3, 1.5  # of the median time step
-
 
 @dataclass(frozen=True)
 class RecordedFrame:
-    """What is stored of one instant.
+    """A frozen record of one instant.
 
     Attributes:
-        ids: (N,) what tells the particles apart, numbers or names, in any order.
+        time: the time, or the number of the frame.
+        ids: (N,) identities of the particles, numbers or names, in any order.
         arrays: ``positions`` and perhaps ``velocities`` and ``accelerations`` (N D); any other is a property (N).
         box: (D,) side lengths when periodic, infinite along an axis that is not.
     """
@@ -38,9 +37,15 @@ class RecordedFrame:
 
 @dataclass
 class _Findings:
-    """What was noticed on the way."""
+    """The faults of a recording that its notes report.
 
-    missing: Counter = field(default_factory=Counter)
+    Attributes:
+        missing: the number of frames in which each particle is missing.
+        gaps: the times before and after each gap.
+        short: the number of frames of each segment that is too short to be used.
+    """
+
+    missing: Counter[Any] = field(default_factory=Counter)
     gaps: list[tuple[float, float]] = field(default_factory=list)
     short: list[int] = field(default_factory=list)
 
@@ -48,48 +53,45 @@ class _Findings:
 def recording_from_frames(
     recorded: Sequence[Sequence[RecordedFrame]], where: str, units: Mapping[str, str], notes: Sequence[str] = ()
 ) -> Recording:
-    """Runs over the frames in which the particles are the same and none is missing in between.
+    """Assemble runs of frames in which the particles are the same and no frame is missing.
 
     An axis along which nothing moves is dropped. Properties must not change; those that do are left out.
 
     Args:
         recorded: the frames of each run, or window of one, in the order of time.
         where: the file, for the errors.
-        units: of length, time and properties.
-        notes: what is already to be said.
+        units: units of length, time and properties.
+        notes: notes that are already known.
 
     Raises:
-        DataError: a particle that stands twice in a frame, a box that changes, or no stretch that is long enough.
+        DataError: a particle stands twice in a frame, the box changes, or no segment is long enough.
     """
-    said = _Findings()
-    stretches = [
-        part for frames in recorded for part in _contiguous_segments([_sort_by_id(f, where) for f in frames], said)
-    ]
-    kept = [part for part in stretches if _is_usable(part)]
-    said.short = [len(part) for part in stretches if not _is_usable(part)]
+    findings = _Findings()
+    sorted_runs = [[_sort_by_id(frame, where) for frame in frames] for frames in recorded]
+    segments = [segment for frames in sorted_runs for segment in _contiguous_segments(frames, findings)]
+    kept = [segment for segment in segments if _is_usable(segment)]
+    findings.short = [len(segment) for segment in segments if not _is_usable(segment)]
     if not kept:
         raise DataError(
             f"no {MIN_FRAMES_FOR_DERIVATIVE} frames in a row hold the same two particles or more"
-            + "".join(f"; {s[0].lower()}{s[1:].rstrip('.')}" for s in _describe_findings(said, 0)),
+            + "".join(f"; {s[0].lower()}{s[1:].rstrip('.')}" for s in _describe_findings(findings, 0)),
             where=where,
             remedy="Give each particle one identity, and a row in every frame",
         )
-    varying = {name for part in kept for name in _varying_properties(part)}
-    units, odd = keep_known_units(units)
-    runs = [_stack_frames(part, varying, units, where) for part in kept]
-    notes = [*notes, *_describe_findings(said, len(kept)), *odd]
+    varying = {name for segment in kept for name in _varying_properties(segment)}
+    units, unit_notes = keep_known_units(units)
+    runs = [_stack_frames(segment, varying, units, where) for segment in kept]
+    notes = [*notes, *_describe_findings(findings, len(kept)), *unit_notes]
     if varying:
         notes.append(f"Not constant in time and left out: {', '.join(sorted(varying))}.")
     runs, notes = drop_constant_axes(*rename_zero_masses(runs, notes))
     labels = [f"{where}, run {k}" if len(runs) > 1 else where for k in range(len(runs))]
-    return Recording(
-        [validate_trajectory(_check_periodic_box(run, label), label) for run, label in zip(runs, labels, strict=True)],
-        notes,
-    )
+    runs = [_check_periodic_box(run, label) for run, label in zip(runs, labels, strict=True)]
+    return Recording([validate_trajectory(run, label) for run, label in zip(runs, labels, strict=True)], notes)
 
 
 def _check_periodic_box(run: Trajectory, where: str) -> Trajectory:
-    """The run with its box, or without where no axis is periodic."""
+    """Return the run with its box, or without one if no axis is periodic."""
     if run.box is None or np.isfinite(run.box).all():
         return run
     if np.isfinite(run.box).any():
@@ -103,7 +105,15 @@ def _check_periodic_box(run: Trajectory, where: str) -> Trajectory:
 
 
 def drop_constant_axes(runs: Sequence[Trajectory], notes: Sequence[str] = ()) -> tuple[list[Trajectory], list[str]]:
-    """Runs without the axes along which all is at one place."""
+    """Drop the axes along which all particles stay at one place.
+
+    Args:
+        runs: the runs, of one dimension.
+        notes: notes that are already known.
+
+    Returns:
+        The runs, and the notes with one on the axes that were dropped.
+    """
     ends = np.array([[run.positions.min((0, 1)), run.positions.max((0, 1))] for run in runs])
     moving = ends.max((0, 1)) > ends.min((0, 1))
     if moving.all() or not moving.any():
@@ -121,11 +131,19 @@ def drop_constant_axes(runs: Sequence[Trajectory], notes: Sequence[str] = ()) ->
 
 
 def rename_zero_masses(runs: Sequence[Trajectory], notes: Sequence[str] = ()) -> tuple[list[Trajectory], list[str]]:
-    """Runs whose ``m``, where it is zero for some particle, is a property like any other, ``mass``."""
+    """Rename the property ``m`` to ``mass`` if it is zero for some particle, which then has no m of m a = F.
+
+    Args:
+        runs: the runs, with the same properties.
+        notes: notes that are already known.
+
+    Returns:
+        The runs, and the notes with one on the masses.
+    """
     if all((run.properties.get("m", np.ones(1)) > 0).all() for run in runs):
         return list(runs), list(notes)
 
-    def renamed(names: Mapping[str, object]) -> dict:
+    def renamed(names: Mapping[str, Any]) -> dict[str, Any]:
         return {("mass" if name == "m" else name): value for name, value in names.items()}
 
     changed = [replace(run, properties=renamed(run.properties), units=renamed(run.units)) for run in runs]
@@ -133,6 +151,7 @@ def rename_zero_masses(runs: Sequence[Trajectory], notes: Sequence[str] = ()) ->
 
 
 def _sort_by_id(frame: RecordedFrame, where: str) -> RecordedFrame:
+    """Sort the particles of a frame by their identities, which must differ."""
     order = np.argsort(frame.ids, kind="stable")
     ids = np.asarray(frame.ids)[order]
     twice = ids[1:] == ids[:-1]
@@ -145,82 +164,104 @@ def _sort_by_id(frame: RecordedFrame, where: str) -> RecordedFrame:
     return replace(frame, ids=ids, arrays={name: np.asarray(a)[order] for name, a in frame.arrays.items()})
 
 
-def _contiguous_segments(frames: Sequence[RecordedFrame], said: _Findings) -> list[Sequence[RecordedFrame]]:
+def _contiguous_segments(
+    frames: Sequence[RecordedFrame],
+    findings: _Findings,
+    *,
+    step_tolerance: float = 1e-3,
+    max_gap: float = 1.5,
+    min_regular_fraction: float = 0.5,
+) -> list[Sequence[RecordedFrame]]:
+    """Cut a run at gaps in time and where particles appear or disappear.
+
+    Args:
+        frames: the frames of one run, in the order of time.
+        findings: missing particles and gaps are added to it.
+        step_tolerance: a time step is regular if it deviates from the median by no more than this fraction of it.
+        max_gap: a time step that is longer than this, in units of the median, is a gap in a regular recording.
+        min_regular_fraction: a recording is regular if more than this fraction of its time steps is.
+    """
     if not frames:
         return []
     everyone = {i for frame in frames for i in frame.ids.tolist()}
     for frame in frames:
         if len(frame.ids) < len(everyone):
-            said.missing.update(everyone.difference(frame.ids.tolist()))
+            findings.missing.update(everyone.difference(frame.ids.tolist()))
     steps = np.diff([frame.time for frame in frames])
-    usual = np.median(steps) if len(steps) else 0.0
-    steady = np.mean(np.abs(steps - usual) <= _STEADY * usual) > 0.5 if len(steps) else False
-    ends = [0]
+    median = np.median(steps) if len(steps) else 0.0
+    is_regular = np.abs(steps - median) <= step_tolerance * median
+    regular = np.mean(is_regular) > min_regular_fraction if len(steps) else False
+    cuts = [0]
     for index, (before, after) in enumerate(pairwise(frames)):
-        gap = steady and steps[index] > _GAP * usual
+        gap = regular and steps[index] > max_gap * median
         if gap:
-            said.gaps.append((before.time, after.time))
+            findings.gaps.append((before.time, after.time))
         if gap or not np.array_equal(before.ids, after.ids):
-            ends.append(index + 1)
-    return [frames[a:b] for a, b in pairwise([*ends, len(frames)])]
+            cuts.append(index + 1)
+    return [frames[a:b] for a, b in pairwise([*cuts, len(frames)])]
 
 
-def _is_usable(part: Sequence[RecordedFrame]) -> bool:
-    whole = {"velocities", "accelerations"} <= set(part[0].arrays)
-    return len(part[0].ids) >= 2 and (whole or len(part) >= MIN_FRAMES_FOR_DERIVATIVE)
+def _is_usable(segment: Sequence[RecordedFrame]) -> bool:
+    """Tell whether a segment has two particles, and enough frames to take the derivatives that it lacks."""
+    complete = {"velocities", "accelerations"} <= set(segment[0].arrays)
+    return len(segment[0].ids) >= 2 and (complete or len(segment) >= MIN_FRAMES_FOR_DERIVATIVE)
 
 
-def _varying_properties(part: Sequence[RecordedFrame]) -> list[str]:
-    first = part[0].arrays
+def _varying_properties(segment: Sequence[RecordedFrame]) -> list[str]:
+    """Return the names of the properties that change in time."""
+    first = segment[0].arrays
     names = [name for name in first if name not in MOTION_ARRAYS]
-    return [name for name in names if any(not np.array_equal(f.arrays[name], first[name]) for f in part)]
+    return [name for name in names if any(not np.array_equal(f.arrays[name], first[name]) for f in segment)]
 
 
-def _stack_frames(part: Sequence[RecordedFrame], without: set[str], units: Mapping[str, str], where: str) -> Trajectory:
-    first = part[0]
-    boxes = [frame.box for frame in part]
-    for frame in part:
-        same = frame.box is None if first.box is None else frame.box is not None and np.allclose(frame.box, first.box)
-        if not same:
+def _stack_frames(
+    segment: Sequence[RecordedFrame], left_out: set[str], units: Mapping[str, str], where: str
+) -> Trajectory:
+    """Stack the frames of a segment into a run, without the properties that are left out."""
+    first = segment[0]
+    for frame in segment:
+        without = first.box is None and frame.box is None
+        if not without and (first.box is None or frame.box is None or not np.allclose(frame.box, first.box)):
             raise DataError(
                 f"the box changes: {first.box} at time {first.time:.12g}, {frame.box} at {frame.time:.12g}",
                 where=where,
                 remedy="Give motion in a box of constant size",
             )
-    properties = {name: a for name, a in first.arrays.items() if name not in MOTION_ARRAYS and name not in without}
+    properties = {name: a for name, a in first.arrays.items() if name not in MOTION_ARRAYS and name not in left_out}
     motion = {
-        name: np.array([f.arrays[name] for f in part], dtype=np.float64)
+        name: np.array([f.arrays[name] for f in segment], dtype=np.float64)
         for name in MOTION_ARRAYS
         if name in first.arrays
     }
-    text = first.ids.dtype.kind in "UO"
+    named = first.ids.dtype.kind in "UO"
     return Trajectory(
         positions=motion["positions"],
         velocities=motion.get("velocities"),
         accelerations=motion.get("accelerations"),
-        times=np.array([frame.time for frame in part], dtype=np.float64),
+        times=np.array([frame.time for frame in segment], dtype=np.float64),
         properties={name: np.asarray(a, dtype=np.float64) for name, a in properties.items()},
-        box=boxes[0],
-        names=tuple(str(i) for i in first.ids) if text else None,
+        box=first.box,
+        names=tuple(str(i) for i in first.ids) if named else None,
         units={what: unit for what, unit in units.items() if what in ("length", "time", *properties)},
     )
 
 
-def _describe_findings(said: _Findings, runs: int) -> list[str]:
+def _describe_findings(findings: _Findings, runs: int, *, max_named: int = 3) -> list[str]:
+    """Describe the faults of a recording that was read as so many runs; further particles and gaps are counted."""
     notes = []
-    if said.missing:
-        worst = ", ".join(f"{i} in {n}" for i, n in said.missing.most_common(_MAX_NAMED))
-        more = f", and {len(said.missing) - _MAX_NAMED} more" if len(said.missing) > _MAX_NAMED else ""
+    if findings.missing:
+        worst = ", ".join(f"{i} in {n}" for i, n in findings.missing.most_common(max_named))
+        more = f", and {len(findings.missing) - max_named} more" if len(findings.missing) > max_named else ""
         notes.append(f"Particles are missing in some frames ({worst}{more}).")
-    if said.gaps:
-        places = ", ".join(f"{a:.6g} to {b:.6g}" for a, b in said.gaps[:_MAX_NAMED])
-        more = f", and {len(said.gaps) - _MAX_NAMED} more" if len(said.gaps) > _MAX_NAMED else ""
+    if findings.gaps:
+        places = ", ".join(f"{a:.6g} to {b:.6g}" for a, b in findings.gaps[:max_named])
+        more = f", and {len(findings.gaps) - max_named} more" if len(findings.gaps) > max_named else ""
         notes.append(f"Frames are missing between the times {places}{more}.")
-    if runs and (said.missing or said.gaps):
+    if runs and (findings.missing or findings.gaps):
         notes.append(f"It is read as {runs} run{'s' if runs > 1 else ''} in which nothing is missing.")
-    if said.short:
+    if findings.short:
         notes.append(
-            f"{len(said.short)} stretches ({sum(said.short)} frames) of fewer than {MIN_FRAMES_FOR_DERIVATIVE} frames or two "
-            "particles are left out."
+            f"{len(findings.short)} stretches ({sum(findings.short)} frames) of fewer than "
+            f"{MIN_FRAMES_FOR_DERIVATIVE} frames or two particles are left out."
         )
     return notes

@@ -1,4 +1,4 @@
-"""Which part of motion is read where not all of it fits: whole runs, or windows of contiguous frames."""
+"""The choice of windows of contiguous frames, if not all of a recording fits into the memory budget."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import numpy as np
 
 from gnn_discovery.data.readers.plain_format import MOTION_ARRAYS, RESERVED_ARRAYS
 
-MIN_WINDOW_FRAMES = 200
-"""Frames of a window that noise can still be averaged in; where the budget allows no more, windows are fewer."""
-
-_MAX_WINDOWS = 20  # windows, as many as a long run is cut into to hold some out
-
 
 @dataclass(frozen=True)
 class FrameWindow:
-    """Frames ``start`` to ``stop`` (not included) of one run."""
+    """A frozen record of the frames ``start`` to ``stop`` (not included) of the run number ``run``."""
 
     run: int
     start: int
     stop: int
 
 
-def choose_windows(lengths: Sequence[int], frame_bytes: int, budget: int) -> tuple[list[FrameWindow], str | None]:
-    """Windows of runs of these lengths, evenly spread, and what was read in words; whole runs and None if all fit.
+def choose_windows(
+    lengths: Sequence[int], frame_bytes: int, budget: int, *, min_frames: int = 200, max_windows: int = 20
+) -> tuple[list[FrameWindow], str | None]:
+    """Choose windows that are evenly spread over the runs, and describe them; whole runs and None if all fit.
 
     Args:
-        lengths: frames of each run.
-        frame_bytes: that one frame takes.
-        budget: bytes that all may take; at least one window is read in any case.
+        lengths: number of frames of each run.
+        frame_bytes: bytes that one frame takes.
+        budget: bytes that all windows may take; at least one window is read in any case.
+        min_frames: frames of a window in which noise can still be averaged; if the budget is small, there are fewer
+            windows of this length.
+        max_windows: number of windows that are enough to hold some out.
     """
     allowed = max(budget // max(frame_bytes, 1), 1)
     if sum(lengths) <= allowed:
         return [FrameWindow(run, 0, length) for run, length in enumerate(lengths)], None
-    size = max(allowed // _MAX_WINDOWS, min(allowed, MIN_WINDOW_FRAMES))
+    size = max(allowed // max_windows, min(allowed, min_frames))
     pieces = [piece for run, length in enumerate(lengths) for piece in _cut_run(run, length, size)]
     longest = max(piece.stop - piece.start for piece in pieces)
     count = min(max(allowed // longest, 1), len(pieces))
@@ -46,22 +46,24 @@ def choose_windows(lengths: Sequence[int], frame_bytes: int, budget: int) -> tup
 
 
 class StoredArray(Protocol):
-    """An array in a file, not read yet."""
+    """The protocol of an array in a file that has not been read yet."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of the array."""
+        ...
 
     def whole(self) -> np.ndarray:
-        """All of it, if it fits into memory."""
+        """Read all of it, if it fits into memory."""
         ...
 
     def frames(self, chosen: Sequence[FrameWindow]) -> np.ndarray:
-        """Windows of equal length of an array (R T N D) or (T N D), side by side: (K W N D)."""
+        """Read K windows of W frames each from an array (R T N D) or (T N D), stacked to (K W N D)."""
         ...
 
 
 def motion_extent(shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[int], int]:
-    """Frames of each run, and the bytes that the motion of one frame takes as float64."""
+    """Return the number of frames of each run, and the bytes that the motion of one frame takes as float64."""
     shape = shapes.get("positions", ())
     if len(shape) not in (3, 4):
         return [], 0
@@ -70,7 +72,12 @@ def motion_extent(shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[int], int
 
 
 def read_windows(stored: Mapping[str, StoredArray], chosen: Sequence[FrameWindow] | None) -> dict[str, np.ndarray]:
-    """The arrays of the windows alone, as those of runs of their own; whole where none are given."""
+    """Read the arrays of the windows, which become runs of their own.
+
+    Args:
+        stored: the arrays of a file in the plain format, by name.
+        chosen: the windows to read; None reads everything.
+    """
     if chosen is None:
         return {name: array.whole() for name, array in stored.items()}
     shape = stored["positions"].shape
@@ -89,6 +96,6 @@ def read_windows(stored: Mapping[str, StoredArray], chosen: Sequence[FrameWindow
 
 
 def _cut_run(run: int, length: int, size: int) -> list[FrameWindow]:
-    """The run cut into as many windows of ``size`` as it holds; a shorter run whole."""
+    """Cut a run into as many windows of ``size`` frames as it holds; a shorter run stays whole."""
     size = min(size, length)
     return [FrameWindow(run, start, start + size) for start in range(0, length - size + 1, max(size, 1))]

@@ -1,4 +1,4 @@
-"""H5MD: molecular data in HDF5 (de Buyl, Colberg and Höfling, Comput. Phys. Commun. 185, 1546, 2014)."""
+"""A reader of H5MD, molecular data in HDF5 (de Buyl, Colberg and Höfling, Comput. Phys. Commun. 185, 1546, 2014)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class H5mdReader:
     name = "h5md"
 
     def sniff(self, path: Path) -> bool:
-        """HDF5 with the group h5md."""
+        """Tell whether the file is HDF5 with the group h5md."""
         with path.open("rb") as file:
             if file.read(8) != b"\x89HDF\r\n\x1a\n":
                 return False
@@ -30,10 +30,14 @@ class H5mdReader:
             return "h5md" in file and "particles" in file
 
     def read(self, path: Path, budget: int) -> Recording:
-        """The run of the one group of particles.
+        """Read the run of the one group of particles.
+
+        Args:
+            path: the file.
+            budget: bytes of motion above which windows of frames are read.
 
         Raises:
-            DataError: a damaged file, a link, several groups, positions without times, or a box that is tilted.
+            DataError: the file is damaged or has a link, several groups, positions without times, or a tilted box.
         """
         where = str(path)
         with name_file_in_errors(where), h5py.File(path, "r") as file:
@@ -50,7 +54,7 @@ class H5mdReader:
 
 
 class _ParticleGroup:
-    """One group of particles: its elements, fixed (a dataset) or in time (a group of value, step and time)."""
+    """One group of particles: its elements are fixed (a dataset) or vary in time (a group of value, step and time)."""
 
     def __init__(self, group: h5py.Group, where: str):
         self.where = where
@@ -86,9 +90,9 @@ class _ParticleGroup:
     def _frames(self, window: FrameWindow, times: np.ndarray, names: list[str]) -> list[RecordedFrame]:
         part = slice(window.start, window.stop)
         vectors = {"velocities" if name == "velocity" else "positions": self._value(name, part) for name in names}
-        found = {ours: self._value(theirs, part) for theirs, ours in _PROPERTIES.items() if self._has(theirs)}
-        if "species" in found and np.ptp(found["species"]) == 0:
-            del found["species"]  # a label that all share says nothing
+        properties = {ours: self._value(theirs, part) for theirs, ours in _PROPERTIES.items() if self._has(theirs)}
+        if "species" in properties and np.ptp(properties["species"]) == 0:
+            del properties["species"]  # a label that all share carries no information
         ids = self._value("id", part) if self._has("id") else np.arange(vectors["positions"].shape[1])
         box = self._box(part)
 
@@ -97,11 +101,13 @@ class _ParticleGroup:
 
         frames = []
         for k, time in enumerate(times[part]):
-            own = at(ids, k, 1)
-            there = own >= 0  # an id below zero stands for no particle
-            arrays = {name: values[k][there] for name, values in vectors.items()}
-            arrays |= {name: at(values, k, 1)[there] for name, values in found.items()}
-            frames.append(RecordedFrame(float(time), own[there], arrays, None if box is None else at(box, k, 1)))
+            frame_ids = at(ids, k, 1)
+            present = frame_ids >= 0  # an id below zero stands for no particle
+            arrays = {name: values[k][present] for name, values in vectors.items()}
+            arrays |= {name: at(values, k, 1)[present] for name, values in properties.items()}
+            frames.append(
+                RecordedFrame(float(time), frame_ids[present], arrays, None if box is None else at(box, k, 1))
+            )
         return frames
 
     def _has(self, name: str) -> bool:
@@ -116,7 +122,7 @@ class _ParticleGroup:
         return hdf5_members(self.timed[name], f"{self.where}, {name}")[0]
 
     def _times(self) -> tuple[np.ndarray, str | None]:
-        """Times of the frames, also where one number is their distance; step numbers where there are none."""
+        """Return the times of the frames, or the numbers of the steps, and the unit; one number is their distance."""
         inside = self._inside("position")
         name = "time" if "time" in inside else "step"
         clock = inside[name]
@@ -131,15 +137,15 @@ class _ParticleGroup:
         return _text(self._inside(name)["value"].attrs.get("unit")) if name in self.timed else None
 
     def _coherent(self, units: dict[str, str | None]) -> bool:
-        """Whether velocities have the frames of the positions, and their units of length and time."""
-        here, there = self._inside("velocity"), self._inside("position")
+        """Tell whether velocities have the frames of the positions, and their units of length and time."""
+        velocity, position = self._inside("velocity"), self._inside("position")
         length, time, stated = units["length"], units["time"], self._unit("velocity")
         same = stated is None or length is None or stated in (f"{length} {time}-1", f"{length}/{time}")
-        steps = [read_hdf5_array(x["step"], "step", self.where) for x in (here, there) if "step" in x]
+        steps = [read_hdf5_array(x["step"], "step", self.where) for x in (velocity, position) if "step" in x]
         return same and time != "step" and (len(steps) < 2 or np.array_equal(steps[0], steps[1]))
 
     def _box(self, part: slice) -> np.ndarray | None:
-        """Side lengths, infinite along axes that are not periodic."""
+        """Return the side lengths, infinite along axes that are not periodic."""
         if "box" not in self.timed:
             return None
         box = self.timed["box"]

@@ -1,4 +1,4 @@
-"""The plain format as HDF5 with checksums; one group for each run where the runs differ in shape."""
+"""A reader and writer of the plain format as HDF5 with checksums; runs of different shapes have a group each."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import DataError
 
 CORRUPT_HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError)
+"""h5py raises these errors over a damaged file."""
 
 
 class Hdf5Reader:
@@ -37,15 +38,19 @@ class Hdf5Reader:
     name = "hdf5"
 
     def sniff(self, path: Path) -> bool:
-        """The signature of HDF5."""
+        """Tell whether the file has the signature of HDF5."""
         with path.open("rb") as file:
             return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
     def read(self, path: Path, budget: int) -> Recording:
-        """The runs: of the root, or of its groups in the order of their names (2 before 10).
+        """Read the runs of the root, or of its groups in the order of their names (2 before 10).
+
+        Args:
+            path: the file.
+            budget: bytes of motion above which windows of frames are read.
 
         Raises:
-            DataError: a truncated or corrupt file, refused content, absurd sizes, or no trajectory.
+            DataError: the file is truncated or corrupt, has refused content or absurd sizes, or is no trajectory.
         """
         where = str(path)
         try:
@@ -72,15 +77,15 @@ def _runs(file: h5py.File, where: str, budget: int) -> Recording:
             where=where,
             remedy="Give either positions or one group for each run",
         )
-    own: list[tuple[str, dict[str, h5py.Dataset]]] = []
+    labelled: list[tuple[str, dict[str, h5py.Dataset]]] = []
     for index, name in enumerate(sorted(groups, key=_natural_sort_key)):
         label = f"{where}, run {index} (group {name!r})"
         datasets, inner = hdf5_members(groups[name], label)
         if inner:
             raise DataError("holds groups within a run", where=label, remedy="Give one group for each run")
-        own.append((label, {**shared, **datasets}))
-    extents = [motion_extent({name: data.shape for name, data in datasets.items()}) for _, datasets in own]
-    for (label, _), (lengths, _) in zip(own, extents, strict=True):
+        labelled.append((label, {**shared, **datasets}))
+    extents = [motion_extent({name: data.shape for name, data in datasets.items()}) for _, datasets in labelled]
+    for (label, _), (lengths, _) in zip(labelled, extents, strict=True):
         if len(lengths) > 1:
             raise DataError(
                 f"holds {len(lengths)} runs", where=label, remedy="A group holds one run: positions (T N D)"
@@ -89,16 +94,20 @@ def _runs(file: h5py.File, where: str, budget: int) -> Recording:
         [lengths[0] if lengths else 0 for lengths, _ in extents], max(nbytes for _, nbytes in extents), budget
     )
     runs: list[Trajectory] = []
-    for index, (label, datasets) in enumerate(own):
-        mine = [FrameWindow(0, w.start, w.stop) for w in chosen if w.run == index]
-        if mine:
-            arrays = read_windows(_stored_arrays(datasets, label), mine if note else None)
+    for index, (label, datasets) in enumerate(labelled):
+        windows = [FrameWindow(0, w.start, w.stop) for w in chosen if w.run == index]
+        if windows:
+            arrays = read_windows(_stored_arrays(datasets, label), windows if note else None)
             runs += trajectories_from_arrays(arrays, label, numbered=False)
     return Recording(runs, [note] if note else [])
 
 
 def write_hdf5(path: Path, trajectories: Sequence[Trajectory]) -> None:
     """Write runs, with a checksum on every array.
+
+    Args:
+        path: the file to write.
+        trajectories: the runs.
 
     Raises:
         StorageError: the file cannot be written.
@@ -120,10 +129,14 @@ def write_hdf5(path: Path, trajectories: Sequence[Trajectory]) -> None:
 
 
 def hdf5_members(group: h5py.Group, where: str) -> tuple[dict[str, h5py.Dataset], dict[str, h5py.Group]]:
-    """The arrays and groups that a group holds itself.
+    """Return the arrays and groups that a group holds itself.
+
+    Args:
+        group: an open group.
+        where: the file, for the error.
 
     Raises:
-        DataError: a link, or what is neither array nor group.
+        DataError: a member is a link, or neither array nor group.
     """
     arrays: dict[str, h5py.Dataset] = {}
     groups: dict[str, h5py.Group] = {}
@@ -141,10 +154,16 @@ def hdf5_members(group: h5py.Group, where: str) -> tuple[dict[str, h5py.Dataset]
 
 
 def read_hdf5_array(dataset: h5py.Dataset, name: str, where: str, part: object = ()) -> np.ndarray:
-    """The array, or ``part`` of it, if it is stored whole in the file itself and fits into memory.
+    """Read an array, or ``part`` of it, if it is stored whole in the file itself and fits into memory.
+
+    Args:
+        dataset: the array in the file.
+        name: its name, for the errors.
+        where: the file, for the errors.
+        part: an index of the part to read; all of it by default.
 
     Raises:
-        DataError: it is not.
+        DataError: the array is virtual, incomplete, too large or stored elsewhere, or holds no real numbers.
     """
     if dataset.is_virtual or dataset.external:
         raise DataError(
@@ -172,7 +191,7 @@ def read_hdf5_array(dataset: h5py.Dataset, name: str, where: str, part: object =
 
 @dataclass(frozen=True)
 class _Hdf5Array:
-    """An array that is read when it is asked for."""
+    """A StoredArray of an HDF5 file."""
 
     dataset: h5py.Dataset
     name: str
@@ -204,7 +223,7 @@ def _store(group: h5py.Group, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _without_run_axis(name: str, array: np.ndarray) -> np.ndarray:
-    """One run without the leading R, which a group does not have."""
+    """Return the array of one run without the leading R, which a group does not have."""
     return array if name in ("times", "edges", "box", "cutoff", *TEXT_ARRAYS) else array[0]
 
 

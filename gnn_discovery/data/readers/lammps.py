@@ -1,4 +1,4 @@
-"""LAMMPS dumps in text, of styles atom and custom."""
+"""A reader of LAMMPS dumps in text, of styles atom and custom."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNIT_STYLES = {
     "micro": ("µm", "µs", "pg", 1.0),
     "nano": ("nm", "ns", "ag", 1.0),
 }
-"""Length, time, mass, and force / mass in units of length / time², as in LAMMPS' update.cpp."""
+"""Each style has units of length, time, mass, and force / mass in length / time², as in LAMMPS' update.cpp."""
 
 _RESERVED_COLUMNS = {"id", "element", "proc", "procp1", "mass", *"xyz"} | {
     f"{kind}{axis}" for kind in ("v", "f", "i") for axis in _AXES
@@ -40,15 +40,19 @@ class LammpsReader:
     name = "lammps"
 
     def sniff(self, path: Path) -> bool:
-        """The header of a frame."""
+        """Tell whether the file begins with the header of a frame."""
         with path.open("rb") as file:
             return file.read(64).startswith((b"ITEM: TIMESTEP", b"ITEM: UNITS", b"ITEM: TIME\n"))
 
     def read(self, path: Path, budget: int) -> Recording:
-        """The run. Times are those of ``dump_modify time yes``; else they are told by the velocities, if given.
+        """Read the run; times are those of ``dump_modify time yes``, else the velocities tell them, if there are any.
+
+        Args:
+            path: the dump.
+            budget: bytes of motion above which windows of frames are read.
 
         Raises:
-            DataError: a truncated frame, a tilted box, or no positions or ids in it.
+            DataError: a frame is truncated, the box is tilted, or positions or ids are missing.
         """
         where = str(path)
         with name_file_in_errors(where), path.open("rb") as file:
@@ -62,12 +66,12 @@ class LammpsReader:
         units = {what: unit for what, unit in {"length": length, "m": mass}.items() if unit}
         if "TIME" in seen and time:
             units["time"] = time
-        found = recording_from_frames(recorded, where, units, [note] if note else [])
-        return found if "TIME" in seen else assign_frame_times(found, "timestep", time)
+        recording = recording_from_frames(recorded, where, units, [note] if note else [])
+        return recording if "TIME" in seen else assign_frame_times(recording, "timestep", time)
 
 
 def _offsets(file: IO[bytes]) -> list[int]:
-    """Where each frame begins."""
+    """Return the offset of each frame."""
     offsets, at, fresh = [], 0, True
     for line in file:
         if line.startswith(b"ITEM:"):
@@ -79,7 +83,7 @@ def _offsets(file: IO[bytes]) -> list[int]:
 
 
 def _frame(file: IO[bytes], offset: int, number: int, seen: dict[str, str], where: str) -> RecordedFrame:
-    """One frame; ``seen`` keeps the units, which the first frame alone states."""
+    """Read one frame; ``seen`` keeps the units, which the first frame alone states."""
     where = f"{where}, frame {number}"
     file.seek(offset)
     header: dict[str, list[str]] = {}
@@ -107,7 +111,7 @@ def _frame(file: IO[bytes], offset: int, number: int, seen: dict[str, str], wher
 
 
 def _box(bounds: list[str], where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lower corner and side lengths."""
+    """Return the lower corner and the side lengths."""
     if "xy" in bounds[0] or "abc" in bounds[0]:
         raise DataError("the box is tilted", where=where, remedy="Give motion in an orthogonal box")
     low, high = np.array([line.split() for line in bounds[1:]], dtype=np.float64).T

@@ -1,4 +1,4 @@
-"""Trajectories of GROMACS, AMBER, CHARMM and NAMD, by MDAnalysis."""
+"""A reader of trajectories of GROMACS, AMBER, CHARMM and NAMD, by MDAnalysis."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from gnn_discovery.data.readers.truncation import check_not_truncated
 from gnn_discovery.errors import DataError
 
 _TOPOLOGIES = (".tpr", ".prmtop", ".parm7", ".top", ".psf", ".pdb", ".gro")
-"""Suffixes of the file beside a trajectory that says what its atoms are, the richest first."""
-
-_FORCE_TO_ACCELERATION = 100.0  # kJ/(mol Å u) in Å/ps²
+"""The file beside a trajectory that describes its atoms has one of these suffixes, the richest first."""
 
 
 class MDAnalysisReader:
@@ -27,14 +25,18 @@ class MDAnalysisReader:
     name = "mdanalysis"
 
     def sniff(self, path: Path) -> bool:
-        """The marks of these formats."""
+        """Tell whether the file begins like one of these formats."""
         return _format(path) is not None
 
     def read(self, path: Path, budget: int) -> Recording:
-        """The run, in Å and ps.
+        """Read the run, in Å and ps.
+
+        Args:
+            path: the trajectory; its topology stands beside it.
+            budget: bytes of motion above which windows of frames are read.
 
         Raises:
-            DataError: MDAnalysis is not installed, no topology, a damaged file, or a box that is tilted.
+            DataError: MDAnalysis is not installed, there is no topology, the file is damaged, or the box is tilted.
         """
         where, kind = str(path), str(_format(path))
         if kind == "GRO":
@@ -82,24 +84,24 @@ def _format(path: Path) -> str | None:
 
 def _topology(path: Path) -> Path:
     beside = [path.with_suffix(suffix) for suffix in _TOPOLOGIES]
-    found = next((file for file in beside if file.is_file()), None)
-    if found is None:
+    topology = next((file for file in beside if file.is_file()), None)
+    if topology is None:
         raise DataError(
             "no topology beside it says what its atoms are",
             where=str(path),
             remedy=f"Put one there: {', '.join(file.name for file in beside)}",
         )
-    return found
+    return topology
 
 
 def _properties(universe: Any) -> dict[str, np.ndarray]:
-    """Masses and charges, where the topology states them."""
-    found = {}
+    """Return the masses and charges that the topology states."""
+    properties = {}
     for name, attribute in {"m": "masses", "q": "charges"}.items():
         values = getattr(universe.atoms, attribute, None)
         if values is not None and np.isfinite(values).all() and np.any(values):
-            found[name] = np.asarray(values, dtype=np.float64)
-    return found
+            properties[name] = np.asarray(values, dtype=np.float64)
+    return properties
 
 
 def _frame(ts: Any, constant: dict[str, np.ndarray], where: str) -> RecordedFrame:
@@ -107,7 +109,8 @@ def _frame(ts: Any, constant: dict[str, np.ndarray], where: str) -> RecordedFram
     if ts.has_velocities:
         arrays["velocities"] = ts.velocities.astype(np.float64)
     if ts.has_forces and "m" in constant and (constant["m"] > 0).all():
-        arrays["accelerations"] = _FORCE_TO_ACCELERATION * ts.forces.astype(np.float64) / constant["m"][:, None]
+        force_unit = 100.0  # kJ/(mol Å u) in Å/ps²
+        arrays["accelerations"] = force_unit * ts.forces.astype(np.float64) / constant["m"][:, None]
     return RecordedFrame(float(ts.time), np.arange(ts.n_atoms), arrays, _box(ts, where))
 
 
@@ -118,4 +121,5 @@ def _box(ts: Any, where: str) -> np.ndarray | None:
         raise DataError(
             f"the box is tilted at {ts.time:.6g} ps", where=where, remedy="Give motion in an orthogonal box"
         )
-    return ts.dimensions[:3].astype(np.float64)
+    sides: np.ndarray = ts.dimensions[:3].astype(np.float64)
+    return sides

@@ -1,4 +1,4 @@
-"""The plain format as NumPy's .npz: a zip of arrays, each with a checksum."""
+"""A reader and writer of the plain format as NumPy's .npz: a zip of arrays, each with a checksum."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ _CORRUPT_ZIP_ERRORS = (
     NotImplementedError,
     RuntimeError,
 )
-_CHUNK_BYTES = 2**24
 _HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -50,7 +49,7 @@ class NpzReader:
     name = "npz"
 
     def sniff(self, path: Path) -> bool:
-        """A zip with an array in it; a broken zip that is named .npz."""
+        """Tell whether the file is a zip with an array in it, or a broken zip that is named .npz."""
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":
                 return False
@@ -61,10 +60,14 @@ class NpzReader:
             return path.suffix == ".npz"
 
     def read(self, path: Path, budget: int) -> Recording:
-        """The runs.
+        """Read the runs.
+
+        Args:
+            path: the file.
+            budget: bytes of motion above which windows of frames are read.
 
         Raises:
-            DataError: a truncated or corrupt file, arrays of objects, absurd sizes, or no trajectory.
+            DataError: the file is truncated or corrupt, has arrays of objects or absurd sizes, or is no trajectory.
         """
         where = str(path)
         try:
@@ -92,8 +95,12 @@ class NpzReader:
 def write_npz(path: Path, trajectories: Sequence[Trajectory]) -> None:
     """Write runs of equal shape.
 
+    Args:
+        path: the file to write.
+        trajectories: the runs.
+
     Raises:
-        DataError: runs of unequal length, particle number or kind.
+        DataError: the runs differ in length, particle number or kind.
         StorageError: the file cannot be written.
     """
     arrays = arrays_from_trajectories(trajectories)
@@ -111,7 +118,7 @@ def _store(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 class _NpzArray:
-    """An array of the zip. It is always read to its end, where its checksum is compared."""
+    """A StoredArray of the zip, which is always read to its end, because its checksum is compared there."""
 
     def __init__(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, where: str):
         self.archive, self.member, self.name, self.where = archive, member, name, where
@@ -171,8 +178,9 @@ class _NpzArray:
         return data
 
     def _skip(self, stream: IO[bytes], size: int) -> None:
+        chunk = 2**24  # bytes that are read at once
         while size > 0:
-            size -= len(self._bytes(stream, min(size, _CHUNK_BYTES)))
+            size -= len(self._bytes(stream, min(size, chunk)))
 
     def _end(self, stream: IO[bytes]) -> None:
         if stream.read(1):
@@ -183,12 +191,12 @@ class _NpzArray:
 
 
 def _listed_member_count(path: Path) -> int:
-    """How many members the end record of the zip counts, which ``zipfile`` does not compare."""
+    """Return the number of members in the end record of the zip, which ``zipfile`` does not compare."""
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - 0xFFFF - 22, 0))
         tail = file.read()
     (count,) = struct.unpack_from("<H", tail, tail.rindex(b"PK\x05\x06") + 10)
-    return count
+    return int(count)
 
 
 def _corrupt_error(reason: str, where: str) -> DataError:

@@ -1,4 +1,4 @@
-"""The plain format: named arrays that hold runs of equal shape, and what .npz and .h5 share in storing them.
+"""The plain format, named arrays that hold runs of equal shape, and the code that .npz and .h5 share.
 
 ``positions`` (R T N D), or (T N D) for one run; ``times`` (T) or (R T); optional ``velocities`` and
 ``accelerations`` like ``positions``; ``box`` (D) when periodic; ``cutoff`` (1), a distance beyond which
@@ -20,20 +20,23 @@ from gnn_discovery.data.trajectory import Trajectory, validate_trajectory
 from gnn_discovery.errors import DataError, StorageError
 
 MOTION_ARRAYS = ("positions", "velocities", "accelerations")
+"""These arrays have one vector for each particle and frame."""
 RESERVED_ARRAYS = (*MOTION_ARRAYS, "times", "box", "cutoff", "edges", "names", "units")
+"""These names are no properties of particles."""
 TEXT_ARRAYS = ("names", "units")
+"""These arrays hold texts."""
 
 
 def trajectories_from_arrays(arrays: Mapping[str, np.ndarray], where: str, numbered: bool = True) -> list[Trajectory]:
-    """The runs that the arrays hold, validated.
+    """Return the validated runs that the arrays hold.
 
     Args:
-        arrays: by name, as read from a file.
+        arrays: arrays by name, as read from a file.
         where: the file (and group), for the errors.
-        numbered: whether the errors number the runs; not where ``where`` names the only one.
+        numbered: True if the errors number the runs; False if ``where`` names the only one.
 
     Raises:
-        DataError: an array that is missing, or whose shape does not fit ``positions``.
+        DataError: an array is missing, or its shape does not fit ``positions``.
     """
     for name in ("positions", "times"):
         if name not in arrays:
@@ -51,18 +54,18 @@ def trajectories_from_arrays(arrays: Mapping[str, np.ndarray], where: str, numbe
         arrays = {name: array[None] if name in MOTION_ARRAYS else array for name, array in arrays.items()}
     runs, frames, count, dim = arrays["positions"].shape
 
-    def of_each(name: str, own: tuple[int, ...], shared: bool) -> list[np.ndarray]:
-        """The array of each run: one row of (R own), or the same for all."""
+    def of_each(name: str, single: tuple[int, ...], shared: bool) -> list[np.ndarray]:
+        """Return the array of each run: one row of (R, *single), or the same array for all."""
         array = arrays[name]
-        if array.shape == (runs, *own):
+        if array.shape == (runs, *single):
             return list(array)
-        if shared and array.shape == own:
+        if shared and array.shape == single:
             return [array] * runs
         raise DataError(
             f"array {name!r} has shape {array.shape}, with positions of shape {shape}",
             where=where,
-            remedy=f"It needs shape {(runs, *own)}"
-            + (f" or {own}" if shared else "")
+            remedy=f"It needs shape {(runs, *single)}"
+            + (f" or {single}" if shared else "")
             + ("" if name in RESERVED_ARRAYS else "; arrays of other names are properties of the particles"),
         )
 
@@ -91,7 +94,7 @@ def trajectories_from_arrays(arrays: Mapping[str, np.ndarray], where: str, numbe
 
 
 def arrays_from_trajectories(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray] | None:
-    """The arrays of runs of equal shape and kind, or None where the runs differ in more than numbers."""
+    """Stack the arrays of runs of equal shape and kind, or return None if the runs differ in more than numbers."""
     first = trajectories[0]
     if any(_shape_and_kind(run) != _shape_and_kind(first) for run in trajectories):
         return None
@@ -116,7 +119,16 @@ def arrays_from_trajectories(trajectories: Sequence[Trajectory]) -> dict[str, np
 
 
 def check_fits_memory(nbytes: int, name: str, where: str) -> None:
-    """Refuse, before anything is read, what does not fit into the memory that is free."""
+    """Refuse, before anything is read, an array that does not fit into the free memory.
+
+    Args:
+        nbytes: bytes that the array claims.
+        name: name of the array.
+        where: the file, for the error.
+
+    Raises:
+        DataError: there is not enough free memory.
+    """
     free = _free_memory()
     if nbytes > free:
         raise DataError(
@@ -127,7 +139,11 @@ def check_fits_memory(nbytes: int, name: str, where: str) -> None:
 
 
 def write_file_atomically(path: Path, fill: Callable[[Path], None]) -> None:
-    """Let ``fill`` write a temporary file beside ``path``, sync it, and put it in the place of ``path``.
+    """Write a file whole or not at all: into a temporary file beside it, which then takes its place.
+
+    Args:
+        path: the file to write.
+        fill: a function that writes the content into the file it is given.
 
     Raises:
         StorageError: the file cannot be written; nothing is left behind.
@@ -157,6 +173,7 @@ def write_file_atomically(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def _shape_and_kind(run: Trajectory) -> tuple[object, ...]:
+    """Return what runs must share to be stacked."""
     return (
         run.positions.shape,
         run.velocities is None,
@@ -199,7 +216,7 @@ def _parse_units(array: np.ndarray | None, where: str) -> dict[str, str]:
 
 
 def _free_memory() -> int:
-    """Bytes that are free or easily freed; all of the memory where the system does not tell."""
+    """Return the bytes that are free or easily freed, or all of the memory if the system does not tell."""
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
         return 1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])

@@ -1,4 +1,4 @@
-"""Simulation archives of REBOUND."""
+"""A reader of simulation archives of REBOUND."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNIT_NAMES = {
     "gyr": "Gyr",
     "yr2pi": "5022642.89091303 s",
 }
-"""What REBOUND calls them, where that is not what pint does."""
+"""REBOUND has these names for units that pint names otherwise."""
 
 
 class ReboundReader:
@@ -36,15 +36,19 @@ class ReboundReader:
     name = "rebound"
 
     def sniff(self, path: Path) -> bool:
-        """The first words of an archive."""
+        """Tell whether the file begins like an archive."""
         with path.open("rb") as file:
             return file.read(19) == b"REBOUND Binary File"
 
     def read(self, path: Path, budget: int) -> Recording:
-        """The run, in the order of time.
+        """Read the run, in the order of time.
+
+        Args:
+            path: the archive.
+            budget: bytes of motion above which windows of frames are read.
 
         Raises:
-            DataError: REBOUND is not installed, or a damaged archive.
+            DataError: REBOUND is not installed, or the archive is damaged.
         """
         where = str(path)
         with name_file_in_errors(where), warnings.catch_warnings():
@@ -74,12 +78,12 @@ def _frame(simulation: Any) -> RecordedFrame:
 
 
 def _most_frequent_names(seen: Sequence[tuple[str | None, ...]]) -> dict[int, np.ndarray]:
-    """For each number of particles their names, or numbers where they have none.
+    """Return the most frequent names for each number of particles, or numbers if they have none.
 
-    The most frequent ones: REBOUND 5.2 gives a snapshot now and then with a name that stands in another place.
+    REBOUND 5.2 gives a snapshot now and then with a name that stands in another place.
     """
-    found: dict[int, np.ndarray] = {}
+    names_of_count: dict[int, np.ndarray] = {}
     for names, _ in Counter(seen).most_common():
-        whole = all(names) and len(set(names)) == len(names)
-        found.setdefault(len(names), np.array(names) if whole else np.arange(len(names)))
-    return found
+        distinct = all(names) and len(set(names)) == len(names)
+        names_of_count.setdefault(len(names), np.array(names) if distinct else np.arange(len(names)))
+    return names_of_count

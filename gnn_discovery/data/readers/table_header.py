@@ -1,4 +1,4 @@
-"""The header of a table of tracks: what its columns are, by many names, and their units."""
+"""The header of a table of tracks: the meaning of its columns, which may have many names, and their units."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from gnn_discovery.errors import DataError
 
 AXIS_NAMES = "xyz"
+"""The columns of positions have these names."""
 COLUMN_SYNONYMS: dict[str, tuple[str, ...]] = {
     "time": ("time", "t", "position_t", "seconds"),
     "frame": ("frame", "frames", "frame_number", "frame_id", "step", "timestep"),
@@ -22,15 +23,21 @@ COLUMN_SYNONYMS: dict[str, tuple[str, ...]] = {
     **{f"v{c}": (f"v{c}", f"v_{c}", f"vel_{c}", f"velocity_{c}", f"{c}_velocity") for c in AXIS_NAMES},
     **{f"a{c}": (f"a{c}", f"a_{c}", f"acc_{c}", f"acceleration_{c}", f"{c}_acceleration") for c in AXIS_NAMES},
 }
-"""What a column may be called, the likelier first; letters of any case."""
+"""A column may have any of these names, the likelier first, in letters of any case."""
 
 _UNIT = re.compile(r"\s*[\[(]\s*([^\])]*?)\s*[\])]\s*$")
-_MAX_HEADER_LINES = 40  # lines that may stand before the header
 
 
 @dataclass(frozen=True)
 class TableHeader:
-    """Where the table begins and what its columns are: ``columns`` by our names, ``units`` of them."""
+    """A frozen record of the header of a table.
+
+    Attributes:
+        delimiter: the character between two cells; None for white space.
+        columns: the place of each column by its standard name.
+        units: the units of length, time and properties that the header states.
+        first_row: number of lines before the first row of data.
+    """
 
     delimiter: str | None
     columns: Mapping[str, int]
@@ -39,13 +46,13 @@ class TableHeader:
 
 
 def find_table_header(path: Path) -> TableHeader | None:
-    """The header that stands in the first lines of a text, if one does."""
+    """Find the header among the first 40 lines of a text, if there is one."""
     with path.open("rb") as file:
         start = file.read(2**16)
     if b"\0" in start:
         return None
     lines = start.decode("utf-8-sig", errors="replace").splitlines()
-    for number, line in enumerate(lines[:_MAX_HEADER_LINES]):
+    for number, line in enumerate(lines[:40]):
         if line.startswith("ITEM:"):  # the header of a LAMMPS dump
             return None
         for delimiter in (",", ";", "\t", None):
@@ -57,46 +64,51 @@ def find_table_header(path: Path) -> TableHeader | None:
 
 
 def _columns(cells: Sequence[str]) -> tuple[dict[str, int], dict[str, str]]:
-    """Places and units of the columns by our names, or by their own where they are properties."""
-    given = [re.sub(r"\W+", "_", _UNIT.sub("", cell).strip().lower()) for cell in cells]
+    """Return places and units of the columns by their standard names, or by their own if they are properties."""
+    titles = [re.sub(r"\W+", "_", _UNIT.sub("", cell).strip().lower()) for cell in cells]
     columns = {}
     for name, synonyms in COLUMN_SYNONYMS.items():
-        found = next((given.index(s) for s in synonyms if s in given), None)
-        if found is not None:
-            columns[name] = found
+        place = next((titles.index(s) for s in synonyms if s in titles), None)
+        if place is not None:
+            columns[name] = place
     for index, cell in enumerate(cells):
-        own = re.sub(r"\W+", "_", _UNIT.sub("", cell).strip())
-        if index not in columns.values() and own.isidentifier() and own.isascii():
-            columns.setdefault(own, index)
+        name = re.sub(r"\W+", "_", _UNIT.sub("", cell).strip())
+        if index not in columns.values() and name.isidentifier() and name.isascii():
+            columns.setdefault(name, index)
     stated = {name: _UNIT.search(cells[index]) for name, index in columns.items()}
     return columns, {_quantity(name): unit[1] for name, unit in stated.items() if unit and unit[1]}
 
 
 def _quantity(column: str) -> str:
+    """Return the quantity whose unit a column states."""
     return {"x": "length", "y": "length", "z": "length"}.get(column, column)
 
 
 def _read_extra_header_rows(
     lines: Sequence[str], number: int, delimiter: str | None, columns: dict[str, int], units: dict[str, str]
 ) -> TableHeader:
-    """The header with the rows that may follow it, as TrackMate's: other names, and units in brackets."""
+    """Return the header with the rows that may follow it, as TrackMate writes them: other names, units in brackets."""
     first = number + 1
     place = columns["x"]
     for line in lines[first : first + 3]:
         cells = _split(line, delimiter)
         if place >= len(cells) or parse_number(cells[place]) is not None:
             break
-        found = {name: _UNIT.fullmatch(cells[i]) for name, i in columns.items() if i < len(cells)}
-        units.update({_quantity(name): unit[1] for name, unit in found.items() if unit and unit[1]})
+        stated = {name: _UNIT.fullmatch(cells[i]) for name, i in columns.items() if i < len(cells)}
+        units.update({_quantity(name): unit[1] for name, unit in stated.items() if unit and unit[1]})
         first += 1
     return TableHeader(delimiter, columns, units, first)
 
 
 def check_table_header(header: TableHeader, where: str) -> None:
-    """Refuse a table without time or particle; without a place it would be no header.
+    """Refuse a table without a column of times or of particles; positions it has, else it would be no header.
+
+    Args:
+        header: the header that was found.
+        where: the file, for the error.
 
     Raises:
-        DataError: which column is missing, and which are there.
+        DataError: the message names the missing column and those that are there.
     """
     for needed in (("frame", "time"), ("particle",)):
         if not set(needed) & set(header.columns):
@@ -108,12 +120,13 @@ def check_table_header(header: TableHeader, where: str) -> None:
 
 
 def _split(line: str, delimiter: str | None) -> list[str]:
+    """Split a line into cells."""
     cells = line.split() if delimiter is None else next(csv.reader([line], delimiter=delimiter), [])
     return [cell.strip() for cell in cells]
 
 
 def parse_number(cell: str) -> float | None:
-    """The number that a cell holds, if it is one."""
+    """Return the number in a cell, or None if it is no number."""
     try:
         return float(cell)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Whether a trajectory of GROMACS, CHARMM or AMBER ends with a whole frame: MDAnalysis passes over a part of one."""
+"""A check that a trajectory of GROMACS, CHARMM or AMBER ends with a whole frame; MDAnalysis ignores a part of one."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from scipy.io import netcdf_file
 
 from gnn_discovery.errors import DataError
 
-_UNCOMPRESSED_ATOMS = 9  # atoms that an .xtc does not compress
-
 
 def check_not_truncated(path: Path, kind: str, libmdaxdr: ModuleType) -> None:
     """Refuse an .xtc, .trr, .dcd or .nc that was cut within a frame.
 
+    Args:
+        path: the file.
+        kind: the format as MDAnalysis names it; other formats are not checked.
+        libmdaxdr: the module of MDAnalysis that knows where frames begin.
+
     Raises:
-        DataError: the frame that is not whole.
-        ValueError: an .nc whose size is not that of its header.
+        DataError: the message names the frame that is not whole.
+        ValueError: the size of an .nc is not that of its header.
     """
     if kind == "NCDF":
-        with netcdf_file(path):  # compares them
+        with netcdf_file(path):  # compares the sizes
             return
     if kind not in _FRAME_ENDS:
         return
@@ -36,9 +39,10 @@ def check_not_truncated(path: Path, kind: str, libmdaxdr: ModuleType) -> None:
 
 
 def _xtc(path: Path, _: int, libmdaxdr: ModuleType) -> tuple[int, int]:
+    """Return the number of frames of an .xtc, and where the last one must end."""
     frames, last, head = _last_frame(path, libmdaxdr.XTCFile, 96)
     magic, atoms = struct.unpack(">2i", head[:8])
-    if atoms <= _UNCOMPRESSED_ATOMS:
+    if atoms <= 9:  # so few are not compressed
         return frames, last + 56 + 12 * atoms
     place, kind = (96, ">q") if magic == 2023 else (92, ">i")
     (packed,) = struct.unpack(kind, head[88:place])
@@ -46,6 +50,7 @@ def _xtc(path: Path, _: int, libmdaxdr: ModuleType) -> tuple[int, int]:
 
 
 def _trr(path: Path, _: int, libmdaxdr: ModuleType) -> tuple[int, int]:
+    """Return the number of frames of a .trr, and where the last one must end."""
     frames, last, head = _last_frame(path, libmdaxdr.TRRFile, 76)
     sizes = struct.unpack(">13i", head[24:76])
     double = sizes[2] == 72 or sizes[7] == 24 * sizes[10]  # the box, the positions
@@ -53,6 +58,7 @@ def _trr(path: Path, _: int, libmdaxdr: ModuleType) -> tuple[int, int]:
 
 
 def _dcd(path: Path, size: int, _: ModuleType) -> tuple[int, int]:
+    """Return the number of whole frames of a .dcd, and where the last one ends."""
     with path.open("rb") as file:
         head = file.read(96)
         order = "<" if head[:4] == b"T\0\0\0" else ">"
@@ -61,12 +67,12 @@ def _dcd(path: Path, size: int, _: ModuleType) -> tuple[int, int]:
         file.seek(92 + 8 + title + 4)
         (atoms,) = struct.unpack(f"{order}i", file.read(4))
     start, frame = 92 + 8 + title + 12, 3 * (4 * atoms + 8) + (56 if cell else 0)
-    frames, rest = divmod(size - start, frame)
-    return frames, size if fixed else size - rest
+    frames, excess = divmod(size - start, frame)
+    return frames, size if fixed else size - excess
 
 
 def _last_frame(path: Path, kind: type, length: int) -> tuple[int, int, bytes]:
-    """How many frames there are, where the last one begins, and its first bytes."""
+    """Return the number of frames, the offset of the last one, and its first bytes."""
     with kind(str(path)) as file:
         offsets = file.offsets
     with path.open("rb") as raw:

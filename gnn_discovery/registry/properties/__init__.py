@@ -1,4 +1,4 @@
-"""What the names of particle properties mean; open to plug-ins."""
+"""Properties of particles: the meaning and the dimension of each name, open to plug-ins."""
 
 from gnn_discovery.registry.properties.particle_property import ParticleProperty as ParticleProperty
 from gnn_discovery.registry.properties.particle_property import known_properties as known_properties

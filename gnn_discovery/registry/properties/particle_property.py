@@ -1,7 +1,7 @@
-"""Property: what is known of a property of particles by its name.
+"""The properties of particles that are known by name, such as the mass ``m``.
 
 A plug-in is a record with the keys of ``built_in.yaml``: in a file ``properties/*.yaml`` of the user's folder, or an
-entry point of the group ``gnn_discovery.registry.properties``; see `gnn_discovery.registry.plugin_records`.
+entry point of the group ``gnn_discovery.properties``; see `gnn_discovery.registry.plugin_records`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from gnn_discovery.registry.plugin_records import PluginRecords, load_records
 
 @dataclass(frozen=True)
 class ParticleProperty:
-    """A property by the name that data give it.
+    """A frozen record of a property by the name that data give it.
 
     Attributes:
-        meaning: in words, its sign too where that is a convention.
+        name: the name of the array in the data.
+        meaning: the meaning in words, including the sign where that is a convention.
         dimension: powers of length, time, mass, charge, and of any other base.
-        positive: zero and negative values are refused, as of a mass.
+        positive: True if zero and negative values are refused, as for a mass.
     """
 
     name: str
@@ -37,10 +38,14 @@ class ParticleProperty:
 
 
 def parse_property(record: Mapping[str, Any], where: str) -> ParticleProperty:
-    """The property of a plain record.
+    """Build the property of a plain record.
+
+    Args:
+        record: a mapping with the keys ``name``, ``meaning``, ``dimension`` and perhaps ``positive``.
+        where: the source of the record, for the errors.
 
     Raises:
-        DataError: a key is missing, unknown or wrong; ``where`` says whose record it is.
+        DataError: a key is missing, unknown or wrong.
     """
     try:
         record = dict(record)
@@ -63,5 +68,5 @@ def parse_property(record: Mapping[str, Any], where: str) -> ParticleProperty:
 
 @cache
 def known_properties() -> PluginRecords[ParticleProperty]:
-    """Those that come with the package, and those of plug-ins."""
+    """Return the properties that come with the package and those of plug-ins."""
     return load_records("properties", "gnn_discovery.registry", parse_property)
