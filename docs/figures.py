@@ -1,4 +1,4 @@
-"""The figures of the method page: ``python docs/figures.py`` (about two minutes) writes them into ``docs/figures``.
+"""Draw the figures of the method page into ``docs/figures``: ``python docs/figures.py`` (about two minutes).
 
 They show what the software does on motion of its own, with small settings; nothing in them is a benchmark.
 """
@@ -25,10 +25,10 @@ from gnn_discovery import (
     pipeline,
 )
 from gnn_discovery.catalogue.catalogue_fit import CatalogueFitter
-from gnn_discovery.catalogue.equivalence import RELATIVE
 from gnn_discovery.catalogue.force_samples import sample_force
 from gnn_discovery.catalogue.forms import specialise
 from gnn_discovery.catalogue.known_law import load_catalogue
+from gnn_discovery.criteria import DEFAULT_CRITERIA
 from gnn_discovery.data.dataset import Split
 from gnn_discovery.gnn.graph import batch_graph, graph_data
 from gnn_discovery.gnn.training import TrainedNetwork
@@ -40,15 +40,15 @@ BLUE, ORANGE, GREY = "#3b6fb6", "#d1703c", "#888888"
 
 
 def trained(system: str, network: NetworkConfig, steps: int, runs: int) -> tuple[TrainedNetwork, Split]:
-    """A network that has seen the motion of a built-in system."""
+    """Return a network that has seen the motion of a built-in system, and the motion."""
     config = DiscoverConfig(simulation=SimulationConfig(runs=runs), network=network)
-    config = replace(config, training=replace(config.training, steps=steps))
-    data = pipeline.prepare_dataset(pipeline.load_motion(system, config.simulation), config)
-    return pipeline.train_on_dataset(data, config), data
+    session = pipeline.Session(replace(config, training=replace(config.training, steps=steps)))
+    motion = pipeline.prepare_motion(system, session)
+    return pipeline.train_network(motion, session), motion.dataset
 
 
 def gauge(left: Any, right: Any) -> None:
-    """Springs and a free node function: a message component, and what is read from it, against the true force."""
+    """Draw a message component of springs with a free node function, and its reading, against the true force."""
     network, data = trained("spring", NetworkConfig(node="mlp"), 2000, 100)
     sample = data.test.select(np.arange(25))
     raw = network.network(batch_graph(graph_data(sample), np.arange(25))).edges["message"]
@@ -61,7 +61,7 @@ def gauge(left: Any, right: Any) -> None:
 
 
 def gate(left: Any, right: Any) -> None:
-    """Gravity with and without the gate: the pair force that a network holds, and how far it is off."""
+    """Draw the pair force that a network holds with and without the gate, and its error."""
     for gated, colour in ((True, BLUE), (False, ORANGE)):
         network, data = trained("gravity", NetworkConfig(gate=gated), 1000, 100)
         r, force, held, _ = radial_profile(network, data.train)
@@ -76,9 +76,9 @@ def gate(left: Any, right: Any) -> None:
 
 
 def verdict(left: Any, right: Any) -> None:
-    """A softened attraction against known laws, their constants fitted, over the range of the data."""
-    config = DiscoverConfig(simulation=SimulationConfig(runs=50))
-    data = pipeline.prepare_dataset(pipeline.load_motion("gravity", config.simulation), config).train
+    """Draw a softened attraction against known laws, their constants fitted, over the range of the data."""
+    session = pipeline.Session(DiscoverConfig(simulation=SimulationConfig(runs=50)))
+    data = pipeline.prepare_motion("gravity", session).dataset.train
     constants = {"a0": Constant(1.0, 1e-6), "a1": Constant(0.01, 1e-6)}
     term = Term("pair", "radial", Expression.parse("-a0*m_i*m_j/(r + a1)**2"), constants)
     found = sample_force([term], ForceLaw((term,), order=2, divides_by_mass=True), data)
@@ -91,14 +91,14 @@ def verdict(left: Any, right: Any) -> None:
         (line,) = left.plot(found.inputs["r"][place], np.abs(fit.total / found.total - 1)[place])
         right.barh(law.name.replace(", ", ",\n"), fit.deviation, color=line.get_color(), height=0.6)
     for axis, draw_limit in ((left, left.axhline), (right, right.axvline)):
-        draw_limit(RELATIVE, color=GREY, lw=1, ls="--")
+        draw_limit(DEFAULT_CRITERIA.equivalence.max_rel_deviation, color=GREY, lw=1, ls="--")
         axis.set_xscale("log")
     left.set(xlabel="r", ylabel="relative difference", yscale="log", ylim=(1e-5, 10))
     right.set(xlabel="root mean square over the data", xlim=(1e-5, 10))
 
 
 def draw(name: str, paint: Any) -> None:
-    """A figure of two panels, the same bytes each time."""
+    """Write a figure of two panels, the same bytes each time."""
     style = {"svg.hashsalt": name, "font.size": 9, "axes.titlesize": 9}
     with matplotlib.rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(7, 2.8), layout="constrained")

@@ -10,6 +10,7 @@ from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, snapshots, ter
 
 from gnn_discovery.catalogue.equivalence import compare_with_catalogue
 from gnn_discovery.catalogue.known_law import load_catalogue
+from gnn_discovery.criteria import Criteria, EquivalenceCriteria
 from gnn_discovery.laws.law import ForceLaw, LatentProperty
 from gnn_discovery.validation.decision import JudgeContext, judge
 
@@ -23,8 +24,7 @@ CONSTANTS = {
     "worm-like chain": {"s": (9.0, 12.0)},
 }
 
-
-SCENES = {
+RANGES = {
     "point vortices": snapshots("circulation"),
     "Weeks-Chandler-Andersen repulsion": snapshots("m", "q", least=0.7),  # deeper, its reach does not count
 }
@@ -37,12 +37,12 @@ def test_known_law_is_recognised_from_itself(known):
     values = {name: float(rng.uniform(*ranges.get(name, (0.5, 2.0)))) for name in known.constants}
     direction = "x" if known.direction == "axis" else known.direction
     found = term(known.expression.substitute(values).text, known.kind, direction, std=1e-4, rng=rng)
-    data = SCENES.get(known.name, DATA)
+    data = RANGES.get(known.name, DATA)
     comparison = compare_with_catalogue(replace(law(found), order=known.order or 2), data)
     assert comparison.match == known.name
     assert comparison.rivals == ()
-    (channel,) = comparison.channels
-    assert channel.matches[0].deviation < channel.tolerance < 0.02
+    (part,) = comparison.components
+    assert part.matches[0].deviation < part.tolerance < 0.02
 
 
 @pytest.mark.parametrize(
@@ -123,15 +123,27 @@ def test_neighbours_of_known_laws_are_not_known(text):
 
 @pytest.mark.parametrize("text", ["-1.3*sin((x + 61.7)/0.21)", "1.3*cos(5.1*x - 40.2)"])
 def test_a_known_law_is_recognised_many_periods_away(text):
-    """Where a grid of places is too coarse the numbers of the law itself lead to it."""
+    """The numbers of the law itself lead to it where a grid of places is too coarse."""
     comparison = compare_with_catalogue(law(term(text, "external", "x")), DATA)
     assert comparison.match == "periodic potential"
-    assert comparison.channels[0].nearest[0].deviation < 1e-9
+    assert comparison.components[0].nearest[0].deviation < 1e-9
 
 
 def test_a_third_pair_term_is_too_many():
     found = law("-2*(r - 0.99) - 0.4*v_r - 0.8*m_i*m_j/r**2")
     assert judge(found, DATA, EXACT).status != "known"
+
+
+def test_the_criteria_decide_what_is_the_same():
+    """A power that is 2 percent away is the same law once so large a deviation is allowed, or errors are as large."""
+    found = law("-m_i*m_j/r**1.98")
+    loose = Criteria(equivalence=EquivalenceCriteria(max_rel_deviation=0.05))
+    assert compare_with_catalogue(found, DATA).match is None
+    assert compare_with_catalogue(found, DATA, criteria=loose).match == "Newtonian gravity"
+    certain = Criteria(equivalence=EquivalenceCriteria(n_sigma=0.0))
+    uncertain = law(term("-m_i*m_j/r**1.98", std=0.01))
+    assert compare_with_catalogue(uncertain, DATA).match == "Newtonian gravity"
+    assert compare_with_catalogue(uncertain, DATA, criteria=certain).match is None
 
 
 def test_nested_laws_are_alternatives():

@@ -1,4 +1,4 @@
-"""Notable values: what is 2 or π is named, and hardly anything is by luck."""
+"""Identification of constants: a number that is 2 or π is named, and hardly any is by coincidence."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_a_text_becomes_terms():
     law = parse_law("pair velocity: -g; external y: -9.81*m_i; -k*(r - 2)", 2, True)
     assert [(t.kind, t.direction) for t in law.terms] == [("pair", "velocity"), ("external", "y"), ("pair", "radial")]
     assert [sorted(t.constants) for t in law.terms] == [["g"], [], ["k"]]
-    with pytest.raises(UsageError, match="no kind and direction"):
+    with pytest.raises(UsageError, match="kind and direction"):
         parse_law("self radial: -v")
 
 

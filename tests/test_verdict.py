@@ -10,18 +10,14 @@ from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, moved, snapsho
 
 from gnn_discovery.catalogue.equivalence import same_law
 from gnn_discovery.catalogue.known_law import load_catalogue
+from gnn_discovery.criteria import Criteria, VerdictCriteria
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.validation.accuracy import (
-    SearchReplication,
-    check_engine_agreement,
-    check_pairwise_additivity,
-    check_resampling_stability,
-    check_search_replication,
-)
+from gnn_discovery.validation.accuracy import check_pairwise_additivity
 from gnn_discovery.validation.decision import (
     NO_INTERACTION,
     JudgeContext,
+    ValidationResults,
     decide,
     judge,
     needs_replication,
@@ -33,9 +29,19 @@ from gnn_discovery.validation.model_comparison import (
     check_better_than_known_laws,
     indistinguishable_laws,
 )
-from gnn_discovery.validation.verdict import MeasuredLaw
+from gnn_discovery.validation.stability import (
+    SearchReplication,
+    check_engine_agreement,
+    check_resampling_stability,
+    check_search_replication,
+)
+from gnn_discovery.validation.verdict import Check, CheckId, MeasuredLaw, Verdict
 
 AGREE = SearchReplication(3, 3, 3)
+
+
+def outcomes(verdict: Verdict) -> dict[CheckId, bool | None]:
+    return {check.id: check.passed for check in verdict.checks}
 
 
 def test_no_interaction():
@@ -45,7 +51,9 @@ def test_no_interaction():
     assert "0.0003" in verdict.reason
 
 
-GRAVITY_FOUND = run_validation(law(GRAVITY), DATA)
+@pytest.fixture(scope="module")
+def gravity() -> ValidationResults | None:
+    return run_validation(law(GRAVITY), DATA)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +68,19 @@ GRAVITY_FOUND = run_validation(law(GRAVITY), DATA)
         (JudgeContext((None, None)), "inconclusive"),
     ],
 )
-def test_a_law_that_does_not_explain_the_motion_is_never_known(context, status):
-    assert decide(GRAVITY_FOUND, context).status == status
+def test_a_law_that_does_not_explain_the_motion_is_never_known(gravity, context, status):
+    assert decide(gravity, context).status == status
 
 
-def test_forces_that_do_not_add_up_are_said_so():
-    """Not where a network that need not add them does no better: then the training or the search has failed."""
+def test_forces_that_do_not_add_up_are_said_so(gravity):
+    """Where an unconstrained network does no better, it is the training or the search that has failed."""
     context = JudgeContext((0.4, 0.4), (0.4, 0.4))
-    for free, said in ((0.14, True), (0.26, False)):
-        verdict = judge(law(GRAVITY), DATA, replace(context, observed=(check_pairwise_additivity(0.27, free),)))
+    for unconstrained, additive in ((0.14, False), (0.26, True)):
+        check = check_pairwise_additivity(0.27, unconstrained)
+        assert (check.id, check.passed) == (CheckId.PAIRWISE_ADDITIVITY, additive)
+        verdict = decide(gravity, replace(context, observed=(check,)))
         assert (verdict.status, verdict.match) == ("inconclusive", None)
-        assert ("the forces are not a sum over pairs" in verdict.reason) == said
+        assert (check.detail in verdict.reason) is not additive
 
 
 def test_uncertain_constants_make_nothing_known():
@@ -96,7 +106,7 @@ def test_candidate_needs_every_proof():
     findings = run_validation(found, data)
     verdict = decide(findings, agreed)
     assert verdict.status == "candidate"
-    assert "without units" in verdict.reason
+    assert outcomes(verdict)[CheckId.DIMENSIONS] is None
     assert needs_replication(findings, EXACT)
     assert not needs_replication(findings, agreed)
     for lacking in (
@@ -117,7 +127,7 @@ def test_searches_that_miss_the_law_and_prefer_it_when_offered():
     found = run_validation(law(STEP), moved(law(STEP), DATA))
     missed, against = SearchReplication(3, 1, 3), SearchReplication(3, 2, 2)
     verdict = decide(found, replace(EXACT, seeds=missed))
-    assert verdict.status == "candidate" and "found by 1 of 3 searches" in verdict.reason
+    assert verdict.status == "candidate" and outcomes(verdict)[CheckId.SEARCH_REPLICATION]
     assert decide(found, replace(EXACT, seeds=against)).status == "inconclusive"
     said = check_search_replication(missed)
     assert (said.passed, said.figure) == (True, pytest.approx(1 / 3))
@@ -134,11 +144,11 @@ def test_not_better_than_a_known_law_is_no_candidate():
     found = law("-m_i*m_j/r**1.97")
     verdict = judge(found, moved(truth, DATA), replace(EXACT, seeds=AGREE))
     assert verdict.status == "inconclusive"
-    assert "better than every known law" in verdict.reason
+    assert outcomes(verdict)[CheckId.BETTER_THAN_KNOWN_LAWS] is False
 
 
 def test_known_laws_are_measured_on_motion_that_they_were_not_fitted_to():
-    """Of an attraction that is no power of r, known laws that pass far out are off near by; the law itself is not."""
+    """Known laws that follow an attraction far out, which is no power of r, are off near by; the law itself is not."""
     found, far, near = law("-m_i*m_j/(r + 0.3)**1.9"), snapshots("m", wide=3.0, least=2.0), snapshots("m", wide=0.5)
     findings = run_validation(found, moved(found, far), test=moved(found, far), extreme=moved(found, near))
     assert findings is not None and findings.model_comparison.matched_law is None
@@ -230,6 +240,31 @@ def test_a_law_that_contains_the_match_is_no_rival_of_it():
     assert not {"exponential attraction", "depletion attraction"} & {m.name for m in findings.model_comparison.others}
 
 
+def test_the_wording_of_a_check_decides_nothing():
+    """Labels and details are exchanged, and each verdict stays: what counts is the id, the role and the outcome."""
+
+    def reworded(*checks: Check) -> tuple[Check, ...]:
+        return tuple(replace(check, label="a test", detail="some words") for check in checks)
+
+    found = law(STEP)
+    results = run_validation(found, moved(found, DATA))
+    assert results is not None
+    other = replace(results, law_checks=reworded(*results.law_checks))
+    agreed = replace(EXACT, seeds=AGREE)
+    for observed in ((), (check_resampling_stability(0.85),), (check_pairwise_additivity(0.27, 0.14),)):
+        first = decide(results, replace(agreed, observed=observed))
+        second = decide(other, replace(agreed, observed=reworded(*observed)))
+        assert first.status == second.status and outcomes(first) == outcomes(second)
+        assert (first.status == "candidate") is (not observed)
+
+
+def test_the_criteria_decide_the_verdict(gravity):
+    tolerant = Criteria(verdict=VerdictCriteria(max_unexplained=0.05))
+    context = JudgeContext((0.02, 0.02))
+    assert decide(gravity, context).status == "inconclusive"
+    assert decide(gravity, context, criteria=tolerant).status == "known"
+
+
 def test_same_law():
     a, b = law(STEP), law("Piecewise((0, r < 1.9897), (-2.0002*(r - 0.99), True))")
     assert same_law(a, b, DATA)
@@ -238,7 +273,7 @@ def test_same_law():
     assert not same_law(law(SPRING), law(SPRING, term("-1.0", "self", "velocity")), DATA)
 
 
-def test_engines_that_agree_and_engines_that_do_not():
+def test_engines_that_agree_and_engines_that_do_not(gravity):
     """The figure is the share that leads to the law; disagreement is told, and decides nothing."""
     found = law(GRAVITY)
     (all_agree,) = check_engine_agreement(found, {"one": law(GRAVITY), "two": law(GRAVITY)}, DATA)
@@ -248,7 +283,7 @@ def test_engines_that_agree_and_engines_that_do_not():
     assert some.detail.startswith("one alone gives the same law; two alone gives m_i a_i = sum_j [")
     assert some.detail.endswith("three alone gives no law")
     assert check_engine_agreement(found, {}, DATA) == ()
-    assert decide(GRAVITY_FOUND, replace(EXACT, observed=(some,))).status == "known"
+    assert decide(gravity, replace(EXACT, observed=(some,))).status == "known"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,9 @@
-"""The fit of known laws, one or two together, to the values of a law over the range of the data."""
+"""The fit of known laws, one or a sum of two, to force samples of a law over the range of the data.
+
+The amplitudes ``a`` of a sum of forms ``sum_f a_f g_f(x; p)`` follow linearly, so that the residual
+``(sum_f a_f g_f(x; p) - F) / s`` is a function of the shape constants ``p`` alone (variable projection: Golub and
+Pereyra 1973). It is minimised from the best places of a grid.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +19,19 @@ from jaxtyping import Float
 
 from gnn_discovery.catalogue.force_samples import ForceSamples
 from gnn_discovery.catalogue.forms import CatalogueForm
-
-_GRID_POINTS = {0: 1, 1: 25, 2: 12}
-_MAX_STARTS, _MAX_START_CORRELATION = 3, 0.99
-_EXACT_DEVIATION = 1e-6
-_MAX_ITERATIONS = 40
-_POOR_MEAN_SQUARE, _EXACT_MEAN_SQUARE = 0.1**2, 1e-12**2
-_SCREEN_ROWS = 250
-_SUMS_REFINED = 12
-_MOST_CONSTANTS = 4
-_MIN_INDEPENDENCE = 1e-6
-_START_POWERS = (1.0, -1.0, 0.5)
-"""Of a number of the law: a length may stand there as a rate, and its square beside that of a distance."""
-_MAX_LAW_STARTS = 200
-_SHARP, _SOFTEST, _SOFTEST_SHAPED = 3e-4, 3.0, 0.3
-"""Of the range: softened for longer, a law with other lengths or exponents is nearly any smooth one, and so is each of
-which little is known."""
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 
 
 @dataclass(frozen=True)
 class CatalogueFit:
-    """One or two forms with the constants that bring them nearest to the rows.
+    """One or two catalogue forms with the constants that bring them nearest to the force samples.
 
     Attributes:
-        constants: for each form.
-        values: (F K), of each form.
-        deviation: of their sum from the rows; infinite where a constant is not allowed.
+        forms: one form, or two whose values are added.
+        constants: value by name, for each form.
+        values: (F K) of each form at each sample.
+        deviation: root mean square of the difference between their sum and the samples, over the local force scale;
+            infinite where a constant is not allowed.
     """
 
     forms: tuple[CatalogueForm, ...]
@@ -49,124 +41,140 @@ class CatalogueFit:
 
     @property
     def total(self) -> Float[np.ndarray, " K"]:
-        return self.values.sum(axis=0)
+        """Return the sum of the forms."""
+        return np.asarray(self.values.sum(axis=0))
 
     @property
-    def free(self) -> int:
-        """The number of free constants."""
+    def n_free(self) -> int:
+        """Return the number of free constants."""
         return count_free_constants(self.forms)
 
     @property
     def complexity_key(self) -> tuple[int, int]:
-        """The smaller, the simpler."""
-        return self.free, sum(form.expression.complexity for form in self.forms)
+        """Return (free constants, size of the expressions), by which fits are ordered from the simplest on."""
+        return self.n_free, sum(form.expression.complexity for form in self.forms)
 
     @property
-    def share(self) -> float:
-        """What the lesser form contributes, averaged over the rows."""
+    def smallest_share(self) -> float:
+        """Return the smallest share of a form in the sum of magnitudes, averaged over the samples."""
         size = np.abs(self.values)
         return float(np.mean(size / np.maximum(size.sum(axis=0), 1e-300), axis=1).min())
 
 
 @dataclass(frozen=True)
 class CatalogueFitter:
-    """Fits forms to ``rows``; lengths are looked for around the range of the input ``along``.
+    """A fitter of catalogue forms to force samples.
 
     Attributes:
-        own: numbers in the law that ``rows`` are values of, and what they may be in another way of writing: places to
-            start from beside the grid.
+        samples: the force of the law that forms are fitted to.
+        abscissa: name of the input around whose range lengths are looked for.
+        start_values: numbers in the law that the samples are values of; constants are started from them too, and from
+            what they may be in another way of writing.
+        criteria: bounds of the constants, and the numbers of sums and of constants that are tried.
     """
 
-    rows: ForceSamples
-    along: str
-    own: tuple[float, ...] = ()
+    samples: ForceSamples
+    abscissa: str
+    start_values: tuple[float, ...] = ()
+    criteria: Criteria = field(default=DEFAULT_CRITERIA, repr=False)
     _column_cache: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def fit_single(self, form: CatalogueForm) -> CatalogueFit:
-        """The best constants of one form, from the best places of a grid."""
-        return self._best((form,), self._starts(form))
+        """Fit one form, from the best places of its grid."""
+        return self._best_fit((form,), self._starts(form))
 
-    def fit_sums(self, forms: Sequence[CatalogueForm], most: int) -> list[CatalogueFit]:
-        """The most promising sums of two unrelated forms with at most so many free constants, best first.
+    def fit_sums(self, forms: Sequence[CatalogueForm], max_constants: int) -> list[CatalogueFit]:
+        """Fit the most promising sums of two unrelated forms.
 
-        Every pair of places of the two grids is screened at once, since the best amplitudes follow from the
-        products of columns.
+        Every pair of places of the two grids is screened at once, since the best amplitudes follow from the products
+        of columns (the normal equations of two unknowns).
+
+        Args:
+            forms: of one force component.
+            max_constants: largest number of free constants of a sum.
+
+        Returns:
+            Fits of the sums that came nearest in the screening, by deviation, the nearest first.
         """
-        made = [self._columns(form) for form in forms]
-        if not any(len(columns) for columns, _ in made):
+        numbers = self.criteria.equivalence
+        grids = [self._columns(form) for form in forms]
+        if not any(len(columns) for columns, _ in grids):
             return []
         starts: dict[tuple[int, int], tuple[float, np.ndarray]] = {}
-        columns, shapes = np.concatenate([c for c, _ in made]), [shape for _, grid in made for shape in grid]
-        owner = np.repeat(np.arange(len(forms)), [len(c) for c, _ in made])
-        target = self._screen.total / self._screen.scale
+        columns, shapes = np.concatenate([c for c, _ in grids]), [shape for _, grid in grids for shape in grid]
+        owner = np.repeat(np.arange(len(forms)), [len(c) for c, _ in grids])
+        target = self._screening_samples.total / self._screening_samples.scale
         gram, load = columns @ columns.T, columns @ target
-        own = np.diag(gram)
+        norm = np.diag(gram)
+        parallel = 1e-6  # determinant over product of norms below which two columns count as one function
         for (a, one), (b, other) in combinations(enumerate(forms), 2):
-            free = count_free_constants((one, other))
             if (
-                free > min(most, _MOST_CONSTANTS)
+                count_free_constants((one, other)) > min(max_constants, numbers.max_constants_in_sum)
                 or one.self_and_limits & other.self_and_limits
                 or not _same_softening(one, other)
             ):
                 continue
             i, j = np.flatnonzero(owner == a)[:, None], np.flatnonzero(owner == b)[None, :]
-            determinant = own[i] * own[j] - gram[i, j] ** 2
+            determinant = norm[i] * norm[j] - gram[i, j] ** 2
             with np.errstate(all="ignore"):
-                x = (own[j] * load[i] - gram[i, j] * load[j]) / determinant
-                y = (own[i] * load[j] - gram[i, j] * load[i]) / determinant
-                left = target @ target - x * load[i] - y * load[j]
-            good = (
-                (determinant > _MIN_INDEPENDENCE * own[i] * own[j])
-                & one.allows_amplitude(x)
-                & other.allows_amplitude(y)
-            )
+                x = (norm[j] * load[i] - gram[i, j] * load[j]) / determinant
+                y = (norm[i] * load[j] - gram[i, j] * load[i]) / determinant
+                cost = target @ target - x * load[i] - y * load[j]
+            good = (determinant > parallel * norm[i] * norm[j]) & one.allows_amplitude(x) & other.allows_amplitude(y)
             if np.any(good):
-                place = np.unravel_index(np.argmin(np.where(good, left, np.inf)), left.shape)
+                place = np.unravel_index(np.argmin(np.where(good, cost, np.inf)), cost.shape)
                 shape = np.concatenate([shapes[i[place[0], 0]], shapes[j[0, place[1]]]])
-                starts[a, b] = float(left[place]), shape
-        chosen = sorted(starts, key=lambda pair: starts[pair][0])[:_SUMS_REFINED]
-        fits = [self._best((forms[a], forms[b]), [starts[a, b][1]]) for a, b in chosen]
+                starts[a, b] = float(cost[place]), shape
+        chosen = sorted(starts, key=lambda pair: starts[pair][0])[: numbers.n_refined_sums]
+        fits = [self._best_fit((forms[a], forms[b]), [starts[a, b][1]]) for a, b in chosen]
         return sorted(fits, key=lambda fit: fit.deviation)
 
     @cached_property
-    def _length_scales(self) -> tuple[float, float, float]:
-        size = np.abs(self.rows.inputs[self.along])
+    def _length_range(self) -> tuple[float, float]:
+        """Return the smallest and the largest magnitude of the abscissa."""
+        size = np.abs(self.samples.inputs[self.abscissa])
         size = size[size > 0]
-        return (float(size.min()), float(np.median(size)), float(size.max())) if len(size) else (1.0, 1.0, 1.0)
+        return (float(size.min()), float(size.max())) if len(size) else (1.0, 1.0)
 
     @cached_property
-    def _screen(self) -> ForceSamples:
-        step = max(1, len(self.rows.total) // _SCREEN_ROWS)
-        inputs = {name: values[::step] for name, values in self.rows.inputs.items()}
-        return ForceSamples(inputs, self.rows.total[::step], self.rows.scale[::step], self.rows.error[::step])
+    def _screening_samples(self) -> ForceSamples:
+        return self.samples.every(max(1, len(self.samples.total) // self.criteria.equivalence.n_screening_samples))
 
     def _bounds(self, form: CatalogueForm, name: str) -> tuple[float, float]:
-        """Lowest and highest value of a constant; a range of sizes where it cannot be negative."""
-        low, _, high = self._length_scales
+        """Return the lowest and the highest value of a constant; both are positive where it cannot be negative."""
+        numbers = self.criteria.equivalence
+        low, high = self._length_range
         free = form.law.constants[name]
         if free.minimum is None:
-            return -3 * high, 3 * high
+            return -numbers.max_signed_constant * high, numbers.max_signed_constant * high
         if free.meaning == "softening length":
-            alone = form.shape == (name,) and self.rows.relative_error < _SHARP
-            return 1e-4 * low, (_SOFTEST if alone else _SOFTEST_SHAPED) * high
+            sharp = form.shape_constants == (name,) and self.samples.relative_error < numbers.sharp_rel_error
+            longest = numbers.max_softening if sharp else numbers.max_softening_with_shape
+            return numbers.min_softening * low, longest * high
         if free.unit in ("length", "length/time"):
-            return 0.05 * low, 30 * high
-        return (0.03 / high, 20 / low) if free.unit == "1/length" else (1e-4, 1e4)
+            return numbers.min_length * low, numbers.max_length * high
+        if free.unit == "1/length":
+            return numbers.min_inverse_length / high, numbers.max_inverse_length / low
+        return numbers.min_other_constant, numbers.max_other_constant
 
-    def _grid(self, form: CatalogueForm) -> np.ndarray:
-        """(G P) places to start from, one column for each constant beside the amplitude."""
+    def _grid(self, form: CatalogueForm) -> Float[np.ndarray, "G P"]:
+        """Return places to start from, one column for each shape constant."""
+        points = {0: 1, 1: 25, 2: 12}.get(len(form.shape_constants), 7)  # along each axis
         axes = []
-        for name in form.shape:
+        for name in form.shape_constants:
             low, high = self._bounds(form, name)
-            axes.append((np.linspace if low < 0 else np.geomspace)(low, high, _GRID_POINTS.get(len(form.shape), 7)))
+            axes.append((np.linspace if low < 0 else np.geomspace)(low, high, points))
         places = [*product(*axes), *self._law_value_starts(form)]
-        return np.array(places, dtype=float).reshape(len(places), len(form.shape))
+        return np.array(places, dtype=float).reshape(len(places), len(form.shape_constants))
 
-    def _law_value_starts(self, form: CatalogueForm) -> Iterator[tuple[float, ...]]:
-        """The numbers of the law itself, in the place of each constant, of either sign where it may be negative."""
-        bounds = [self._bounds(form, name) for name in form.shape]
-        sizes = [abs(value) ** power for value in self.own for power in _START_POWERS if value]
-        if not bounds or math.perm(len(sizes), len(bounds)) > _MAX_LAW_STARTS:
+    def _law_value_starts(self, form: CatalogueForm, *, most: int = 200) -> Iterator[tuple[float, ...]]:
+        """Yield numbers of the law itself in the place of each constant, of either sign where it may be negative.
+
+        A length may stand in the law as a rate, and its square beside that of a distance: hence the powers.
+        """
+        bounds = [self._bounds(form, name) for name in form.shape_constants]
+        sizes = [abs(value) ** power for value in self.start_values for power in (1.0, -1.0, 0.5) if value]
+        if not bounds or math.perm(len(sizes), len(bounds)) > most:
             return
         for some in permutations(sizes, len(bounds)):
             signs = product(*((1.0, -1.0) if low < 0 else (1.0,) for low, _ in bounds))
@@ -174,65 +182,69 @@ class CatalogueFitter:
                 if all(low <= value <= high for value, (low, high) in zip(place, bounds, strict=True)):
                     yield place
 
-    def _columns(self, form: CatalogueForm) -> tuple[np.ndarray, np.ndarray]:
-        """Values over scale, of mean square one (G K), and the constants (G P), where they are finite."""
+    def _columns(self, form: CatalogueForm) -> tuple[Float[np.ndarray, "G K"], Float[np.ndarray, "G P"]]:
+        """Return values over scale, of mean square one, and the shape constants, at places where they are finite."""
         if form.law.name not in self._column_cache:
-            grid, rows = self._grid(form), self._screen
+            grid, samples = self._grid(form), self._screening_samples
             with np.errstate(all="ignore"):
-                values = form.unit(rows.inputs, list(grid.T[..., None])) / rows.scale
-                values = np.broadcast_to(values, (len(grid), len(rows.total)))
+                values = form.unit_values(samples.inputs, list(grid.T[..., None])) / samples.scale
+                values = np.broadcast_to(values, (len(grid), len(samples.total)))
                 size = np.sqrt(np.mean(values**2, axis=1))
             good = np.isfinite(size) & (size > 0)
             self._column_cache[form.law.name] = values[good] / size[good, None], grid[good]
         return self._column_cache[form.law.name]
 
-    def _starts(self, form: CatalogueForm) -> list[np.ndarray]:
-        """The best places of the grid, of those that are nearly the same function one."""
+    def _starts(
+        self, form: CatalogueForm, *, most: int = 3, max_correlation: float = 0.99
+    ) -> list[Float[np.ndarray, " P"]]:
+        """Return the best places of the grid; of those that are nearly the same function, one."""
         columns, grid = self._columns(form)
-        target = self._screen.total / self._screen.scale
+        target = self._screening_samples.total / self._screening_samples.scale
         amplitude = columns @ target / len(target)
-        left = np.where(form.allows_amplitude(amplitude), -(amplitude**2), np.inf)
+        cost = np.where(form.allows_amplitude(amplitude), -(amplitude**2), np.inf)
         chosen: list[int] = []
-        for place in np.argsort(left)[: np.count_nonzero(np.isfinite(left))]:
-            if len(chosen) < _MAX_STARTS and np.all(
-                np.abs(columns[chosen] @ columns[place]) < _MAX_START_CORRELATION * len(target)
-            ):
+        for place in np.argsort(cost)[: np.count_nonzero(np.isfinite(cost))]:
+            correlation = np.abs(columns[chosen] @ columns[place])
+            if len(chosen) < most and np.all(correlation < max_correlation * len(target)):
                 chosen.append(int(place))
         return [grid[place] for place in chosen]
 
-    def _best(self, forms: tuple[CatalogueForm, ...], starts: Sequence[np.ndarray]) -> CatalogueFit:
+    def _best_fit(
+        self, forms: tuple[CatalogueForm, ...], starts: Sequence[np.ndarray], *, exact: float = 1e-6
+    ) -> CatalogueFit:
+        """Return the fit of the smallest deviation; the search ends at the first below ``exact``."""
         fits: list[CatalogueFit] = []
         for start in starts:
             fits.append(self._refine(forms, start))
-            if fits[-1].deviation < _EXACT_DEVIATION:
+            if fits[-1].deviation < exact:
                 break
-        nothing = CatalogueFit(forms, ({},) * len(forms), np.zeros((len(forms), len(self.rows.total))), np.inf)
+        nothing = CatalogueFit(forms, ({},) * len(forms), np.zeros((len(forms), len(self.samples.total))), np.inf)
         return min(fits, key=lambda fit: fit.deviation, default=nothing)
 
     def _refine(self, forms: tuple[CatalogueForm, ...], start: np.ndarray) -> CatalogueFit:
-        """Least squares over the constants beside the amplitudes, which follow linearly (projected out)."""
-        names = [(k, name) for k, form in enumerate(forms) for name in form.shape]
-        kinds = [name for _, name in names]
-        # a softening length is shared
-        tied = [kinds.index(name) if name == "c" else k for k, name in enumerate(kinds)]
+        """Minimise the residual over the shape constants, from ``start`` (P,)."""
+        owned = [(k, name) for k, form in enumerate(forms) for name in form.shape_constants]
+        names = [name for _, name in owned]
+        # the forms of a sum share a softening length
+        tied = [names.index(name) if name == "c" else k for k, name in enumerate(names)]
         free = sorted(set(tied))
-        bounds = [self._bounds(forms[names[k][0]], names[k][1]) for k in free]
+        bounds = [self._bounds(forms[owned[k][0]], owned[k][1]) for k in free]
         logarithmic = np.array([low > 0 for low, _ in bounds], dtype=bool)
-        projection = _VariableProjection(forms, self.rows, tuple(free.index(k) for k in tied), logarithmic)
+        projection = _VariableProjection(forms, self.samples, tuple(free.index(k) for k in tied), logarithmic)
         x = start[free].astype(float)
         if len(x):
             low, high, x = (projection.coordinates(np.array(v, dtype=float)) for v in (*zip(*bounds, strict=True), x))
             x = bounded_levenberg_marquardt(projection.residual, x, low, high)
         amplitudes, columns = projection.project(x)
-        values = (columns * amplitudes).T * self.rows.scale
+        values = (columns * amplitudes).T * self.samples.scale
         allowed = np.isfinite(values).all() and all(
             form.allows_amplitude(np.asarray(a)) for form, a in zip(forms, amplitudes, strict=True)
         )
         constants = tuple(
-            {form.law.amplitude: float(a), **dict(zip(form.shape, map(float, s), strict=True))}
+            {form.law.amplitude: float(a), **dict(zip(form.shape_constants, map(float, s), strict=True))}
             for form, a, s in zip(forms, amplitudes, projection.shape_constants_at(x), strict=True)
         )
-        return CatalogueFit(forms, constants, values, self.rows.deviation(values.sum(axis=0)) if allowed else np.inf)
+        return CatalogueFit(forms, constants, values, self.samples.deviation(values.sum(axis=0)) if allowed else np.inf)
 
 
 @dataclass(frozen=True)
@@ -240,90 +252,113 @@ class _VariableProjection:
     """The residual of forms as a function of the free shape constants alone.
 
     Attributes:
-        place: for each shape constant of each form in turn, which of the free ones it is.
-        logarithmic: which of the free ones are searched in logarithms.
+        forms: one, or two that are added.
+        samples: the force that they are fitted to.
+        free_index: for each shape constant of each form in turn, the index of the free one that it is.
+        logarithmic: (P,) True for the free constants that are searched in logarithms.
     """
 
     forms: tuple[CatalogueForm, ...]
-    rows: ForceSamples
-    place: tuple[int, ...]
+    samples: ForceSamples
+    free_index: tuple[int, ...]
     logarithmic: np.ndarray
 
     @cached_property
-    def target(self) -> np.ndarray:
-        return self.rows.total / self.rows.scale
+    def target(self) -> Float[np.ndarray, " K"]:
+        """Return the force over its local scale."""
+        return np.asarray(self.samples.total / self.samples.scale)
 
-    def coordinates(self, values: np.ndarray) -> np.ndarray:
-        """Where the search has ``values`` of the free constants."""
+    def coordinates(self, values: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
+        """Return the coordinates in which ``values`` of the free constants are searched."""
         x = values.copy()
         x[self.logarithmic] = np.log(x[self.logarithmic])
         return x
 
-    def shape_constants_at(self, x: np.ndarray) -> list[np.ndarray]:
-        """The shape constants of each form."""
+    def shape_constants_at(self, x: Float[np.ndarray, " P"]) -> list[np.ndarray]:
+        """Return the shape constants of each form at the coordinates ``x``."""
         values = x.copy()
         values[self.logarithmic] = np.exp(x[self.logarithmic])
-        ends = np.cumsum([len(form.shape) for form in self.forms])[:-1]
-        return np.split(values[list(self.place)], ends)
+        ends = np.cumsum([len(form.shape_constants) for form in self.forms])[:-1]
+        return np.split(values[list(self.free_index)], ends)
 
-    def project(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The best amplitudes (F), and the columns (K F) that they multiply; nan if they are not finite."""
-        parts = [f.unit(self.rows.inputs, list(s)) for f, s in zip(self.forms, self.shape_constants_at(x), strict=True)]
+    def project(self, x: Float[np.ndarray, " P"]) -> tuple[Float[np.ndarray, " F"], Float[np.ndarray, "K F"]]:
+        """Return the best amplitudes, and the columns that they multiply; the latter are nan if not finite."""
+        parts = [
+            form.unit_values(self.samples.inputs, list(shape))
+            for form, shape in zip(self.forms, self.shape_constants_at(x), strict=True)
+        ]
         with np.errstate(all="ignore"):
-            columns = np.stack([np.broadcast_to(p / self.rows.scale, self.target.shape) for p in parts], axis=1)
+            columns = np.stack([np.broadcast_to(p / self.samples.scale, self.target.shape) for p in parts], axis=1)
             size = np.sqrt(np.mean(columns**2, axis=0))
         if not np.isfinite(size).all():
             return np.zeros(len(self.forms)), np.full_like(columns, np.nan)
         size[size == 0] = 1.0
         return np.linalg.lstsq(columns / size, self.target, rcond=None)[0] / size, columns
 
-    def residual(self, x: np.ndarray) -> np.ndarray:
-        """(K,) what is left; large where nothing is finite."""
+    def residual(self, x: Float[np.ndarray, " P"]) -> Float[np.ndarray, " K"]:
+        """Return the residual over the local force scale; it is large where nothing is finite."""
         amplitudes, columns = self.project(x)
         with np.errstate(all="ignore"):
             left = columns @ amplitudes - self.target
-        return left if np.isfinite(left).all() else 1e3 * np.abs(self.target) + 1e3
+        return np.asarray(left if np.isfinite(left).all() else 1e3 * np.abs(self.target) + 1e3)
 
 
 def count_free_constants(forms: Sequence[CatalogueForm]) -> int:
-    """The number of free constants of a sum; a softening length that its forms share counts once."""
+    """Return the number of free constants of a sum; a softening length that its forms share counts once."""
     softened = sum("c" in form.law.constants for form in forms)
     return sum(len(form.law.constants) for form in forms) - max(0, softened - 1)
 
 
 def bounded_levenberg_marquardt(
-    residual: Callable[[np.ndarray], np.ndarray], x: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> np.ndarray:
-    """Levenberg-Marquardt from ``x`` within bounds, for one to three unknowns, where library calls cost more.
+    residual: Callable[[np.ndarray], np.ndarray],
+    x: Float[np.ndarray, " P"],
+    low: Float[np.ndarray, " P"],
+    high: Float[np.ndarray, " P"],
+    *,
+    iterations: int = 40,
+    poor: float = 0.1,
+    exact: float = 1e-12,
+) -> Float[np.ndarray, " P"]:
+    """Minimise the sum of squares within bounds, for one to three unknowns, where library calls would cost more.
 
-    It goes on to the last digit where the residual becomes small, and gives up early where it does not.
+    Args:
+        residual: function of the unknowns that returns (K,) residuals.
+        x: the start.
+        low: lower bounds.
+        high: upper bounds.
+        iterations: largest number of steps.
+        poor: root mean square beyond which the search ends once a step gains less than a hundredth.
+        exact: root mean square below which the search ends.
+
+    Returns:
+        The unknowns at the end of the search.
     """
     x = np.clip(x, low, high)
-    here, span = residual(x), high - low
-    cost, damping = float(here @ here), 1e-3
-    for _ in range(_MAX_ITERATIONS):
+    r, span = residual(x), high - low
+    cost, damping = float(r @ r), 1e-3
+    for _ in range(iterations):
         step = 1e-7 * np.maximum(span / 6, np.abs(x)) * np.where(x < high - 1e-6 * span, 1.0, -1.0)
-        slope = np.stack([(residual(x + h * e) - here) / h for h, e in zip(step, np.eye(len(x)), strict=True)], 1)
-        normal, gradient = slope.T @ slope, slope.T @ here
+        slope = np.stack([(residual(x + h * e) - r) / h for h, e in zip(step, np.eye(len(x)), strict=True)], 1)
+        normal, gradient = slope.T @ slope, slope.T @ r
         lower = False
         for _ in range(6):
             damped = normal + damping * np.diag(np.diag(normal) + 1e-300)
             trial = np.clip(x - np.linalg.lstsq(damped, gradient, rcond=None)[0], low, high)
-            there = residual(trial)
-            value = float(there @ there)
-            if value < cost:
+            trial_residual = residual(trial)
+            trial_cost = float(trial_residual @ trial_residual)
+            if trial_cost < cost:
                 lower = True
                 break
             damping *= 8.0
         if not lower:
             return x
-        gain, x, here, cost, damping = 1 - value / cost, trial, there, value, damping / 8.0
-        hopeless = cost > _POOR_MEAN_SQUARE * len(here)
-        if gain < (1e-2 if hopeless else 1e-6) or cost < _EXACT_MEAN_SQUARE * len(here):
+        gain, x, r, cost, damping = 1 - trial_cost / cost, trial, trial_residual, trial_cost, damping / 8.0
+        least_gain = 1e-2 if cost > poor**2 * len(r) else 1e-6
+        if gain < least_gain or cost < exact**2 * len(r):
             return x
     return x
 
 
 def _same_softening(one: CatalogueForm, other: CatalogueForm) -> bool:
-    """Two softened laws of one sum are softened alike."""
+    """Tell whether two forms may stand in one sum: where both are softened, they must be softened alike."""
     return not (one.law.softened and other.law.softened) or one.law.softened == other.law.softened

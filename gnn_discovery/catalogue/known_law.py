@@ -37,12 +37,19 @@ _SOFTENINGS = {
     "r**2 + c**2": ("sqrt(r**2 + c**2)", None),
     "Plummer": ("sqrt(r**2 + c**2)", "r/sqrt(r**2 + c**2)"),
 }
-"""How a distance is softened: what stands for r, and the factor that a softening of the potential brings."""
+"""For each way of softening, the expression that stands for r, and the factor that a softened potential brings."""
 
 
 @dataclass(frozen=True)
 class FreeConstant:
-    """A constant of a known law that the data fix, within ``minimum`` and ``maximum`` (None: unbounded)."""
+    """A constant of a known law that the data fix.
+
+    Attributes:
+        meaning: in words.
+        unit: in powers of the bases, such as ``force/length``.
+        minimum: lower bound, None where there is none.
+        maximum: upper bound, None where there is none.
+    """
 
     meaning: str
     unit: str
@@ -55,15 +62,20 @@ class KnownLaw:
     """One law of the literature, as a force on particle i in data that give masses.
 
     Attributes:
+        name: by which verdicts call it.
+        kind: ``pair``, ``self`` or ``external``, as in `Term`.
         direction: as in `Term`; ``axis`` stands for each of x, y, z, its coordinate is called ``x``.
         expression: its exponents are fixed numbers; names are variables, properties (``m_i``, ``q_j``) and
             the keys of ``constants``.
+        constants: those that the data fix, by name.
         amplitude: the constant that the force is proportional to.
+        reference: where the law is published.
         field: of physics.
         range: where it holds, in words.
-        order: of the equation of motion that it is a law of; None: a force, whatever it moves.
+        note: a remark.
+        order: of the equation of motion that it is a law of; None for a force, whatever it moves.
         limits: names of the laws that it turns into for extreme values of its constants.
-        softenings: in which ways it also stands softened: ``r + c`` and ``r**2 + c**2`` put that for r (r**2)
+        softenings: the ways in which it also stands softened: ``r + c`` and ``r**2 + c**2`` put that for r (r**2)
             in the force, ``Plummer`` puts the latter in the potential.
         softened: the way in which this one is softened, None for a law as it stands in the file.
     """
@@ -85,23 +97,29 @@ class KnownLaw:
 
     @property
     def variables(self) -> frozenset[str]:
-        """Names in the expression that are no constants."""
+        """Return the names in the expression that are no constants."""
         return self.expression.names - set(self.constants)
 
     @property
     def properties(self) -> frozenset[str]:
-        """The properties that particles must have, without suffix."""
+        """Return the properties that particles must have, without suffix."""
         return frozenset(n[:-2] for n in self.variables if n.endswith(("_i", "_j")))
 
     def record(self) -> dict[str, Any]:
-        """Plain data: the keys of a file, and the variables."""
+        """Return the record as plain data: the keys of a file, and the variables."""
         plain = {key: value for key, value in asdict(self).items() if key != "softened"}
         return {**plain, "expression": self.expression.text, "variables": sorted(self.variables)}
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All known laws, softened ones included; where each came from; and what could not be read, with the reason."""
+    """All known laws.
+
+    Attributes:
+        laws: softened ones included.
+        origins: where each law of a file or plug-in comes from, by name.
+        broken: files and entry points that could not be read, with the reason.
+    """
 
     laws: tuple[KnownLaw, ...]
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -112,10 +130,14 @@ class Catalogue:
 
 
 def parse_known_law(record: Mapping[str, Any], where: str) -> KnownLaw:
-    """The law of a plain record.
+    """Return the law of a plain record.
+
+    Args:
+        record: the keys of a file.
+        where: the place of the record, for error messages.
 
     Raises:
-        DataError: a key is missing, unknown or wrong; ``where`` says whose record it is.
+        DataError: a key is missing, unknown or wrong.
     """
     try:
         record = dict(record)
@@ -135,12 +157,13 @@ def parse_known_law(record: Mapping[str, Any], where: str) -> KnownLaw:
 
 
 def _parse_constant(meaning: str, unit: str, **bounds: Any) -> FreeConstant:
-    """The constant of a record, with bounds as numbers: YAML takes 1e-3 for text."""
+    """Return the constant of a record, with bounds as numbers: YAML takes 1e-3 for text."""
     numbers = {name: None if bound is None else float(bound) for name, bound in bounds.items()}
     return FreeConstant(str(meaning), str(unit), **numbers)
 
 
 def _validate(law: KnownLaw, where: str) -> None:
+    """Raise DataError where a record contradicts itself."""
     place = f"{where}, law {law.name!r}"
     if law.direction not in _DIRECTIONS_OF_KIND.get(law.kind, ()):
         raise DataError(f"a {law.kind} law cannot have direction {law.direction!r}", where=place)
@@ -152,7 +175,7 @@ def _validate(law: KnownLaw, where: str) -> None:
     if odd := set(law.softenings) - set(_SOFTENINGS):
         raise DataError(f"unknown softenings {sorted(odd)}", where=place, remedy=f"known: {[*_SOFTENINGS]}")
     if not law.reference:
-        raise DataError("no reference", where=place, remedy="say where the law is published")
+        raise DataError("the law has no reference", where=place, remedy="say where the law is published")
     tree, symbol = law.expression.sympy, sympy.Symbol(law.amplitude)
     if sympy.diff(tree, symbol, 2) != 0 or tree.subs(symbol, 0) != 0 or law.amplitude not in law.constants:
         raise DataError(f"the force is not proportional to its amplitude {law.amplitude!r}", where=place)
@@ -161,7 +184,12 @@ def _validate(law: KnownLaw, where: str) -> None:
 
 
 def soften(law: KnownLaw, way: str) -> KnownLaw:
-    """``law`` with its distance softened by a free length ``c``."""
+    """Return ``law`` with its distance softened by a free length ``c``.
+
+    Args:
+        law: a law that is singular at r = 0.
+        way: ``r + c``, ``r**2 + c**2`` or ``Plummer``.
+    """
     distance, factor = _SOFTENINGS[way]
     text = law.expression.substitute({"r": Expression.parse(distance)}).text
     limits = (law.name, *law.limits, *(f"{name}, softened {way}" for name in law.limits))
@@ -178,8 +206,8 @@ def soften(law: KnownLaw, way: str) -> KnownLaw:
 
 @cache
 def load_catalogue() -> Catalogue:
-    """The laws that come with the package and those of plug-ins, each singular law also softened."""
-    shelf = load_records("known_laws", "gnn_discovery.catalogue", parse_known_law)
-    laws = tuple(shelf.entries.values())
+    """Return the laws that come with the package and those of plug-ins, each singular law also softened."""
+    records = load_records("known_laws", "gnn_discovery.catalogue", parse_known_law)
+    laws = tuple(records.entries.values())
     softened = [soften(law, way) for law in laws for way in law.softenings]
-    return Catalogue((*laws, *softened), shelf.origins, shelf.broken)
+    return Catalogue((*laws, *softened), records.origins, records.broken)

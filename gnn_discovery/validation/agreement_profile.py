@@ -1,22 +1,13 @@
-"""Where a network and a law part ways: their pair forces side by side, along each variable, and past its range."""
+"""Agreement profiles: pair forces of a network and of a law side by side, along a variable, in and past its range."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-BINS, FEWEST = 40, 8
-"""Bins of a variable, and pairs in each of them at least."""
-NEIGHBOURS = 2
-"""Bins on either side that say what size of force is usual in one."""
-FAINT = 0.01
-"""Of the typical force: the network says nothing of what is smaller."""
-ALIKE = 12
-"""Values of a variable of which each is a bin of its own."""
-PAST = 12
-"""Bins past either end of the data."""
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 
 
 @dataclass(frozen=True)
@@ -24,10 +15,13 @@ class AgreementProfile:
     """Network and law in B bins of one variable, ascending.
 
     Attributes:
-        low, high: (B,) ends of each bin.
+        variable: name of the variable.
+        low: (B,) lower end of each bin.
+        high: (B,) upper end of each bin.
         share: (B,) part of the pairs of the data; 0 past their range.
-        network, law: (B,) median size of the pair force.
-        deviation: (B,) median of |network - law| over the size of the force.
+        network: (B,) median size of the pair force of the network.
+        law: (B,) median size of the pair force of the law.
+        deviation: (B,) median of |network - law| over the local size of the force.
     """
 
     variable: str
@@ -38,15 +32,15 @@ class AgreementProfile:
     law: Float[np.ndarray, " B"]
     deviation: Float[np.ndarray, " B"]
 
-    def apart(self, tolerance: float) -> Bool[np.ndarray, " B"]:
-        """Which bins deviate by more; one alone between two that do not is chance."""
-        apart = ~(self.deviation <= tolerance)
-        for k in range(1, len(apart) - 1):
-            apart[k] &= bool(apart[k - 1] or apart[k + 1])
-        return apart
+    def disagrees(self, tolerance: float) -> Bool[np.ndarray, " B"]:
+        """Mark the bins that deviate by more than ``tolerance``; one alone between two that do not is chance."""
+        mask = ~(self.deviation <= tolerance)
+        for k in range(1, len(mask) - 1):
+            mask[k] &= bool(mask[k - 1] or mask[k + 1])
+        return mask
 
     def interval(self, bins: slice) -> Interval:
-        """Some neighbouring bins as one."""
+        """Return some neighbouring bins as one interval."""
         weight = np.maximum(self.share[bins], 1e-12)
         return Interval(
             self.variable,
@@ -64,11 +58,16 @@ class Interval:
     """A range of one variable.
 
     Attributes:
+        variable: name of the variable.
+        low: lower end.
+        high: upper end.
         share: part of the pairs of the data; 0 outside their range.
-        deviation: median of |network - law| over the size of the force.
-        network, law: size of the pair force at its lower and its upper end.
-        network_error, law_error: part of held-out motion that each misses, of particles with a neighbour here; None
-            where no such motion was seen.
+        deviation: median of |network - law| over the local size of the force.
+        network: size of the pair force of the network at the lower and the upper end.
+        law: the same for the law.
+        network_error: part of held-out motion that the network misses, of particles with a neighbour here; None where
+            no such motion was seen.
+        law_error: the same for the law.
     """
 
     variable: str
@@ -83,99 +82,151 @@ class Interval:
 
 
 def measure_agreement(
-    variable: str, values: Float[np.ndarray, " K"], network: Float[np.ndarray, "K D"], law: Float[np.ndarray, "K D"]
+    variable: str,
+    values: Float[np.ndarray, " K"],
+    network: Float[np.ndarray, "K D"],
+    law: Float[np.ndarray, "K D"],
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> AgreementProfile:
-    """Pair forces (K D) along ``values`` (K,), all at pairs of the data."""
+    """Return the profile of pair forces along a variable.
+
+    The deviation of a pair is |network - law| over ``(|network| + median |network| of the bins around) / 2 + floor``.
+
+    Args:
+        variable: name of the variable.
+        values: of the variable, at pairs of the data.
+        network: pair forces of the network.
+        law: pair forces of the law.
+        criteria: the bins, and the floor in units of the median force.
+    """
+    numbers = criteria.verdict
     force, size = np.linalg.norm(network, axis=-1), np.linalg.norm(law, axis=-1)
-    away = np.linalg.norm(network - law, axis=-1)
-    bins, faint = _even_bins(values), FAINT * float(np.median(force))
+    difference = np.linalg.norm(network - law, axis=-1)
+    bins, floor = _even_bins(values, criteria), numbers.agreement_force_floor * float(np.median(force))
+    reach = numbers.agreement_scale_bins
     rows = []
     for k, index in enumerate(bins):
-        near = np.concatenate(bins[max(0, k - NEIGHBOURS) : k + NEIGHBOURS + 1])
-        scale = 0.5 * (force[index] + np.median(force[near])) + faint
+        around = np.concatenate(bins[max(0, k - reach) : k + reach + 1])
+        scale = 0.5 * (force[index] + np.median(force[around])) + floor
         ends = values[index[0]], values[index[-1]]
-        middle = np.median(force[index]), np.median(size[index]), np.median(away[index] / scale)
-        rows.append([*ends, len(index) / len(values), *middle])
-    low, high, share, said, written, deviation = np.array(rows).T
+        medians = np.median(force[index]), np.median(size[index]), np.median(difference[index] / scale)
+        rows.append([*ends, len(index) / len(values), *medians])
+    low, high, share, network_size, law_size, deviation = np.array(rows).T
     if not np.array_equal(low, high):
         middle = 0.5 * (high[:-1] + low[1:])
         low, high = np.append(low[0], middle), np.append(middle, high[-1])
-    return AgreementProfile(variable, low, high, share, said, written, deviation)
+    return AgreementProfile(variable, low, high, share, network_size, law_size, deviation)
 
 
-def extended_bins(one: AgreementProfile, least: float, most: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the bins of a profile over positive values, and of as wide a row of bins on either side, from ``least``
-    and to ``most``."""
-    below = np.geomspace(least, one.low[0], PAST + 1) if least < one.low[0] else one.low[:1]
-    above = np.geomspace(one.high[-1], most, PAST + 1) if most > one.high[-1] else one.high[-1:]
-    return np.concatenate([below[:-1], one.low, above[:-1]]), np.concatenate([below[1:], one.high, above[1:]])
+def extended_bins(
+    profile: AgreementProfile, least: float, most: float, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bins of a profile over positive values, with further ones on either side.
+
+    Args:
+        profile: over B bins.
+        least: where the first bin begins; there is none below the data where they begin lower.
+        most: where the last bin ends.
+        criteria: the number of bins on either side.
+
+    Returns:
+        Lower and upper ends of the bins.
+    """
+    count = criteria.verdict.agreement_extrapolation_bins + 1
+    below = np.geomspace(least, profile.low[0], count) if least < profile.low[0] else profile.low[:1]
+    above = np.geomspace(profile.high[-1], most, count) if most > profile.high[-1] else profile.high[-1:]
+    low = np.concatenate([below[:-1], profile.low, above[:-1]])
+    return low, np.concatenate([below[1:], profile.high, above[1:]])
 
 
 def extrapolated_profile(
-    one: AgreementProfile,
+    profile: AgreementProfile,
     low: Float[np.ndarray, " B"],
     high: Float[np.ndarray, " B"],
     network: Float[np.ndarray, "B Q D"],
     law: Float[np.ndarray, "B Q D"],
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> AgreementProfile:
-    """The profile over the bins of `extended_bins`, with the forces of the same Q pairs in the middle of each: their sizes
-    tell how the force goes, and past the data how far network and law are apart."""
-    each = np.linalg.norm(network, axis=-1)
-    size = np.median(each, axis=-1)
-    scale = 0.5 * (each + size[:, None]) + FAINT * float(np.median(one.network))
+    """Return the profile over the bins of `extended_bins`.
+
+    Args:
+        profile: over the range of the data.
+        low: lower ends of the bins.
+        high: upper ends of the bins.
+        network: forces of the network on the same Q pairs, moved to the middle of each bin.
+        law: the same of the law.
+        criteria: the floor of the force scale, in units of the median force.
+    """
+    force = np.linalg.norm(network, axis=-1)
+    size = np.median(force, axis=-1)
+    floor = criteria.verdict.agreement_force_floor * float(np.median(profile.network))
+    scale = 0.5 * (force + size[:, None]) + floor
     deviation = np.median(np.linalg.norm(network - law, axis=-1) / scale, axis=-1)
-    data = (one.low[0] <= low) & (high <= one.high[-1])
-    deviation[data] = one.deviation
+    data = (profile.low[0] <= low) & (high <= profile.high[-1])
+    deviation[data] = profile.deviation
     share = np.zeros(len(low))
-    share[data] = one.share
-    return AgreementProfile(
-        one.variable, low, high, share, size, np.median(np.linalg.norm(law, axis=-1), axis=-1), deviation
-    )
+    share[data] = profile.share
+    law_size = np.median(np.linalg.norm(law, axis=-1), axis=-1)
+    return AgreementProfile(profile.variable, low, high, share, size, law_size, deviation)
 
 
-def longest_agreement_interval(one: AgreementProfile, tolerance: float) -> Interval | None:
-    """The stretch within ``tolerance`` that holds most pairs of the data; None where there is none."""
-    runs = [one.interval(s) for s in _true_slices(~one.apart(tolerance))]
-    return max((s for s in runs if s.share), key=lambda s: s.share, default=None)
+def longest_agreement_interval(profile: AgreementProfile, tolerance: float) -> Interval | None:
+    """Return the interval of agreement that holds most pairs of the data; None where there is none.
+
+    Args:
+        profile: of network and law.
+        tolerance: largest deviation.
+    """
+    intervals = [profile.interval(bins) for bins in _true_slices(~profile.disagrees(tolerance))]
+    return max((i for i in intervals if i.share), key=lambda i: i.share, default=None)
 
 
-def disagreement_intervals(one: AgreementProfile, tolerance: float) -> tuple[Interval, ...]:
-    """The stretches beyond ``tolerance``, those of the data apart from those past their range."""
-    apart, inside = one.apart(tolerance), one.share > 0
-    return tuple(one.interval(s) for s in [*_true_slices(apart & inside), *_true_slices(apart & ~inside)])
+def disagreement_intervals(profile: AgreementProfile, tolerance: float) -> tuple[Interval, ...]:
+    """Return the intervals of disagreement, those of the data before those past their range.
+
+    Args:
+        profile: of network and law.
+        tolerance: largest deviation that still counts as agreement.
+    """
+    mask, inside = profile.disagrees(tolerance), profile.share > 0
+    return tuple(profile.interval(bins) for bins in [*_true_slices(mask & inside), *_true_slices(mask & ~inside)])
 
 
-def _even_bins(values: np.ndarray) -> list[np.ndarray]:
-    """Rows in the order of the values, by bins that are as even in count as in range."""
+def _even_bins(values: Float[np.ndarray, " K"], criteria: Criteria) -> list[Int[np.ndarray, " _"]]:
+    """Return the indices of each bin, in the order of the values; bins are as even in count as in range."""
+    numbers = criteria.verdict
     order = np.argsort(values)
     x = values[order]
     distinct = np.unique(x)
-    if len(distinct) <= ALIKE:
+    if len(distinct) <= numbers.agreement_max_discrete_values:
         return [order[x == value] for value in distinct]
     scaled = np.log(x) if x[0] > 0 else x
-    label = np.floor(((scaled - scaled[0]) / np.ptp(scaled) + np.arange(len(x)) / len(x)) / 2 * BINS * (1 - 1e-12))
-    return _merge_small_bins(np.split(order, np.flatnonzero(np.diff(label)) + 1))
+    quantile = np.arange(len(x)) / len(x)
+    position = ((scaled - scaled[0]) / np.ptp(scaled) + quantile) / 2
+    label = np.floor(position * numbers.agreement_bins * (1 - 1e-12))
+    return _merge_small_bins(np.split(order, np.flatnonzero(np.diff(label)) + 1), numbers.agreement_min_pairs)
 
 
-def _merge_small_bins(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """Neighbouring parts joined until each has enough rows."""
-    out: list[np.ndarray] = []
+def _merge_small_bins(parts: list[np.ndarray], least: int) -> list[np.ndarray]:
+    """Merge neighbouring bins until each has at least ``least`` members."""
+    merged: list[np.ndarray] = []
     for part in parts:
-        if out and min(len(part), len(out[-1])) < FEWEST:
-            out[-1] = np.concatenate([out[-1], part])
+        if merged and min(len(part), len(merged[-1])) < least:
+            merged[-1] = np.concatenate([merged[-1], part])
         else:
-            out.append(part)
-    return out
+            merged.append(part)
+    return merged
 
 
-def _true_slices(mask: np.ndarray) -> list[slice]:
-    """The stretches of neighbours that are True."""
+def _true_slices(mask: Bool[np.ndarray, " B"]) -> list[slice]:
+    """Return the runs of neighbours that are True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
     return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
-def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
-    """The weighted median."""
+def _weighted_median(values: Float[np.ndarray, " B"], weight: Float[np.ndarray, " B"]) -> float:
     order = np.argsort(values)
     total = np.cumsum(weight[order])
     return float(values[order][np.searchsorted(total, 0.5 * total[-1])])

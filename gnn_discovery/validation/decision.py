@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gnn_discovery.catalogue.equivalence import (
-    LEAST_SHARE,
-    RELATIVE,
-    TOO_UNCERTAIN,
-    CatalogueComparison,
-    compare_with_catalogue,
-)
+from gnn_discovery.catalogue.equivalence import CatalogueComparison, compare_with_catalogue, fit_label
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.validation.accuracy import (
-    RESAMPLES,
-    SUM_OVER_PAIRS,
-    SearchReplication,
-    check_constants_determined,
     check_explains_motion,
     check_no_worse_than_network,
     check_nothing_left_for_network,
-    check_search_replication,
 )
 from gnn_discovery.validation.conservation import check_conservation
 from gnn_discovery.validation.dimensions import check_dimensions
@@ -31,26 +22,23 @@ from gnn_discovery.validation.model_comparison import (
     compare_models,
     indistinguishable_laws,
 )
+from gnn_discovery.validation.stability import SearchReplication, check_constants_determined, check_search_replication
 from gnn_discovery.validation.symmetry import check_symmetry
-from gnn_discovery.validation.verdict import Check, ErrorPair, Verdict
+from gnn_discovery.validation.verdict import Check, CheckId, ErrorPair, Verdict
 
 NO_INTERACTION = "no interaction"
-NOISE_SEEN = 0.3
-"""Relative error of the target above which a network that sees nothing may see nothing but noise."""
-UNSEEN = 0.9
-"""Share of held-out motion that a network leaves unexplained where there is no force to be learnt."""
-_MAX_NAMED_ALTERNATIVES = 2
+"""The match of a verdict where no force between the particles is seen."""
 
 
 @dataclass(frozen=True)
 class JudgeContext:
-    """What a verdict needs to know beside the law and the data.
+    """The facts that a verdict needs beside the law and the data.
 
     Attributes:
-        law_error, network_error: sum|residual| / sum|target| in and out of distribution, None: not measured.
-        observed: what was tested on the messages, on a network that need not add them, by asking several engines, and
-            by resampling runs.
-        seeds: what other seeds make of the law; None: none was tried yet.
+        law_error: sum|residual| / sum|target| of the law in and out of distribution; None where not measured.
+        network_error: the same for the network.
+        observed: checks of the messages, of an unconstrained network, of several engines, and of resampled runs.
+        seeds: the outcome of searches with other seeds; None where none was tried yet.
         noise: relative error of the observed target, 0 when exact.
         force_limit: upper limit on the force where none was found, in the units of the data.
     """
@@ -65,29 +53,51 @@ class JudgeContext:
 
 @dataclass(frozen=True)
 class ValidationResults:
-    """What law and data say by themselves, whatever else is known of the run."""
+    """The results that follow from law and data alone, whatever else is known of the run.
+
+    Attributes:
+        catalogue_comparison: of the law with known laws, component by component.
+        law_checks: dimensions, constants, symmetries and conservation.
+        model_comparison: of the law with known laws refitted in its place.
+    """
 
     catalogue_comparison: CatalogueComparison
     law_checks: tuple[Check, ...]
     model_comparison: ModelComparison
 
 
-def judge(law: ForceLaw, data: Dataset, context: JudgeContext) -> Verdict:
-    """The verdict on ``law`` over the range of ``data``.
+def judge(law: ForceLaw, data: Dataset, context: JudgeContext, *, criteria: Criteria = DEFAULT_CRITERIA) -> Verdict:
+    """Return the verdict on a law over the range of the data.
 
-    ``known``: each part of the law is the same as a law of the catalogue (`equivalence`), and the law
-    explains the motion. ``candidate``: some part is not, and the law is dimensionally sound (or the run has
-    no units), stable over seeds, no worse than the network on held-out data and outside the range of
-    training, and better than every known law. Else ``inconclusive``.
+    ``known``: each component of the law is the same as a law of the catalogue (`catalogue.equivalence`), and the law
+    explains the motion. ``candidate``: some component is not, and the law is dimensionally sound (or the data have no
+    units), stable over seeds, no worse than the network on held-out data and outside the range of training, and better
+    than every known law. Else ``inconclusive``.
+
+    Args:
+        law: the law, with standard errors of its constants.
+        data: the motion that it was fitted to.
+        context: errors, noise, and checks that were made elsewhere.
+        criteria: the numbers that decide.
     """
-    return decide(run_validation(law, data), context)
+    return decide(run_validation(law, data, criteria=criteria), context, criteria=criteria)
 
 
-def needs_replication(findings: ValidationResults | None, context: JudgeContext) -> bool:
-    """Whether agreement over seeds is all that a law lacks for a ``candidate``."""
+def needs_replication(
+    results: ValidationResults | None, context: JudgeContext, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> bool:
+    """Tell whether agreement over seeds is all that a law lacks for a ``candidate``.
+
+    Args:
+        results: of `run_validation`.
+        context: errors, noise, and checks that were made elsewhere.
+        criteria: the numbers that decide.
+    """
     if context.seeds is not None:
         return False
-    return decide(findings, replace(context, seeds=SearchReplication(2, 2, 2))).status == "candidate"
+    least = criteria.verdict.min_searches
+    agreed = replace(context, seeds=SearchReplication(least, least, least))
+    return decide(results, agreed, criteria=criteria).status == "candidate"
 
 
 def run_validation(
@@ -97,56 +107,76 @@ def run_validation(
     fitted: ForceLaw | None = None,
     test: Dataset | None = None,
     extreme: Dataset | None = None,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> ValidationResults | None:
-    """Compares a law with the catalogue, and tests it; None where it has no term that is not given.
+    """Compare a law with the catalogue, and test it.
 
     Args:
+        law: the law, with standard errors of its constants.
+        data: the motion that it was fitted to.
         fitted: the law as it was fitted to ``data`` alone, which known laws are held against; by default ``law``.
         test: motion that neither it nor known laws are fitted to; by default they are measured on ``data``.
         extreme: the same, outside the range of ``data``.
+        criteria: the numbers that decide.
+
+    Returns:
+        The results, None where the law has no term beside those that the user stated.
     """
-    if not law.rest.terms:
+    if not law.discovered_terms.terms:
         return None
-    comparison = compare_with_catalogue(law, data)
-    soundness = (
+    comparison = compare_with_catalogue(law, data, criteria=criteria)
+    law_checks = (
         check_dimensions(law, data),
-        check_constants_determined(law),
-        *check_symmetry(law, data),
-        *check_conservation(law, data, test),
+        check_constants_determined(law, criteria=criteria),
+        *check_symmetry(law, data, criteria=criteria),
+        *check_conservation(law, data, test, criteria=criteria),
     )
-    trial = compare_models(fitted or law, comparison, data, data if test is None else test, extreme)
-    return ValidationResults(comparison, soundness, trial)
+    held_out = data if test is None else test
+    models = compare_models(fitted or law, comparison, data, held_out, extreme, criteria=criteria)
+    return ValidationResults(comparison, law_checks, models)
 
 
-def decide(findings: ValidationResults | None, context: JudgeContext) -> Verdict:
-    """The verdict on what was found; see `judge`."""
-    if findings is None:
-        return _verdict_without_law(context)
-    comparison = findings.catalogue_comparison
+def decide(
+    results: ValidationResults | None, context: JudgeContext, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> Verdict:
+    """Return the verdict that follows from the results of a validation; see `judge`.
+
+    Args:
+        results: of `run_validation`.
+        context: errors, noise, and checks that were made elsewhere.
+        criteria: the numbers that decide.
+    """
+    if results is None:
+        return _verdict_without_law(context, criteria)
+    comparison, models = results.catalogue_comparison, results.model_comparison
     checks = (
-        check_explains_motion(context.law_error, context.noise),
-        check_nothing_left_for_network(context.law_error, context.network_error, context.noise),
+        check_explains_motion(context.law_error, context.noise, criteria=criteria),
+        check_nothing_left_for_network(context.law_error, context.network_error, context.noise, criteria=criteria),
         *catalogue_match_checks(comparison),
-        *findings.law_checks,
+        *results.law_checks,
         *context.observed,
     )
     if failed := _refuting_checks(checks):
-        reason = f"the law does not account for the motion: {failed}. Of the law: {comparison.nearest}"
+        details = "; ".join(check.detail for check in failed)
+        reason = f"the law does not account for the motion: {details}. Of the law: {comparison.nearest}"
         return Verdict("inconclusive", None, (), reason, checks)
     if comparison.matched:
-        return verdict_on_match(
-            comparison,
-            (*checks, check_better_than_known_laws(findings.model_comparison)),
-            indistinguishable_laws(findings.model_comparison),
-        )
-    return _verdict_on_unmatched(findings, context, checks)
+        checks = (*checks, check_better_than_known_laws(models, criteria=criteria))
+        level = indistinguishable_laws(models, criteria=criteria)
+        return verdict_on_match(comparison, checks, level, criteria=criteria)
+    return _verdict_on_unmatched(results, context, checks, criteria)
 
 
-def _verdict_without_law(context: JudgeContext) -> Verdict:
-    """Nothing is seen where all is rest or noise, or where the network sees nothing in what noise may be; else a law is
-    there that was not found."""
-    network = context.network_error[0]
-    if network is not None and (network < UNSEEN or context.noise < NOISE_SEEN):
+def _verdict_without_law(context: JudgeContext, criteria: Criteria) -> Verdict:
+    """Return the verdict where no law was found.
+
+    There is no interaction where all is rest or noise, or where the network learns nothing in what may be noise alone.
+    Else there is a law that was not found.
+    """
+    numbers, network = criteria.verdict, context.network_error[0]
+    if network is not None and (
+        network < numbers.no_force_min_network_error or context.noise < numbers.no_force_min_noise
+    ):
         reason = f"no law was found; the network leaves {network:.2g} of held-out motion unexplained"
         reason += f", noise is {context.noise:.2g} of it"
         return Verdict("inconclusive", None, (), reason, context.observed)
@@ -157,102 +187,132 @@ def _verdict_without_law(context: JudgeContext) -> Verdict:
 
 
 def catalogue_match_checks(comparison: CatalogueComparison) -> tuple[Check, ...]:
-    """For each kind and direction of force, how far the nearest known law is from what was found."""
+    """Return a check for each kind and direction of force, with the deviation of the nearest known law."""
     checks = []
-    for part in comparison.channels:
-        name = f"known {part.channel[0]} force ({part.channel[1]})"
-        if not part.nearest:
-            checks.append(Check(name, False, None, "no known law has this kind and direction"))
-            continue
-        fit = part.matches[0] if part.matches else part.nearest[0]
-        form = "; the formula reads the same up to its constants" if part.same_form else ""
-        detail = f"{' + '.join(f.law.name for f in fit.forms)}: deviation, at most {part.tolerance:.2g}{form}"
-        checks.append(Check(name, bool(part.matches), fit.deviation, detail))
+    for part in comparison.components:
+        label = f"known {part.component[0]} force ({part.component[1]})"
+        passed, figure, detail = False, None, "no known law has this kind and direction"
+        if part.nearest:
+            fit = part.matches[0] if part.matches else part.nearest[0]
+            passed, figure = bool(part.matches), fit.deviation
+            detail = f"{fit_label(fit)}: the figure is its deviation, at most {part.tolerance:.2g} is allowed"
+            detail += "; the formula reads the same up to its constants" if part.same_form else ""
+        checks.append(Check(CheckId.CATALOGUE_MATCH, "informative", label, passed, figure, detail))
     return tuple(checks)
 
 
-def _refuting_checks(checks: tuple[Check, ...]) -> str:
-    """What forbids any confident verdict."""
-    failed = {c.name: c.detail for c in checks if c.passed is False}
-    names = (SUM_OVER_PAIRS, "explains the motion", "nothing left for the network")
-    return "; ".join(failed[name] for name in names if name in failed)
+def _refuting_checks(checks: Sequence[Check]) -> list[Check]:
+    """Return the failed checks that forbid any confident verdict; that forces do not add up explains the others."""
+    failed = [check for check in checks if check.role == "refutes" and check.passed is False]
+    return sorted(failed, key=lambda check: check.id is not CheckId.PAIRWISE_ADDITIVITY)
 
 
 def verdict_on_match(
-    comparison: CatalogueComparison, checks: tuple[Check, ...], level: tuple[str, ...] = ()
+    comparison: CatalogueComparison,
+    checks: tuple[Check, ...],
+    level: tuple[str, ...] = (),
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> Verdict:
-    """The verdict on a law of which every part is the same as a known one.
+    """Return the verdict on a law of which every component is the same as a known one.
 
     Args:
-        level: known laws that it is not the same as, and that follow held-out motion as well.
+        comparison: of the law with the catalogue.
+        checks: all that were made.
+        level: names of known laws that it is not the same as, and that follow held-out motion as well.
+        criteria: the numbers that decide.
     """
     match = comparison.match
     if rivals := dict.fromkeys((*comparison.rivals, *level)):
         every = (str(match), *rivals, *comparison.alternatives)
         reason = f"{match} and {', '.join(rivals)} cannot be told apart in this range"
         return Verdict("inconclusive", None, every, reason, checks)
-    if faint := [c for c in comparison.channels if c.share <= LEAST_SHARE]:
-        kinds = ", ".join(f"{c.channel[0]} ({c.channel[1]})" for c in faint)
-        reason = f"a part of the law is below {LEAST_SHARE:.0%} of the force and not established: {kinds}"
+    least = criteria.equivalence.min_share
+    if faint := [c for c in comparison.components if c.share <= least]:
+        kinds = ", ".join(f"{c.component[0]} ({c.component[1]})" for c in faint)
+        reason = f"a part of the law is below {least:.0%} of the force and not established: {kinds}"
         return Verdict("inconclusive", None, (str(match),), reason, checks)
-    worst = max(c.matches[0].deviation for c in comparison.channels)
-    allowed = max(c.tolerance for c in comparison.channels)
+    worst = max(c.matches[0].deviation for c in comparison.components)
+    allowed = max(c.tolerance for c in comparison.components)
     reason = f"{match}: it differs from the law found by {worst:.1g} of the force over the range of the data"
     reason += f" (allowed: {allowed:.1g}){_alternatives_text(comparison.alternatives)}"
     return Verdict("known", match, comparison.alternatives, reason, checks)
 
 
-def _alternatives_text(alternatives: tuple[str, ...]) -> str:
-    """What the data leave open, in words; of many alternatives the simplest."""
+def _alternatives_text(alternatives: tuple[str, ...], *, most: int = 2) -> str:
+    """Say what the data leave open; of many alternatives the simplest are named."""
     if not alternatives:
         return ""
-    more = len(alternatives) - _MAX_NAMED_ALTERNATIVES
-    named = [*alternatives[:_MAX_NAMED_ALTERNATIVES], *([f"{more} more"] if more > 0 else [])]
+    more = len(alternatives) - most
+    named = [*alternatives[:most], *([f"{more} more"] if more > 0 else [])]
     words = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
     return f". In this range it cannot be told from {words}"
 
 
-def _verdict_on_unmatched(findings: ValidationResults, context: JudgeContext, checks: tuple[Check, ...]) -> Verdict:
-    comparison = findings.catalogue_comparison
-    seeds = check_search_replication(context.seeds)
-    tests = (
-        check_no_worse_than_network(context.law_error, context.network_error),
-        check_better_than_known_laws(findings.model_comparison),
+def _verdict_on_unmatched(
+    results: ValidationResults, context: JudgeContext, checks: tuple[Check, ...], criteria: Criteria
+) -> Verdict:
+    """Return the verdict on a law of which some component is not known."""
+    seeds = check_search_replication(context.seeds, criteria=criteria)
+    required = (
+        check_no_worse_than_network(context.law_error, context.network_error, criteria=criteria),
+        check_better_than_known_laws(results.model_comparison, criteria=criteria),
         seeds,
     )
-    checks = (*checks, *tests)
+    praise = f"{seeds.detail}, no worse than the network, and better than every known law refitted to the data"
+    return verdict_on_unmatched(results.catalogue_comparison, (*checks, *required), required, praise, criteria=criteria)
+
+
+def verdict_on_unmatched(
+    comparison: CatalogueComparison,
+    checks: tuple[Check, ...],
+    required: tuple[Check, ...],
+    praise: str,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> Verdict:
+    """Return ``candidate`` where nothing hinders it, else ``inconclusive``.
+
+    Args:
+        comparison: of the law with the catalogue, to which some component is unknown.
+        checks: all that were made, the required ones included.
+        required: checks that must have passed.
+        praise: the words in which the reason says what they have shown.
+        criteria: the numbers that decide.
+    """
     unlike = f"no known law is the same: {comparison.nearest}"
-    if hindered := candidate_blockers(comparison, tests, checks):
-        reason = f"{unlike}. Not established as new: {'; '.join(hindered)}"
+    if blockers := _candidate_blockers(comparison, checks, required, criteria):
+        reason = f"{unlike}. Not established as new: {'; '.join(blockers)}"
         return Verdict("inconclusive", None, (), reason, checks)
-    allowed = max(RELATIVE, *(c.tolerance for c in comparison.channels))
-    reason = (
-        f"{unlike}, {allowed:.1g} allowed. The law is {dimensions_text(checks)}, {seeds.detail}, no worse "
-        "than the network, and better than every known law refitted to the data"
-    )
+    allowed = max(criteria.equivalence.max_rel_deviation, *(c.tolerance for c in comparison.components))
+    reason = f"{unlike}, {allowed:.1g} allowed. The law is {_dimensions_text(checks)}, {praise}"
     return Verdict("candidate", None, (), reason, checks)
 
 
-def candidate_blockers(
-    comparison: CatalogueComparison, tests: tuple[Check, ...], checks: tuple[Check, ...]
+def _candidate_blockers(
+    comparison: CatalogueComparison, checks: Sequence[Check], required: Sequence[Check], criteria: Criteria
 ) -> list[str]:
-    """What forbids to call a law that is not known a candidate: a test that did not pass, or a check on its form."""
-    found = [f"{c.name}: {c.detail}" for c in tests if not c.passed]
-    found += [
-        f"{c.name}: {c.detail}"
-        for c in checks
-        if c.name in ("dimensions", "constants", RESAMPLES) and c.passed is False
+    """Return, in words, all that forbids to call a law that is not known a candidate."""
+    numbers = criteria.equivalence
+    blocking = [check for check in required if not check.passed]
+    blocking += [
+        check
+        for check in checks
+        if check.role == "blocks_candidate" and check.passed is False and check not in required
     ]
+    found = [f"{check.label}: {check.detail}" for check in blocking]
     found += [
-        f"a part of the law is below {LEAST_SHARE:.0%} of the force and not established"
-        for c in comparison.channels
-        if c.share <= LEAST_SHARE
+        f"a part of the law is below {numbers.min_share:.0%} of the force and not established"
+        for part in comparison.components
+        if part.share <= numbers.min_share
     ]
-    uncertain = max(c.tolerance for c in comparison.channels)
-    return [f"its constants leave {uncertain:.2g} of the force open", *found] if uncertain > TOO_UNCERTAIN else found
+    uncertain = max(part.tolerance for part in comparison.components)
+    if uncertain > numbers.max_tolerance:
+        return [f"its constants leave {uncertain:.2g} of the force open", *found]
+    return found
 
 
-def dimensions_text(checks: tuple[Check, ...]) -> str:
-    """What the check of dimensions came to, in words."""
-    sound = next(c for c in checks if c.name == "dimensions")
-    return "dimensionally sound" if sound.passed else "in a run without units"
+def _dimensions_text(checks: Sequence[Check]) -> str:
+    """Say what the check of dimensions came to."""
+    dimensions = next(check for check in checks if check.id is CheckId.DIMENSIONS)
+    return "dimensionally sound" if dimensions.passed else "in a run without units"

@@ -1,23 +1,25 @@
-"""Dimensions: which units must the constants of a law have, so that all its sums and functions make sense?
+"""Dimensional analysis: which units must the constants of a law have, so that all its sums and functions make sense?
 
 Every sum, comparison and function asks for an equation between dimensions, linear in the unknown ones of the constants.
+The law is sound where these equations have a solution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import sympy
 
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.registry.properties import known_properties
-from gnn_discovery.validation.verdict import Check
+from gnn_discovery.validation.verdict import Check, CheckId
 
 Dimension = Mapping[str, Fraction]
-"""Powers of bases (length, time, mass, ...) and of unknowns, whose names begin with a ?."""
+"""Powers by name of the base (length, time, mass, ...) or of the unknown, whose name begins with a question mark."""
 
 _COORDINATES = ("r", "x", "y", "z")
 _LENGTH: Dimension = {"length": Fraction(1)}
@@ -25,19 +27,30 @@ _SPEED: Dimension = {"length": Fraction(1), "time": Fraction(-1)}
 
 
 def check_dimensions(law: ForceLaw, data: Dataset) -> Check:
-    """Whether the law is dimensionally sound; not decided where the data have no units."""
+    """Check that the law is dimensionally sound; the check stays open where the data have no units.
+
+    Args:
+        law: the law.
+        data: the motion, with units by name of base or property.
+    """
+    check = partial(Check, CheckId.DIMENSIONS, "blocks_candidate", "dimensions")
     if not _has_units(data):
-        return Check("dimensions", None, None, "a run without units: dimensions say nothing")
+        return check(None, None, "the data have no units: dimensions say nothing")
     for term in law.terms:
         equations = _DimensionEquations(term, law, data.units or {})
         equations.dimension(term.expression.sympy)
         if (wrong := equations.contradiction()) is not None:
-            return Check("dimensions", False, None, f"{term.expression.text}: {wrong}")
-    return Check("dimensions", True, None, "the constants can carry units that make every sum and function sound")
+            return check(False, None, f"{term.expression.text}: {wrong}")
+    return check(True, None, "the constants can carry units that make every sum and function sound")
 
 
 def with_units(law: ForceLaw, data: Dataset) -> ForceLaw:
-    """The law with the units of its constants, of those that the units of the data determine."""
+    """Return the law with the units of those constants that the units of the data determine.
+
+    Args:
+        law: the law.
+        data: the motion, with units by name of base or property.
+    """
     if not _has_units(data):
         return law
     return replace(law, terms=tuple(replace(t, constants=_constants_with_units(t, law, data)) for t in law.terms))
@@ -54,7 +67,7 @@ def _constants_with_units(term: Term, law: ForceLaw, data: Dataset) -> dict[str,
     target = _dimension_product((_SPEED, 1), ({} if law.order == 1 else {"time": Fraction(-1)}, 1), (vector, -1))
     if law.divides_by_mass:
         target = _dimension_product((target, 1), (equations.of_property("m"), 1))
-    equations.alike([found, target], "the force")
+    equations.require_equal([found, target], "the force")
     solved = equations.solution()
     return {
         name: replace(constant, unit=_unit_text(solved[name], equations.texts)) if name in solved else constant
@@ -63,14 +76,15 @@ def _constants_with_units(term: Term, law: ForceLaw, data: Dataset) -> dict[str,
 
 
 class _DimensionEquations:
-    """What the sums and functions of a term ask of dimensions: each a dimension that has to vanish, and why.
+    """The equations between dimensions that the sums and functions of a term ask for.
 
-    Unknown are the dimensions of constants, of inferred properties, and of numbers that may carry a unit.
+    Each is a dimension that has to vanish, and the reason. Unknown are the dimensions of constants, of inferred
+    properties, and of numbers that may carry a unit.
     """
 
-    def __init__(self, term: Term, law: ForceLaw, units: Mapping[str, str]):
+    def __init__(self, term: Term, law: ForceLaw, units: Mapping[str, str]) -> None:
         self.constants, self.latent, self.units = set(term.constants), set(law.latent), units
-        self.asked: list[tuple[Dimension, str]] = []
+        self.equations: list[tuple[Dimension, str]] = []
         self.numbers = 0
         self.texts = {base: units[base] for base in ("length", "time")}
         for name, unit in sorted(units.items()):
@@ -79,7 +93,7 @@ class _DimensionEquations:
                 self.texts.setdefault(next(iter(known.dimension)), unit)
 
     def of_property(self, name: str) -> Dimension:
-        """What its record says, unless its unit in the data is another one; else a base of its own."""
+        """Return the dimension in the record of a property; a base of its own where its unit in the data is another."""
         known, unit = known_properties().entries.get(name), self.units.get(name)
         if known is not None and unit in (None, _unit_text(known.dimension, self.texts)):
             return known.dimension
@@ -88,7 +102,7 @@ class _DimensionEquations:
         return {name: Fraction(1)}
 
     def dimension(self, node: sympy.Basic) -> Dimension:
-        """The dimension of a tree; what it takes for granted is written down."""
+        """Return the dimension of a tree, and collect the equations that it rests on."""
         if isinstance(node, sympy.Symbol):
             return self._of_name(node.name)
         if isinstance(node, sympy.Number):
@@ -97,51 +111,56 @@ class _DimensionEquations:
         if isinstance(node, sympy.Mul):
             return _dimension_product(*((part, 1) for part in parts))
         if isinstance(node, sympy.Pow):
-            self.alike([parts[1], {}], f"the exponent {node.exp} has a dimension")
+            self.require_equal([parts[1], {}], f"the exponent {node.exp} has a dimension")
             if node.exp.is_Rational:
                 return _dimension_product((parts[0], Fraction(int(node.exp.p), int(node.exp.q))))
             return self._unknown() if parts[0] else {}
         if isinstance(node, sympy.Add):
-            return self.alike(parts, f"{node} adds what has different dimensions")
+            return self.require_equal(parts, f"{node} adds what has different dimensions")
         if isinstance(node, sympy.Piecewise):
             for relation in sorted(node.atoms(sympy.core.relational.Relational), key=str):
                 sides = [self.dimension(side) for side in relation.args]
-                self.alike(sides, f"{relation} compares what has different dimensions")
+                self.require_equal(sides, f"{relation} compares what has different dimensions")
             values = [self.dimension(value) for value, _ in node.args if value != 0]
-            return self.alike(values, f"{node} joins what has different dimensions")
+            return self.require_equal(values, f"{node} joins what has different dimensions")
         if isinstance(node, sympy.Abs):
             return parts[0]
         for part in parts:
-            self.alike([part, {}], f"the argument of {node} has a dimension")
+            self.require_equal([part, {}], f"the argument of {node} has a dimension")
         return {}
 
-    def alike(self, parts: list[Dimension], why: str) -> Dimension:
-        """All of them are the same, or that is the contradiction."""
+    def require_equal(self, parts: Sequence[Dimension], reason: str) -> Dimension:
+        """Add the equations that make all dimensions the same, and return the first.
+
+        Args:
+            parts: the dimensions.
+            reason: for the contradiction, where there is one.
+        """
         for part in parts[1:]:
-            self.asked.append((_dimension_product((part, 1), (parts[0], -1)), why))
+            self.equations.append((_dimension_product((part, 1), (parts[0], -1)), reason))
         return parts[0] if parts else {}
 
     def contradiction(self) -> str | None:
-        """Why there is no solution: the first equation that the ones before it rule out."""
-        for count, (_, why) in enumerate(self.asked, start=1):
+        """Return the reason of the first equation that the ones before it rule out; None where there is a solution."""
+        for count, (_, reason) in enumerate(self.equations, start=1):
             if any(not any(map(_is_unknown, row)) for row in self._reduced(count)):
-                return why
+                return reason
         return None
 
     def solution(self) -> dict[str, Dimension]:
-        """The dimension of each constant that can have one only; of none where there is a contradiction."""
+        """Return the dimension of each constant that can have one only; of none where there is a contradiction."""
         if self.contradiction() is not None:
             return {}
         found: dict[str, Dimension] = {}
-        for row in self._reduced(len(self.asked)):
+        for row in self._reduced(len(self.equations)):
             (first, *others) = filter(_is_unknown, row)
             if not others:
                 found[first[1:]] = _dimension_product(({b: p for b, p in row.items() if b != first}, -1 / row[first]))
         return found
 
     def _reduced(self, count: int) -> list[dict[str, Fraction]]:
-        """The first ``count`` equations in reduced row echelon form, unknowns before bases."""
-        rows = [row for row, _ in self.asked[:count]]
+        """Return the first ``count`` equations in reduced row echelon form, unknowns before bases."""
+        rows = [row for row, _ in self.equations[:count]]
         columns = sorted({name for row in rows for name in row}, key=lambda name: (not _is_unknown(name), name))
         if not columns:
             return []
@@ -178,8 +197,10 @@ def _dimension_product(*factors: tuple[Dimension, Fraction | int]) -> dict[str, 
 
 
 def _unit_text(dimension: Dimension, texts: Mapping[str, str]) -> str | None:
-    """A unit in print that `gnn_discovery.registry.units` reads back, ``AU^3 day^-2 kg^-1``; None for a pure number, or where a
-    base has no unit in the data."""
+    """Return a unit in print that `gnn_discovery.registry.units` reads back, ``AU^3 day^-2 kg^-1``.
+
+    It is None for a pure number, and where a base has no unit in the data.
+    """
     if not dimension or not set(dimension) <= set(texts):
         return None
     powers = sorted((power < 0, texts[base], power) for base, power in dimension.items())

@@ -1,36 +1,33 @@
-"""Rivals: every known law in the place of what was found, by how well it predicts motion that it was not fitted to."""
+"""Model comparison: known laws, refitted in the place of the law found, on motion that none of them was fitted to."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from gnn_discovery.catalogue.catalogue_fit import CatalogueFit
-from gnn_discovery.catalogue.equivalence import CatalogueComparison, ComponentMatch, fit_label, nested
-from gnn_discovery.catalogue.force_samples import terms_by_component
+from gnn_discovery.catalogue.equivalence import CatalogueComparison, fit_label
+from gnn_discovery.catalogue.substitution import fits_of_rank, rank_known_laws, substitute_known_laws
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.estimation.refit import refit, subsample_pairs
 from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, mean_relative_error, unexplained_fraction
-from gnn_discovery.laws.law import ForceLaw, Term
-from gnn_discovery.validation.verdict import Check, MeasuredLaw
-
-_RANKED, _REFITTED, _MEASURED = 2_000, 8_000, 100_000
-CATALOGUE_ENGINE = "catalogue"
-"""Who offered a known law that the search for a law did not."""
-_MOST, _OFFERED = 3, 6
-_BETTER, _LEVEL, _WORSE = 0.9, 0.99, 1.05
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.validation.verdict import Check, CheckId, MeasuredLaw
 
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """The law found, and the known laws that come nearest to it, all fitted to the same motion.
+    """The law found and the known laws that come nearest to it, all fitted to the same motion.
 
     Attributes:
-        same: the known law that the law found is, where it is one.
-        others: the best of the ``count`` that it is not and that do not contain it, the one of the lowest error first.
+        law: the law found.
+        matched_law: the known law that it is, None where it is none.
+        others: the best of the known laws that it is not and that do not contain the match, the one of the lowest error
+            first.
+        count: number of the known laws that were ranked.
     """
 
     law: MeasuredLaw
@@ -40,123 +37,115 @@ class ModelComparison:
 
     @property
     def known(self) -> tuple[MeasuredLaw, ...]:
-        """All known laws that were refitted."""
+        """Return all known laws that were refitted."""
         return self.others if self.matched_law is None else (self.matched_law, *self.others)
 
 
-def catalogue_challengers(law: ForceLaw, comparison: CatalogueComparison, data: Dataset) -> list[ForceLaw]:
-    """Laws in which known ones stand in the place of the part of ``law`` that is not known, with the constants that
-    bring them nearest to it; those with the lowest error on the motion of ``data`` first, at most `_OFFERED`."""
-    options = _known_law_options(law, comparison, subsample_pairs(data, _RANKED), force_scale(data))
-    if not any(options):
-        return []
-    chosen = ([fits[min(rank, len(fits) - 1)] if fits else None for fits in options] for rank in range(_OFFERED))
-    laws = []
-    for some in itertools.islice(chosen, max(map(len, options))):
-        terms = _substituted_terms(law, comparison, some, keep=True)
-        terms = tuple(term if term in law.terms else replace(term, engines=(CATALOGUE_ENGINE,)) for term in terms)
-        laws.append(replace(law, terms=terms))
-    return laws
-
-
 def compare_models(
-    law: ForceLaw, comparison: CatalogueComparison, data: Dataset, test: Dataset, extreme: Dataset | None
+    law: ForceLaw,
+    comparison: CatalogueComparison,
+    data: Dataset,
+    test: Dataset,
+    extreme: Dataset | None,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> ModelComparison:
-    """Puts known laws in the place of the part of ``law`` that is not known, or of all where all is.
+    """Compare the law found with known laws in the place of its unknown components, or of all where all are known.
 
-    Each, with the constants that bring it nearest to the law found, is held against the motion of ``data``. The best
-    few of them are refitted to it, and then measured on ``test`` and ``extreme``, as ``law`` is.
+    Known laws, with the constants that bring them nearest to the law found, are ranked on the motion of ``data``. The
+    best few of them are refitted to it, and then measured like the law itself.
+
+    Args:
+        law: the law found, fitted to ``data``.
+        comparison: of that law with the catalogue.
+        data: the motion that laws are fitted to.
+        test: motion that no law was fitted to.
+        extreme: the same, outside the range of ``data``; None where there is none.
+        criteria: the numbers of laws and of pairs.
     """
-    scale, few = force_scale(data), subsample_pairs(data, _REFITTED)
-    parts = (subsample_pairs(test, _MEASURED), None if extreme is None else subsample_pairs(extreme, _MEASURED))
-    options = _known_law_options(law, comparison, subsample_pairs(data, _RANKED), scale)
+    numbers = criteria.verdict
+
+    def subsampled(part: Dataset, max_pairs: int) -> Dataset:
+        return subsample_pairs(part, max_pairs, criteria=criteria)
+
+    scale, few = force_scale(data, criteria=criteria), subsampled(data, numbers.max_refit_pairs)
+    most = numbers.max_measurement_pairs
+    parts = (subsampled(test, most), None if extreme is None else subsampled(extreme, most))
+    options = rank_known_laws(law, comparison, data, scale, criteria=criteria)
     found = []
-    for rank in range(min(_MOST, max(map(len, options)))):
-        chosen = [fits[min(rank, len(fits) - 1)] if fits else None for fits in options]
-        other = replace(law, terms=_substituted_terms(law, comparison, chosen))
+    for rank in range(min(numbers.n_refitted_known_laws, max(map(len, options)))):
+        chosen = fits_of_rank(options, rank)
+        other = substitute_known_laws(law, comparison, chosen)
         if not other.discovered_terms.terms:
             break
         names = {name for term in other.terms for name in term.expression.names}
         latent = [name for name in law.latent if {f"{name}_i", f"{name}_j"} & names]
-        fitted = refit(other, few, latent=latent, scale=scale, starts=2, entries=_REFITTED, errors=False).law
+        fitted = refit(
+            other,
+            few,
+            latent=latent,
+            scale=scale,
+            n_starts=2,
+            max_pairs=numbers.max_refit_pairs,
+            with_errors=False,
+            criteria=criteria,
+        ).law
         name = " + ".join(dict.fromkeys(fit_label(fit) for fit in chosen if fit is not None))
         found.append(_measure(name, fitted, parts, scale))
-    same = found.pop(0) if comparison.matched else None
+    matched_law = found.pop(0) if comparison.matched else None
     others = sorted(found, key=lambda m: np.inf if m.relative[0] is None else m.relative[0])
-    return ModelComparison(_measure("the law found", law, parts, scale), same, tuple(others), sum(map(len, options)))
+    measured = _measure("the law found", law, parts, scale)
+    return ModelComparison(measured, matched_law, tuple(others), sum(map(len, options)))
 
 
-def indistinguishable_laws(trial: ModelComparison) -> tuple[str, ...]:
-    """The known laws that follow held-out motion as well as the law found, though they are others: with noise, a wrong
-    one may do so even if it differs by more than the errors of the constants."""
-    own = trial.law.relative[0]
-    if own is None or own > _BETTER:  # held against other motion than it was found in
+def indistinguishable_laws(comparison: ModelComparison, *, criteria: Criteria = DEFAULT_CRITERIA) -> tuple[str, ...]:
+    """Return the known laws that follow held-out motion as well as the law found, though they are others.
+
+    With noise, a wrong law may do so even if it differs by more than the errors of the constants. There are none where
+    the law does not follow the motion at all, as where it is held against other motion than it was found in.
+
+    Args:
+        comparison: of the law with known laws.
+        criteria: the numbers that decide.
+    """
+    numbers, error = criteria.verdict, comparison.law.relative[0]
+    if error is None or error > numbers.max_error_over_known_laws:
         return ()
-    return tuple(other.name for other in trial.others if own > _LEVEL * (other.relative[0] or 0.0))
+    ratio = numbers.indistinguishable_error_ratio
+    return tuple(other.name for other in comparison.others if error > ratio * (other.relative[0] or 0.0))
 
 
-def check_better_than_known_laws(trial: ModelComparison) -> Check:
-    """Whether the law follows the motion better than every known law that it is not, and no worse at the extremes."""
-    name = "better than every known law" if trial.matched_law is None else "better than every other known law"
-    if not trial.others:
-        return Check(name, True, None, "no known law has this kind and direction")
-    law, best = trial.law.relative, trial.others[0].relative
+def check_better_than_known_laws(comparison: ModelComparison, *, criteria: Criteria = DEFAULT_CRITERIA) -> Check:
+    """Check that the law follows the motion better than every known law that it is not, and no worse at the extremes.
+
+    Args:
+        comparison: of the law with known laws.
+        criteria: the numbers that decide.
+
+    Returns:
+        A check whose figure is the mean relative error of the law over that of the best known law.
+    """
+    numbers = criteria.verdict
+    label = "better than every known law" if comparison.matched_law is None else "better than every other known law"
+    check = partial(Check, CheckId.BETTER_THAN_KNOWN_LAWS, "blocks_candidate", label)
+    if not comparison.others:
+        return check(True, None, "no known law has this kind and direction")
+    law, best = comparison.law.relative, comparison.others[0].relative
     if law[0] is None or best[0] is None:
-        return Check(name, None, None, "not measured on held-out motion")
-    ratio, detail = law[0] / max(best[0], 1e-300), f"mean relative error {law[0]:.2g}"
-    detail += f"; the best of {trial.count} known laws, {trial.others[0].name}, refitted: {best[0]:.2g}"
-    passed = ratio < _BETTER
+        return check(None, None, "the errors on held-out motion were not measured")
+    ratio = law[0] / max(best[0], 1e-300)
+    detail = f"the mean relative error is {law[0]:.2g}, that of the best of {comparison.count} known laws, "
+    detail += f"{comparison.others[0].name}, refitted, {best[0]:.2g}"
+    passed = ratio < numbers.max_error_over_known_laws
     if law[1] is not None:
-        outside = min(other.relative[1] or 0.0 for other in trial.others)
-        detail += f"; outside the range of training {law[1]:.2g}, known laws {outside:.2g} at best"
-        passed = passed and law[1] <= _WORSE * outside
-    return Check(name, bool(passed), float(ratio), detail)
-
-
-def _known_law_options(
-    law: ForceLaw, comparison: CatalogueComparison, data: Dataset, scale: ForceScale
-) -> list[list[CatalogueFit]]:
-    """For each channel the known laws to be put there, by their error on ``data``; none where what is there stays."""
-    options: list[list[CatalogueFit]] = []
-    for number, part in enumerate(comparison.channels):
-        if part.matches and not comparison.matched:
-            options.append([])
-            continue
-
-        def error(fit: CatalogueFit, number: int = number) -> float:
-            alone = [fit if k == number else None for k in range(len(comparison.channels))]
-            return mean_relative_error(
-                replace(law, terms=_substituted_terms(law, comparison, alone, keep=True)), data, scale
-            )
-
-        unlike = [fit for fit in part.nearest if not (comparison.matched and _contains_match(part, fit))]
-        options.append([*part.matches[:1], *sorted(unlike, key=error)])
-    return options
-
-
-def _contains_match(part: ComponentMatch, fit: CatalogueFit) -> bool:
-    """Whether the fit is the same as what is known there, or contains it: such a law follows whatever that does."""
-    return fit.deviation <= part.tolerance or nested(part.matches[0], fit)
-
-
-def _substituted_terms(
-    law: ForceLaw, comparison: CatalogueComparison, chosen: Sequence[CatalogueFit | None], *, keep: bool = False
-) -> tuple[Term, ...]:
-    """The terms of ``law`` with those of ``chosen`` in their place; where there are none, those that are known stay,
-    or all that are there (``keep``)."""
-    terms = list(law.known_terms.terms)
-    for part, fit, ((key, centre), old) in zip(
-        comparison.channels, chosen, terms_by_component(law).items(), strict=True
-    ):
-        if fit is not None:
-            terms += [f.term(key, constants, centre) for f, constants in zip(fit.forms, fit.constants, strict=True)]
-        elif keep or part.matches:
-            terms += old
-    return tuple(terms)
+        outside = min(other.relative[1] or 0.0 for other in comparison.others)
+        detail += f"; outside the range of training it is {law[1]:.2g}, that of known laws {outside:.2g} at best"
+        passed = passed and law[1] <= numbers.max_extrapolation_error_over_known_laws * outside
+    return check(bool(passed), float(ratio), detail)
 
 
 def _measure(name: str, law: ForceLaw, parts: Sequence[Dataset | None], scale: ForceScale) -> MeasuredLaw:
-    there = [part if part is not None and part.target_mask.any() else None for part in parts]
-    error = [None if part is None else unexplained_fraction(law, part) for part in there]
-    relative = [None if part is None else mean_relative_error(law, part, scale) for part in there]
+    measurable = [part if part is not None and part.target_mask.any() else None for part in parts]
+    error = [None if part is None else unexplained_fraction(law, part) for part in measurable]
+    relative = [None if part is None else mean_relative_error(law, part, scale) for part in measurable]
     return MeasuredLaw(name, (error[0], error[1]), (relative[0], relative[1]))
