@@ -31,7 +31,7 @@ ALIKE = np.full(1, 1e6)
 
 
 def line(runs: int, each: int, noise: float, rng: np.random.Generator, blur: float = 0.0) -> Dataset:
-    """One particle in 1D under a = 2 x: ``noise`` is that of the target, ``noise_realisation`` that of the positions."""
+    """Make one particle in 1D under a = 2 x: ``noise`` is that of the target, ``blur`` that of the positions."""
     count = runs * each
     x, drawn = rng.standard_normal((count, 1, 1)), rng.standard_normal((2, count, 1, 1))
     nothing = np.zeros((count, 1, 1))

@@ -41,7 +41,7 @@ class LeastSquaresProblem:
         """Return the weighted residuals at the parameters ``theta``, zero where there is no target."""
         with np.errstate(all="ignore"):
             difference = self.force(theta) - self.target
-            return np.where(self.weight[..., None] > 0, difference, 0.0) * self.weight[..., None]
+            return np.asarray(np.where(self.weight[..., None] > 0, difference, 0.0) * self.weight[..., None])
 
     def force(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "N S D"]:
         """Return the force of the law as the data would show it."""
@@ -57,7 +57,7 @@ class LeastSquaresProblem:
         with np.errstate(all="ignore"):
             slope = self.evaluator.data.apply_kernel(self.model.jacobian(theta, self.evaluator), axis=2)
             slope = np.where(self.weight[..., None] > 0, slope, 0.0)
-            return (slope * self.weight[..., None]).reshape(self.model.size, -1)
+            return np.asarray((slope * self.weight[..., None]).reshape(self.model.size, -1))
 
 
 def solve_linear_parameters(problem: LeastSquaresProblem, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:

@@ -80,7 +80,8 @@ def sample_posterior(
 
         def potential(z: jax.Array) -> jax.Array:
             theta = jnp.asarray(best).at[np.flatnonzero(free)].add(narrow @ z)
-            return 0.5 * ((cost(theta) - least) * freedom / least + z @ z / limits.posterior_prior_std**2)
+            value: jax.Array = (cost(theta) - least) * freedom / least + z @ z / limits.posterior_prior_std**2
+            return 0.5 * value
 
         nuts = infer.NUTS(potential_fn=potential, adapt_mass_matrix=False)  # z is of size one already
         sampler = infer.MCMC(

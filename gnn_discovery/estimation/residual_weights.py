@@ -81,7 +81,7 @@ def huber_weights(
     """
     limits = criteria.estimation
     size = np.linalg.norm(residual, axis=-1)
-    factor = np.ones_like(size)
+    factor: np.ndarray = np.ones_like(size)
     for n in range(len(size)):
         seen = weight[n] > 0
         if seen.any():

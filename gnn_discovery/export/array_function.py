@@ -1,4 +1,4 @@
-"""A law as a function of arrays in Python, for NumPy and what is called like it."""
+"""A law as a function of arrays in Python, for NumPy and libraries with the same functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from gnn_discovery.export.base import file_header, required_properties
 from gnn_discovery.export.term_groups import COORDINATE_AXES, TermGroup, numeric_expression, term_groups, vector_name
-from gnn_discovery.laws.law import ForceLaw, Term
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.term import Term
 from gnn_discovery.symbolic.expression import Expression
 
 _PAIR_STEPS = {
@@ -22,18 +23,19 @@ _COMMON_STEPS = {
     "v_r": "(unit * motion).sum(-1)",
 }
 ARRAY_FUNCTION_NAMES = {1: "drift_velocities", 2: "accelerations"}
-"""What the function is called, by the order of the law."""
+"""The name of the function by the order of the law."""
 
 
 def array_function_source(
     law: ForceLaw, imports: str, module: str, write: Callable[[Expression], str], decorator: str = ""
 ) -> str:
-    """A Python file with one function.
+    """Return the text of a Python file with one function.
 
     Args:
+        law: the law.
         imports: the lines that import ``module``, and NumPy as ``np``.
         module: the array library under the name that it is imported as.
-        write: an expression in that library, called ``xp``.
+        write: function that returns an expression in the words of that library, which is called ``xp``.
         decorator: a line before the function.
     """
     inferred = {name: [float(value) for value in latent.values] for name, latent in law.latent.items()}
@@ -65,7 +67,7 @@ def _pair_lines(group: TermGroup, write: Callable[[Expression], str]) -> list[st
     return [
         "i, j = np.nonzero(~np.eye(positions.shape[-2], dtype=bool))",
         *(f"{name} = {(_PAIR_STEPS | _COMMON_STEPS)[name]}" for name in group.steps),
-        *(f"{name} = p_{name[:-2]}[..., {name[-1]}]" for name in group.own),
+        *(f"{name} = p_{name[:-2]}[..., {name[-1]}]" for name in group.property_names),
         "force = xp.zeros((*positions.shape[:-2], len(i), positions.shape[-1]))",
         *(f"force += {_force_source(term, write)}" for term in group.terms),
         "each = force.reshape(*positions.shape[:-1], positions.shape[-2] - 1, positions.shape[-1])",
@@ -78,7 +80,7 @@ def _particle_lines(group: TermGroup, write: Callable[[Expression], str]) -> lis
     steps = _PARTICLE_STEPS | _COMMON_STEPS | {"separation": f"positions{centre}"}
     return [
         *(f"{name} = {steps[name]}" for name in group.steps),
-        *(f"{name} = p_{name[:-2]}" for name in group.own),
+        *(f"{name} = p_{name[:-2]}" for name in group.property_names),
         *(f"total += {_force_source(term, write)}" for term in group.terms),
     ]
 

@@ -6,7 +6,8 @@ from gnn_discovery.export.array_function import ARRAY_FUNCTION_NAMES
 from gnn_discovery.export.base import DistanceRange, file_header, required_properties
 from gnn_discovery.export.number_printers import c_source
 from gnn_discovery.export.term_groups import COORDINATE_AXES, TermGroup, numeric_expression, term_groups, vector_name
-from gnn_discovery.laws.law import ForceLaw, Term
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.term import Term
 
 _ARRAYS = (
     "Arrays of particles are row by row, (n, dim); of properties (n). All pairs interact, in open space. "
@@ -24,8 +25,8 @@ _DOT = """static double dot(const double *a, const double *b)
 }"""
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The file; see `base.Format`."""
+def write_c(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the text of a C99 file; see `base.ExportFormat`."""
     needed = sorted({*required_properties(law.terms), *(["m"] if law.divides_by_mass else [])})
     arguments = ["int n", "int dim", "const double *positions", "const double *velocities"]
     arguments += [*(f"const double *p_{name}" for name in needed), "double *result"]
@@ -52,7 +53,7 @@ def write(law: ForceLaw, distances: DistanceRange) -> str:
 
 
 def _loop_lines(group: TermGroup) -> list[str]:
-    """What is done for each pair, or for each particle."""
+    """Return the lines of the loop over pairs, or over particles."""
     steps, between, centre = group.steps, "", ""
     if group.pair:
         between = " - {0}[j * dim + k]"
@@ -64,7 +65,7 @@ def _loop_lines(group: TermGroup) -> list[str]:
     if "motion" in steps:
         inside += _vector_lines("motion", "velocities", between.format("velocities"))
     inside += [_STEPS[name] for name in steps if name in _STEPS]
-    inside += [f"const double {name} = p_{name[:-2]}[{name[-1]}];" for name in group.own]
+    inside += [f"const double {name} = p_{name[:-2]}[{name[-1]}];" for name in group.property_names]
     for term in group.terms:
         inside += _force_lines(term)
     lines = ["for (int i = 0; i < n; i++) {"]

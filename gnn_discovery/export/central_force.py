@@ -11,8 +11,6 @@ from gnn_discovery.export.term_groups import numeric_expression
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.symbolic.expression import Expression
 
-_RECIPROCITY_TOLERANCE = 1e-9
-
 
 @dataclass(frozen=True)
 class CentralForce:
@@ -30,18 +28,22 @@ class CentralForce:
 
     @property
     def masses(self) -> str:
-        """What the mass of a particle has to be, in a sentence."""
+        """Return a sentence that states the mass of a particle."""
         return f"The mass of each particle is its {self.mass}." if self.mass else "The mass of each particle is 1."
 
 
 def central_force(law: ForceLaw, name: str) -> CentralForce:
-    """The force of the law, for the format ``name``.
+    """Return the force of a law between two particles.
 
     A law that gives accelerations is one of forces between unit masses, or between masses ``m`` where that makes
     the forces equal and opposite.
 
+    Args:
+        law: the law.
+        name: the format that needs the force, for the error.
+
     Raises:
-        UsageError: the law is not of this kind, and why.
+        UsageError: the law is not one force along the line between two particles; the message says why.
     """
     used = required_properties(law.terms)
     if law.order != 2:
@@ -74,11 +76,16 @@ def central_force(law: ForceLaw, name: str) -> CentralForce:
 
 
 def is_reciprocal(force: Expression, used: tuple[str, ...]) -> bool:
-    """Whether the force stays the same when the two particles are exchanged."""
+    """Tell whether the force stays the same when the two particles are exchanged.
+
+    Args:
+        force: the force as a function of ``r`` and properties.
+        used: the names of the properties, without suffix.
+    """
     rng = np.random.default_rng(0)
     drawn = {f"{name}_{end}": rng.normal(size=100) for name in used for end in "ij"}
     values = {name: np.where(np.arange(100) < 50, np.exp(x), x) for name, x in drawn.items()}
     other = {name: values[name[:-1] + "ji"["ij".index(name[-1])]] for name in values}
     r, names = np.exp(rng.normal(size=100)), sorted(force.names)
     there, back = (force.numpy(names)(*[(v | {"r": r})[name] for name in names]) for v in (values, other))
-    return bool(np.allclose(there, back, rtol=_RECIPROCITY_TOLERANCE, atol=0, equal_nan=True))
+    return bool(np.allclose(there, back, rtol=1e-9, atol=0, equal_nan=True))

@@ -8,6 +8,6 @@ from gnn_discovery.export.number_printers import jax_source
 from gnn_discovery.laws.law import ForceLaw
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The file; see `base.Format`."""
+def write_jax(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the text of a Python file with JAX; see `base.ExportFormat`."""
     return array_function_source(law, "import jax.numpy as jnp\nimport numpy as np", "jnp", jax_source)

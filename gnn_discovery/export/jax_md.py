@@ -10,17 +10,17 @@ from gnn_discovery.laws.law import ForceLaw
 _ENDS = (("i", "first"), ("j", "second"))
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The file; see `base.Format`."""
-    found = pair_potential(law, "jax-md", distances)
-    names = found.central.properties
+def write_jax_md(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the text of a Python file for jax-md; see `base.ExportFormat`."""
+    pair = pair_potential(law, "jax-md", distances)
+    names = pair.central.properties
     ends = [f"{name}_{end}" for name in names for end in "ij"]
     pairs = [f"{name}_{end}=({which}, {name})" for name in names for end, which in _ENDS]
     inferred = [f"{name} = jnp.array({[float(v) for v in latent.values]!r})" for name, latent in law.latent.items()]
-    text = jax_source(found.energy).replace("xp.", "jnp.")
+    text = jax_source(pair.energy).replace("xp.", "jnp.")
     return "\n".join(
         [
-            f'"""{file_header(law, found.central.masses)}\n"""\n',
+            f'"""{file_header(law, pair.central.masses)}\n"""\n',
             "import jax.numpy as jnp",
             "from jax_md import smap, space\n",
             *inferred,

@@ -13,17 +13,17 @@ _TYPES = (
 )
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The commands; the cut-off is the largest of ``distances``. See `base.Format`."""
-    found = pair_potential(law, "lammps-lepton", distances)
-    names, others = {"q_i": "qi", "q_j": "qj"}, [name for name in found.central.properties if name != "q"]
+def write_lammps_lepton(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the commands; the cut-off is the largest of ``distances``. See `base.ExportFormat`."""
+    pair = pair_potential(law, "lammps-lepton", distances)
+    names, others = {"q_i": "qi", "q_j": "qj"}, [name for name in pair.central.properties if name != "q"]
     names |= {f"{name}_{end}": f"(${{{name}_{end}}})" for name in others for end in "ij"}
-    style = "lepton/coul" if "q" in found.central.properties else "lepton"
-    more = [found.central.masses, f"Particles farther apart than {distances[1]:g} do not interact."]
+    style = "lepton/coul" if "q" in pair.central.properties else "lepton"
+    more = [pair.central.masses, f"Particles farther apart than {distances[1]:g} do not interact."]
     more += [_TYPES] if others else []
     for name, latent in law.latent.items():
         more.append(f"{name} of each particle: {', '.join(repr(float(v)) for v in latent.values)}")
-    text = lepton_source(found.energy, names).replace(" ", "")  # no quotes: LAMMPS puts no variables into these
+    text = lepton_source(pair.energy, names).replace(" ", "")  # no quotes: LAMMPS puts no variables into these
     return "\n".join(
         [
             file_header(law, *more, prefix="# "),

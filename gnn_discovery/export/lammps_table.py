@@ -10,12 +10,13 @@ from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.symbolic.expression import Expression
 
 TABLE_NODES = 20_000
-POINTS_PER_INTERVAL = 4
+"""The number of nodes of a table."""
+
 TABLE_KEYWORD = "LAW"
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The file, with nodes equidistant in r² as LAMMPS keeps them; see `base.Format`."""
+def write_lammps_table(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the file, with nodes equidistant in r² as LAMMPS keeps them; see `base.ExportFormat`."""
     pair = central_force(law, "lammps-table")
     if pair.properties:
         raise unsupported_law_error(
@@ -42,25 +43,31 @@ def write(law: ForceLaw, distances: DistanceRange) -> str:
     )
 
 
-def interpolation_error(force: Expression, squares: np.ndarray) -> tuple[float, float, float]:
-    """Largest relative error between nodes, the distance where it is, and the median."""
-    weights = np.arange(1, POINTS_PER_INTERVAL) / POINTS_PER_INTERVAL
+def interpolation_error(force: Expression, squares: np.ndarray, parts: int = 4) -> tuple[float, float, float]:
+    """Return the largest relative error of interpolation in r² between nodes, its distance, and the median error.
+
+    Args:
+        force: the force as a function of ``r`` alone.
+        squares: (K,) squares of the distances of the nodes.
+        parts: number of parts into which each interval is divided to measure the error.
+    """
+    weights = np.arange(1, parts) / parts
     between = np.sqrt(squares[:-1, None] + np.diff(squares)[:, None] * weights).ravel()
     nodes = np.sqrt(squares)
-    found = np.interp(between**2, squares, _force_at(force, nodes) / nodes) * between
+    interpolated = np.interp(between**2, squares, _force_at(force, nodes) / nodes) * between
     true = _force_at(force, between)
     size = np.abs(true) + np.abs(between * _force_at(force.derivative("r"), between))
-    error = np.abs(found - true) / np.where(size > 0, size, 1.0)
+    error = np.abs(interpolated - true) / np.where(size > 0, size, 1.0)
     worst = int(np.argmax(error))
     return float(error[worst]), float(between[worst]), float(np.median(error))
 
 
 def _force_at(force: Expression, r: np.ndarray) -> np.ndarray:
-    return force.numpy(("r",))(r)
+    return np.asarray(force.numpy(("r",))(r))
 
 
 def _integrated_energy(force: Expression, r: np.ndarray) -> np.ndarray:
-    """The integral of the force from r to the last node, by Gauss's rule of five points between nodes."""
+    """Return the integral of the force from r to the last node, by Gauss's rule of five points between nodes."""
     points, weights = np.polynomial.legendre.leggauss(5)
     half = np.diff(r) / 2
     inside = _force_at(force, (r[:-1] + half)[:, None] + half[:, None] * points)

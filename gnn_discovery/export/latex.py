@@ -7,6 +7,6 @@ from gnn_discovery.laws.latex import law_latex
 from gnn_discovery.laws.law import ForceLaw
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """One line; see `base.Format`."""
+def write_latex(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the equation in one line; see `base.ExportFormat`."""
     return f"{law_latex(law)}\n"

@@ -14,8 +14,11 @@ from gnn_discovery.export.number_printers import ExactNumberPrinter
 from gnn_discovery.symbolic.expression import Expression
 
 
-class _Lepton(ExactNumberPrinter, StrPrinter):
-    """``select(c, a, b)`` is a where c is not 0, ``step(x)`` is 1 where x >= 0, ``delta(x)`` where x = 0."""
+class _Lepton(ExactNumberPrinter, StrPrinter):  # type: ignore[misc]
+    """A printer for Lepton.
+
+    ``select(c, a, b)`` is a where c is not 0, ``step(x)`` is 1 where x >= 0, ``delta(x)`` is 1 where x = 0.
+    """
 
     def _print_Pow(self, node: Any, rational: bool = False) -> str:
         if node.exp == S.Half:
@@ -30,7 +33,7 @@ class _Lepton(ExactNumberPrinter, StrPrinter):
 
     def _print_Piecewise(self, node: Any) -> str:
         *cases, (last, _) = node.args
-        text = self._print(last)
+        text = str(self._print(last))
         for value, condition in reversed(cases):
             text = f"select({self._print(condition)}, {self._print(value)}, {text})"
         return text
@@ -48,13 +51,18 @@ class _Lepton(ExactNumberPrinter, StrPrinter):
         }[node.rel_op]
 
     def _print_And(self, node: Any) -> str:
-        return reduce(lambda a, b: f"min({a}, {b})", map(self._print, node.args))
+        return reduce(lambda a, b: f"min({a}, {b})", map(str, map(self._print, node.args)))
 
     def _print_Or(self, node: Any) -> str:
-        return reduce(lambda a, b: f"max({a}, {b})", map(self._print, node.args))
+        return reduce(lambda a, b: f"max({a}, {b})", map(str, map(self._print, node.args)))
 
 
 def lepton_source(expression: Expression, names: Mapping[str, str]) -> str:
-    """The formula in Lepton's language, with other names for some variables."""
+    """Return a formula in the language of Lepton.
+
+    Args:
+        expression: the formula.
+        names: other names for some of its variables.
+    """
     renamed = expression.sympy.xreplace({Symbol(old): Symbol(new) for old, new in names.items()})
-    return _Lepton().doprint(renamed)
+    return str(_Lepton().doprint(renamed))

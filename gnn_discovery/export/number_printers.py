@@ -1,4 +1,4 @@
-"""Numbers of a formula as SymPy's printers should write them: every float64 bit for bit."""
+"""Printers of formulas that write every float64 bit for bit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sympy.printing.printer import Printer
 from gnn_discovery.symbolic.expression import Expression
 
 
-class ExactNumberPrinter(Printer):
-    """Mixin: floats, and fractions of them, in the shortest digits that read back to the same bits."""
+class ExactNumberPrinter(Printer):  # type: ignore[misc]  # SymPy has no types
+    """A mixin that writes floats, and fractions of them, in the shortest digits that read back to the same bits."""
 
     def _print_Float(self, number: Any) -> str:
         return repr(float(number))
@@ -21,7 +21,7 @@ class ExactNumberPrinter(Printer):
 
 
 class _Arrays(ExactNumberPrinter):
-    """Mixin: the array library is called ``xp``; conditions and cases as one writes them by hand."""
+    """A mixin that calls the array library ``xp``, and writes conditions and cases as one does by hand."""
 
     def _module_format(self, name: str, register: bool = True) -> str:
         _, library, rest = name.partition("numpy")
@@ -38,34 +38,34 @@ class _Arrays(ExactNumberPrinter):
 
     def _print_Piecewise(self, node: Any) -> str:
         *cases, (last, _) = node.args
-        text = self._print(last)
+        text = str(self._print(last))
         for value, condition in reversed(cases):
             text = f"xp.where({self._print(condition)}, {self._print(value)}, {text})"
         return text
 
 
-class _NumPy(_Arrays, NumPyPrinter):
+class _NumPy(_Arrays, NumPyPrinter):  # type: ignore[misc]
     pass
 
 
-class _Jax(_Arrays, JaxPrinter):
+class _Jax(_Arrays, JaxPrinter):  # type: ignore[misc]
     pass
 
 
-class _C(ExactNumberPrinter, C99CodePrinter):
+class _C(ExactNumberPrinter, C99CodePrinter):  # type: ignore[misc]
     pass
 
 
 def numpy_source(expression: Expression) -> str:
-    """An expression of NumPy arrays; the library is called ``xp``."""
-    return _NumPy().doprint(expression.sympy)
+    """Return a formula as an expression of NumPy arrays; the library is called ``xp``."""
+    return str(_NumPy().doprint(expression.sympy))
 
 
 def jax_source(expression: Expression) -> str:
-    """An expression of JAX arrays; the library is called ``xp``."""
-    return _Jax().doprint(expression.sympy)
+    """Return a formula as an expression of JAX arrays; the library is called ``xp``."""
+    return str(_Jax().doprint(expression.sympy))
 
 
 def c_source(expression: Expression) -> str:
-    """An expression of doubles in C99."""
+    """Return a formula as an expression of doubles in C99."""
     return " ".join(_C().doprint(expression.sympy).split())

@@ -8,8 +8,8 @@ from gnn_discovery.export.number_printers import numpy_source
 from gnn_discovery.laws.law import ForceLaw
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The file; see `base.Format`."""
+def write_numpy(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the text of a Python file with NumPy; see `base.ExportFormat`."""
     return array_function_source(
         law, "import numpy as np", "np", numpy_source, decorator='@np.errstate(all="ignore")\n'
     )

@@ -12,14 +12,25 @@ UNIT_NOTE = "Lengths, energies and masses are in the units of the law, which Ope
 
 
 def pair_energy(law: ForceLaw, distances: DistanceRange) -> tuple[str, CentralForce]:
-    """The energy of two particles, with parameters ``m1``, ``m2``; and the force that it is the potential of."""
-    found = pair_potential(law, "openmm", distances)
-    names = {f"{name}_{end}": f"{name}{k}" for name in found.central.properties for k, end in enumerate("ij", 1)}
-    return lepton_source(found.energy, names), found.central
+    """Return the energy of two particles in the language of Lepton, and the force that it is the potential of.
+
+    Args:
+        law: the law.
+        distances: the range in which the energy is held against the force.
+
+    Returns:
+        The energy, a function of ``r`` and of parameters such as ``m1`` and ``m2``; and the force.
+
+    Raises:
+        UsageError: the law is not a central force, or its potential is not a formula.
+    """
+    pair = pair_potential(law, "openmm", distances)
+    names = {f"{name}_{end}": f"{name}{k}" for name in pair.central.properties for k, end in enumerate("ij", 1)}
+    return lepton_source(pair.energy, names), pair.central
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The lines; see `base.Format`."""
+def write_openmm(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return lines of Python for OpenMM; see `base.ExportFormat`."""
     text, pair = pair_energy(law, distances)
     inferred = [f"{name} = {[float(v) for v in latent.values]!r}" for name, latent in law.latent.items()]
     values = ", ".join(f"{name}[k]" for name in pair.properties)

@@ -17,25 +17,33 @@ from gnn_discovery.export.central_force import CentralForce, central_force
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.symbolic.expression import Expression
 
-_MAX_SLOPE_ERROR = 1e-12
-_N_TEST_DISTANCES = 200
 _R = sympy.Symbol("r", positive=True)
 _INNER = sympy.Dummy(positive=True)
 
 
 @dataclass(frozen=True)
 class PairPotential:
-    """``energy`` of two particles, of ``r`` and the properties of the central force, which is -dU/dr."""
+    """The potential of a central force.
+
+    Attributes:
+        energy: the energy U of two particles as a function of ``r`` and of their properties.
+        central: the force, -dU/dr.
+    """
 
     energy: Expression
     central: CentralForce
 
 
 def pair_potential(law: ForceLaw, name: str, distances: DistanceRange) -> PairPotential:
-    """The potential of the law, for the format ``name``.
+    """Return the potential of a law that is a central force.
+
+    Args:
+        law: the law.
+        name: the format that needs the potential, for the error.
+        distances: the range in which the slope of the potential is held against the force.
 
     Raises:
-        UsageError: the law is no central force, or has no potential that is a formula of the language.
+        UsageError: the law is not a central force, or its potential is not a formula of the language.
     """
     pair = central_force(law, name)
     try:
@@ -43,7 +51,7 @@ def pair_potential(law: ForceLaw, name: str, distances: DistanceRange) -> PairPo
     except (_NoFormula, DataError) as error:
         raise unsupported_law_error(name, f"the potential of {pair.force.text}: {error}") from None
     off = _slope_error(energy, pair, distances)
-    if not off <= _MAX_SLOPE_ERROR:
+    if not off <= 1e-12:  # of the force
         raise unsupported_law_error(
             name, f"the potential of {pair.force.text}: its slope is off by {off:.0e} of the force"
         )
@@ -51,11 +59,11 @@ def pair_potential(law: ForceLaw, name: str, distances: DistanceRange) -> PairPo
 
 
 class _NoFormula(Exception):
-    """There is no such integral, in words."""
+    """An error that says why an integral is not a formula."""
 
 
 def _integral(force: Expression) -> sympy.Expr:
-    """U(r), continuous, each piece as SymPy finds it; the last has no constant added."""
+    """Return U(r), continuous, each piece as SymPy finds it; the last has no constant added."""
     symbols = {s: sympy.Symbol(s.name, real=True, nonzero=True) for s in force.sympy.free_symbols}
     tree = force.sympy.xreplace(symbols | {sympy.Symbol("r"): _R})
     tree = tree.replace(lambda e: isinstance(e, sympy.Abs) and e.has(_R), lambda e: e.rewrite(sympy.Piecewise))
@@ -72,7 +80,7 @@ def _integral(force: Expression) -> sympy.Expr:
 
 
 def _edge(relation: Relational) -> sympy.Number:
-    """The distance at which a comparison changes."""
+    """Return the distance at which a comparison changes."""
     line = relation.lhs - relation.rhs
     if not line.is_polynomial(_R) or line.free_symbols != {_R} or sympy.degree(line, _R) != 1:
         raise _NoFormula(f"the threshold {relation} is not a number")
@@ -80,14 +88,14 @@ def _edge(relation: Relational) -> sympy.Number:
 
 
 def _piece_at(tree: sympy.Basic, point: sympy.Expr) -> sympy.Basic:
-    """The tree without cases, as it is at the distances around ``point``."""
+    """Return the tree without cases, as it is at the distances around ``point``."""
     if isinstance(tree, sympy.Piecewise):
         return next(_piece_at(value, point) for value, condition in tree.args if condition.subs(_R, point) == True)  # noqa: E712
     return tree.func(*[_piece_at(part, point) for part in tree.args]) if tree.args else tree
 
 
 def _antiderivative(force: sympy.Expr, substitute: bool = True) -> sympy.Expr:
-    """∫ force dr, term by term; terms that have none alone may have one together."""
+    """Return ∫ force dr, term by term; terms that have none alone may have one together."""
     done, left = sympy.S.Zero, sympy.S.Zero
     parts = sympy.Add.make_args(force)
     for part in parts:
@@ -110,7 +118,7 @@ def _term_antiderivative(force: sympy.Expr, substitute: bool) -> sympy.Expr:
 
 
 def _by_rule(force: sympy.Expr) -> sympy.Expr:
-    """∫ force dr by Risch's algorithm or, for roots and angles, by the rules of textbooks."""
+    """Return ∫ force dr by Risch's algorithm or, for roots and angles, by the rules of textbooks."""
     for integrate in (risch_integrate, manualintegrate):
         try:
             found = integrate(force, _R)
@@ -124,7 +132,7 @@ def _by_rule(force: sympy.Expr) -> sympy.Expr:
 
 
 def _substituted(force: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
-    """The force over u'(r) as a function of the bracket u(r) that is under a power, where that is simpler; and u."""
+    """Return the force over u'(r) as a function of the bracket u(r) under a power, where that is simpler; and u."""
     powers = sorted(force.atoms(sympy.Pow), key=str)
     for bracket in (p.base for p in powers if p.base.is_Add and p.base.has(_R) and not p.exp.is_nonnegative):
         slope = bracket.diff(_R)
@@ -144,15 +152,13 @@ def _elementary(found: sympy.Expr) -> bool:
     return True
 
 
-def _slope_error(energy: Expression, pair: CentralForce, distances: DistanceRange) -> float:
-    """The largest difference of -dU/dr and the force, as a share of what the force changes by over a distance r.
+def _slope_error(energy: Expression, pair: CentralForce, distances: DistanceRange, points: int = 200) -> float:
+    """Return the largest difference of -dU/dr and the force, over the change of the force along a distance r.
 
-    It is infinite where the force is a number and the energy none, or the force is never one.
+    It is infinite where the force is a number and the energy is not, or the force is a number nowhere.
     """
-    rng, r = np.random.default_rng(0), np.geomspace(*distances, _N_TEST_DISTANCES)
-    values = {
-        f"{name}_{end}": np.exp(rng.normal(size=_N_TEST_DISTANCES)) for name in pair.properties for end in "ij"
-    } | {"r": r}
+    rng, r = np.random.default_rng(0), np.geomspace(*distances, points)
+    values = {f"{name}_{end}": np.exp(rng.normal(size=points)) for name in pair.properties for end in "ij"} | {"r": r}
     names = sorted(values)
     forms = (pair.force, pair.force.derivative("r"), energy, energy.derivative("r"))
     force, change, potential, slope = (form.numpy(names)(*[values[name] for name in names]) for form in forms)

@@ -17,18 +17,18 @@ from gnn_discovery.symbolic.expression import Expression
 _IMPORTS = "Abs, Eq, Ne, Piecewise, S, Symbol, cos, cosh, evaluate, exp, log, sin, sinh, sqrt, tan, tanh"
 
 
-class _Printer(StrPrinter):
+class _Printer(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     _print_Float = ExactNumberPrinter._print_Float
 
 
 class _Code(str):
-    """Text that stands as code among plain data."""
+    """A text that stands as code among plain data."""
 
     __repr__ = str.__str__
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The file: a mapping ``law``; see `base.Format`."""
+def write_sympy(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the text of a Python file with a mapping ``law``; see `base.ExportFormat`."""
     record = to_dict(law)
     for plain, term in zip(record["terms"], law.terms, strict=True):
         plain["expression"] = _Code(_Printer({"sympy_integers": True}).doprint(term.expression.sympy))
@@ -47,10 +47,10 @@ def write(law: ForceLaw, distances: DistanceRange) -> str:
 
 
 def law_from_sympy(record: Mapping[str, Any]) -> ForceLaw:
-    """The law of the mapping that such a file makes when it is run.
+    """Return the law of the mapping that such a file makes when it is run.
 
     Raises:
-        DataError: not a law, or an expression that the language does not have.
+        DataError: the mapping is not a law, or an expression is not in the language of formulas.
     """
     terms = [{**term, "expression": Expression.from_sympy(term["expression"]).text} for term in record["terms"]]
     return from_dict({**record, "terms": terms})

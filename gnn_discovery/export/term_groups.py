@@ -1,11 +1,12 @@
-"""Terms whose variables mean the same, and what has to be computed for them, in order."""
+"""Groups of terms whose variables mean the same, and the quantities that have to be computed for them, in order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gnn_discovery.laws.law import ForceLaw, Term
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.term import Term
 from gnn_discovery.symbolic.expression import Expression
 
 _PREREQUISITES = {
@@ -19,16 +20,21 @@ _PREREQUISITES = {
     "y": (),
     "z": (),
 }
-"""What can be asked for, each after what it is made of."""
+"""The quantities that can be computed, each with those that it is made of, which stand before it."""
 
 COORDINATE_AXES = ("x", "y", "z")
 
 
 @dataclass(frozen=True)
 class TermGroup:
-    """Terms of pairs, or of single particles about one centre.
+    """A group of terms of pairs, or of single particles about one centre.
 
     ``separation`` is x_i - x_j or x_i - centre, ``unit`` its direction, ``motion`` is v_i - v_j or v_i.
+
+    Attributes:
+        pair: True for terms of pairs.
+        centre: the centre of an external field, None for the origin and for pairs.
+        terms: the terms.
     """
 
     pair: bool
@@ -37,7 +43,7 @@ class TermGroup:
 
     @property
     def steps(self) -> list[str]:
-        """The keys of `_PREREQUISITES` that the terms need, in the order in which they can be computed."""
+        """Return the quantities that the terms need, in the order in which they can be computed."""
         needed = set().union(*[term.expression.names - set(term.constants) for term in self.terms])
         needed |= {vector_name(term) for term in self.terms if term.direction not in COORDINATE_AXES}
         for name, parts in reversed(_PREREQUISITES.items()):
@@ -46,14 +52,14 @@ class TermGroup:
         return [name for name in _PREREQUISITES if name in needed]
 
     @property
-    def own(self) -> list[str]:
-        """Properties with suffix, ``m_i`` or ``m_j``."""
+    def property_names(self) -> list[str]:
+        """Return the properties that the terms need, with suffix, ``m_i`` or ``m_j``."""
         names = set().union(*[term.expression.names - set(term.constants) for term in self.terms])
         return sorted(names - set(_PREREQUISITES))
 
 
 def term_groups(law: ForceLaw) -> list[TermGroup]:
-    """All terms of the law, pairs first."""
+    """Return all terms of a law in groups, pairs first."""
     keys = dict.fromkeys((term.kind == "pair", None if term.kind == "pair" else term.centre) for term in law.terms)
     return [
         TermGroup(pair, centre, tuple(t for t in law.terms if _is_member(t, pair, centre)))
@@ -66,11 +72,11 @@ def _is_member(term: Term, pair: bool, centre: Sequence[float] | None) -> bool:
 
 
 def vector_name(term: Term) -> str:
-    """The vector that the term points along, or across: ``unit`` or ``motion``."""
+    """Return the vector that a term points along, or across: ``unit`` or ``motion``."""
     across_motion = term.direction == "transverse" and term.kind == "self"
     return "motion" if term.direction == "velocity" or across_motion else "unit"
 
 
 def numeric_expression(term: Term) -> Expression:
-    """The expression of the term with its constants put in."""
+    """Return the expression of a term with its constants put in."""
     return term.expression.substitute({name: constant.value for name, constant in term.constants.items()})

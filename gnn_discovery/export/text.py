@@ -10,20 +10,20 @@ from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.serialisation import from_dict, to_dict
 
 
-def write(law: ForceLaw, distances: DistanceRange) -> str:
-    """The text; see `base.Format`."""
+def write_text(law: ForceLaw, distances: DistanceRange) -> str:
+    """Return the text of a YAML file; see `base.ExportFormat`."""
     record = yaml.safe_dump(to_dict(law), sort_keys=False, width=110, default_flow_style=None)
     return f"{file_header(law, prefix='# ')}\n{record}"
 
 
 def law_from_yaml(text: str) -> ForceLaw:
-    """The law of a text that `write` made, or a person.
+    """Return the law of a text that `write_text`, or a person, has written.
 
     Raises:
-        DataError: no law.
+        DataError: the text is not a law in YAML.
     """
     try:
         record = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise DataError(f"is no YAML ({' '.join(str(error).split())})") from None
+        raise DataError(f"is not YAML ({' '.join(str(error).split())})") from None
     return from_dict(record)

@@ -97,7 +97,7 @@ def _constant_latex(constant: Constant) -> str:
 def _latex_printer(names: Mapping[object, str], constants: Set[object]) -> LatexPrinter:
     from sympy.printing.latex import LatexPrinter
 
-    class Variables(LatexPrinter):
+    class Variables(LatexPrinter):  # type: ignore[misc]  # SymPy has no types
         """A printer that puts variables before constants, in sums and in conditions."""
 
         def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
@@ -105,6 +105,6 @@ def _latex_printer(names: Mapping[object, str], constants: Set[object]) -> Latex
             return sorted(ordered, key=lambda part: not part.free_symbols - constants)
 
         def _print_Relational(self, expr: Any) -> str:
-            return super()._print_Relational(expr if expr.lhs.free_symbols - constants else expr.reversed)
+            return str(super()._print_Relational(expr if expr.lhs.free_symbols - constants else expr.reversed))
 
     return Variables({"symbol_names": dict(names), "mul_symbol": r" \, "})

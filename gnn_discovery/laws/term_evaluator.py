@@ -58,8 +58,8 @@ class TermEvaluator:
 
     def __init__(self, data: Dataset):
         self.data = data
-        self._scalars: dict[tuple, np.ndarray] = {}
-        self._directions: dict[tuple, np.ndarray] = {}
+        self._scalars: dict[tuple[object, ...], np.ndarray] = {}
+        self._directions: dict[tuple[object, ...], np.ndarray] = {}
         self.n_snapshots, self.n_particles, self.dim = data.positions.shape
 
     @cached_property
@@ -80,7 +80,7 @@ class TermEvaluator:
     def _relative_velocity(self) -> np.ndarray:
         v = self.data.velocities
         d = v[:, self.data.receivers] - v[:, self.data.senders]
-        return np.ascontiguousarray(np.swapaxes(d, 0, 1)) * self._pair_present[..., None]
+        return np.asarray(np.ascontiguousarray(np.swapaxes(d, 0, 1)) * self._pair_present[..., None])
 
     @cached_property
     def _distance(self) -> np.ndarray:
@@ -98,7 +98,7 @@ class TermEvaluator:
 
     @cached_property
     def _unit(self) -> np.ndarray:
-        return self._separation * (self._pair_present / self._distance)[..., None]
+        return np.asarray(self._separation * (self._pair_present / self._distance)[..., None])
 
     @cached_property
     def _particle_first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -140,15 +140,15 @@ class TermEvaluator:
                 values = self.property(name[:-2])
                 if term.kind != "pair":
                     return values
-                return values[self.data.receivers if name.endswith("_i") else self.data.senders]
+                return np.asarray(values[self.data.receivers if name.endswith("_i") else self.data.senders])
             raise UsageError(f"{name!r} is neither a variable of a {term.kind} term nor a constant with a value")
         if term.kind == "pair":
             if name == "r":
                 return self._distance
             if name == "v_r":
-                return np.einsum("esd,esd->es", self._relative_velocity, self._unit)
+                return np.asarray(np.einsum("esd,esd->es", self._relative_velocity, self._unit))
             if name == "v":
-                return np.linalg.norm(self._relative_velocity, axis=-1)
+                return np.asarray(np.linalg.norm(self._relative_velocity, axis=-1))
             raise UsageError(
                 f"a pair term cannot depend on the coordinate {name!r}",
                 remedy=f"Of a field say along what it acts, as in 'external {name}: -2*{name}'",
@@ -157,9 +157,9 @@ class TermEvaluator:
         if name == "r":
             return np.where(present, np.linalg.norm(self._from_centre(term), axis=-1), 1.0)
         if name == "v":
-            return np.linalg.norm(v, axis=-1)
+            return np.asarray(np.linalg.norm(v, axis=-1))
         if name == "v_r":
-            return np.einsum("nsd,nsd->ns", v, self._radial(term))
+            return np.asarray(np.einsum("nsd,nsd->ns", v, self._radial(term)))
         axis = "xyz".index(name)
         if axis >= self.dim:
             raise UsageError(f"the law depends on {name!r}, the motion has {self.dim} dimensions")
@@ -206,7 +206,7 @@ class TermEvaluator:
                 index, present = "xyz".index(axis), self._pair_present if pair else self._particle_first[2]
                 if index >= self.dim:
                     raise UsageError(f"the law points along {axis!r}, the motion has {self.dim} dimensions")
-                return present[..., None] * np.eye(self.dim)[index]
+                return np.asarray(present[..., None] * np.eye(self.dim)[index])
 
     def force_of_scalars(self, term: Term, scalars: np.ndarray) -> np.ndarray:
         """Multiply scalars by the vectors of a term, and sum over the pairs of each receiver.
@@ -219,12 +219,11 @@ class TermEvaluator:
             (N S D) force on each particle.
         """
         direction = self.direction(term)
-        vectors = np.broadcast_to(scalars, direction.shape[:-1])[..., None] * direction
+        vectors: np.ndarray = np.broadcast_to(scalars, direction.shape[:-1])[..., None] * direction
         if term.kind != "pair":
             return vectors
-        return (self._receiver_sum @ vectors.reshape(len(vectors), -1)).reshape(
-            self.n_particles, self.n_snapshots, self.dim
-        )
+        summed: np.ndarray = self._receiver_sum @ vectors.reshape(len(vectors), -1)
+        return summed.reshape(self.n_particles, self.n_snapshots, self.dim)
 
     def values(self, term: Term, constants: VariableValues, by: Iterable[str] = ()) -> np.ndarray:
         """Return the values of the expression of a term, or of a derivative of it.
