@@ -44,7 +44,7 @@ PUBLISHED = NodeLaw(
 )
 """The form of arXiv 2006.11287, its constants not yet fitted."""
 TRUTH = NodeLaw(Expression.parse("(0.5 + M_j)/(2 + (10*r)**3.5)"), Expression.parse("0.3 + e/(1 + 0.5*M_i)"), {})
-"""What `small` graphs have as their targets."""
+"""The law of the targets of `small` graphs."""
 
 
 def small(seed: int = 0, scatter: float = 0.0, count: int = 600) -> StaticGraph:
@@ -71,7 +71,7 @@ def published(law: NodeLaw, scale: float) -> list[float]:
     return [c["c0"], c["c2"], c["a0"], c["a1"] * c6 ** c["a2"], c6 / scale, c["a2"]]
 
 
-def test_those_closer_than_the_radius_are_linked():
+def test_a_radius_graph_links_all_pairs_within_the_radius():
     rng = np.random.default_rng(1)
     x = rng.uniform(size=(150, 3))
     graph = radius_graph(x, x[:, 0], {}, 0.2, box=np.ones(3))
@@ -84,17 +84,17 @@ def test_those_closer_than_the_radius_are_linked():
     np.testing.assert_array_equal(graph.in_degree, np.isfinite(linked).sum(1))
 
 
-def test_whole_blocks_and_the_dense_nodes_are_held_out():
+def test_the_split_holds_out_whole_blocks_and_the_dense_nodes():
     graph = small()
-    parts = split_nodes(graph)
-    every = np.concatenate([parts.train, parts.valid, parts.test, parts.dense])
+    split = split_nodes(graph)
+    every = np.concatenate([split.train, split.valid, split.test, split.dense])
     np.testing.assert_array_equal(np.sort(every), np.arange(600))
-    assert graph.in_degree[parts.dense].min() > graph.in_degree[parts.train].max()
-    blocks = [set(graph.block[some]) for some in (parts.train, parts.valid, parts.test)]
+    assert graph.in_degree[split.dense].min() > graph.in_degree[split.train].max()
+    blocks = [set(graph.block[some]) for some in (split.train, split.valid, split.test)]
     assert not blocks[0] & blocks[1] and not blocks[0] & blocks[2] and not blocks[1] & blocks[2]
 
 
-def test_what_cannot_be_a_graph_is_refused():
+def test_invalid_graphs_are_refused():
     x = np.random.default_rng(0).uniform(size=(200, 3))
     with pytest.raises(DataError, match="M of node 7 is not finite"):
         radius_graph(x, x[:, 0], {"M": np.where(np.arange(200) == 7, np.nan, 1.0)}, 0.3)
@@ -104,42 +104,42 @@ def test_what_cannot_be_a_graph_is_refused():
         radius_graph(x, x[:, 0], {}, 0.6, box=np.ones(3))
 
 
-def test_a_law_is_the_sum_over_neighbours_that_it_says():
+def test_a_node_law_predicts_the_sum_over_neighbours():
     graph = small()
     law = compose_node_law(
         Expression.parse("(0.5 + M_j)/(2 + (10*r)**3.5)"), Expression.parse("0.3 + e/(1 + 0.5*M_i)"), "delta"
     )
     np.testing.assert_allclose(law.predict(graph), formula(graph), rtol=1e-12)
-    one = graph.to(np.array([17]))
+    one = graph.edges_to(np.array([17]))
     np.testing.assert_allclose(law.predict(one)[17], formula(graph)[17], rtol=1e-12)
 
 
-def test_a_factor_of_the_message_goes_to_the_node():
+def test_a_factor_of_the_message_goes_to_the_node_formula():
     graph = small()
     law = compose_node_law(Expression.parse("-3.7*exp(-5.1*r)*M_j"), Expression.parse("1.1 - 0.2*e"), "delta")
     assert law.message.text in ("M_j*exp(a0*r)", "M_j*exp(a1*r)")
-    sums = graph.gather(-3.7 * np.exp(-5.1 * graph.edge_features["r"]) * graph.properties["M"][graph.senders])
+    sums = graph.aggregate(-3.7 * np.exp(-5.1 * graph.edge_features["r"]) * graph.properties["M"][graph.senders])
     np.testing.assert_allclose(law.predict(graph), 1.1 - 0.2 * sums, rtol=1e-12)
 
 
-def test_units_of_the_columns_are_put_back():
+def test_restoring_units_leaves_the_predictions():
     graph = small()
     graph = replace(graph, target=1e4 * graph.target, edge_features={"r": 30 * graph.edge_features["r"]})
     law = replace(PUBLISHED, label="delta")
-    units = graph.units
+    units = graph.natural_units
     assert units["r"] > 2 and units["delta"] > 100
     scaled = law.predict(graph.rescaled(units)) * units["delta"]
     np.testing.assert_allclose(restore_units(law, units).predict(graph), scaled, rtol=1e-12)
 
 
-def test_exact_targets_give_the_constants_back():
+def test_a_fit_to_exact_targets_recovers_the_constants():
     graph = small()
     scaled = replace(graph, edge_features={"r": 8 * graph.edge_features["r"]})
     found = fit_node_law(PUBLISHED, scaled, np.arange(600))
     np.testing.assert_allclose(published(found.law, 1 / 8), [0.3, 0.5, 0.5, 2.0, 10.0, 3.5], rtol=1e-6)
 
 
-def test_the_errors_of_constants_cover():
+def test_standard_errors_of_constants_cover_the_true_values():
     """Over 12 scatters the constants lie about their true values as their errors say."""
     away = []
     for seed in range(12):
@@ -151,7 +151,7 @@ def test_the_errors_of_constants_cover():
     assert 0.7 < np.std(away) < 1.5
 
 
-def test_of_candidates_the_one_that_made_the_targets_is_chosen():
+def test_selection_finds_the_candidate_that_generated_the_targets():
     graph = small(scatter=0.02)
     rivals = ["M_j", "(M_j + 0.5)*exp(-3*r)", "(M_j**1.1 + 0.4)/(r**3 + 0.9)"]
     laws = [
@@ -159,13 +159,13 @@ def test_of_candidates_the_one_that_made_the_targets_is_chosen():
     ]
     law, scored = select_node_law(laws, graph, np.arange(600))
     found = compare_node_laws(law, TRUTH, graph)
-    assert found.exact, found.why
-    away = [(c.value - found.true[n]) / c.std for n, c in law.constants.items()]  # type: ignore[operator]
-    assert max(map(abs, away)) < 4 and found.error < 0.05
+    assert found.exact, found.reason
+    away = [(c.value - found.true_constants[n]) / c.std for n, c in law.constants.items()]  # type: ignore[operator]
+    assert max(map(abs, away)) < 4 and found.constant_error < 0.05
     assert len(scored) > 1
 
 
-def test_a_form_that_no_candidate_has_is_found_by_what_they_lead_to():
+def test_selection_reaches_a_form_that_is_no_candidate():
     graph = small(scatter=0.02)
     node = Expression.parse("0.1*e/(3 + M_i)")
     laws = [compose_node_law(Expression.parse(m), node, "delta") for m in ("M_j**0.6/(r**4 + 0.5)", "M_j*exp(-3*r)")]
@@ -173,7 +173,7 @@ def test_a_form_that_no_candidate_has_is_found_by_what_they_lead_to():
     assert compare_node_laws(law, TRUTH, graph).exact
 
 
-def test_constants_are_such_as_the_data_fix():
+def test_reparametrised_constants_have_smaller_relative_errors():
     graph = small(scatter=0.02)
     first = compose_node_law(
         Expression.parse("(0.5 + M_j)/(6e-4 + r**3.5)"), Expression.parse("6.3e-4*(e/(2 + M_i) + 480)"), ""
@@ -186,37 +186,37 @@ def test_constants_are_such_as_the_data_fix():
     assert errors[1] < errors[0] and law.constants["a2"].value == pytest.approx(6e-4 ** (1 / 3.5))
 
 
-def test_a_form_is_told_from_one_with_a_term_more_or_less():
+def test_comparison_tells_a_form_from_one_with_a_term_more_or_less():
     graph = small()
 
-    def said(message: str, node: str) -> FormComparison:
+    def compare(message: str, node: str) -> FormComparison:
         return compare_node_laws(
             compose_node_law(Expression.parse(message), Expression.parse(node), "delta"), TRUTH, graph
         )
 
-    right = said("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*(e/(2.1 + M_i) + 480)")
-    assert right.exact and right.error == pytest.approx(0.2)
-    assert said("(0.6 + M_j)/(7e-4 + r**3.4) + 0.1", "7e-4*(e/(2.1 + M_i) + 480)").why == "a constant too many"
-    assert not said("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*e/(2.1 + M_i)").exact
-    assert not said("(0.6 + M_j)/(7e-4 + r**4)", "7e-4*(e/(2.1 + M_i) + 480)").exact
-    assert "enough" in said("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*(e*(2.1 + M_i)**-1.1 + 480)").why
+    right = compare("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*(e/(2.1 + M_i) + 480)")
+    assert right.exact and right.constant_error == pytest.approx(0.2)
+    assert not compare("(0.6 + M_j)/(7e-4 + r**3.4) + 0.1", "7e-4*(e/(2.1 + M_i) + 480)").exact
+    assert not compare("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*e/(2.1 + M_i)").exact
+    assert not compare("(0.6 + M_j)/(7e-4 + r**4)", "7e-4*(e/(2.1 + M_i) + 480)").exact
+    assert not compare("(0.6 + M_j)/(7e-4 + r**3.4)", "7e-4*(e*(2.1 + M_i)**-1.1 + 480)").exact, "a free exponent"
 
 
 @pytest.mark.slow
-def test_messages_written_from_a_formula_are_read():
-    """As a network would say them: a factor, here negative, is free."""
+def test_messages_of_a_known_formula_are_distilled_to_it():
+    """A network determines messages up to a factor, which is negative here."""
     graph = small()
     r, mass = graph.edge_features["r"], graph.properties["M"]
     messages = -0.02 * (0.5 + mass[graph.senders]) / (2 + (10 * r) ** 3.5)
-    said = NodeNetworkOutputs(messages, graph.gather(messages), graph.target)
-    laws, _ = distill_node_laws(said, graph, np.arange(600), ["operon"], EngineConfig())
+    outputs = NodeNetworkOutputs(messages, graph.aggregate(messages), graph.target)
+    laws, _ = distill_node_laws(outputs, graph, np.arange(600), ["operon"], EngineConfig())
     law, _ = select_node_law(laws, graph, np.arange(600))
     np.testing.assert_allclose(law.predict(graph), graph.target, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.slow
-def test_a_network_cannot_tell_the_order_of_neighbours():
-    """Nor anything beyond links: the same prediction when the links are stored in another order."""
+def test_the_network_is_invariant_under_the_order_of_edges():
+    """The same edges in another order give the same predictions."""
     graph = small()
     order = np.random.default_rng(0).permutation(len(graph.senders))
     shuffled = replace(
@@ -230,7 +230,7 @@ def test_a_network_cannot_tell_the_order_of_neighbours():
     np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
-def test_haloes_are_as_they_say():
+def test_generated_haloes_follow_their_formula():
     graph, again = Haloes().graph(3), Haloes().graph(3)
     assert graph.fingerprint() == again.fingerprint() != Haloes().graph(4).fingerprint()
     exact, c, i = Haloes().exact(graph), TRUE_CONSTANTS, 5
@@ -261,17 +261,17 @@ def catalogue(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "b.list", "c.h5"])
-def test_a_catalogue_is_read(catalogue, name):
+def test_a_node_table_is_read(catalogue, name):
     folder, graph = catalogue
     found = read_node_table(folder / name, "delta", 3.0, box=10.0)
     assert found.fingerprint() == graph.fingerprint()
     assert any("id" in note.lower() for note in found.notes)
 
 
-def test_the_box_and_the_units_are_as_the_file_says(catalogue):
+def test_box_and_units_are_read_from_the_file(catalogue):
     folder, graph = catalogue
-    (said,) = (n for n in read_node_table(folder / "a.csv", "delta", 3.0, box=10.0).notes if "Units" in n)
-    assert said == "Units as the file states them: distances in Mpc, M in Msun."
+    (note,) = (n for n in read_node_table(folder / "a.csv", "delta", 3.0, box=10.0).notes if "units" in n)
+    assert note == "The file states these units: distances in Mpc, M in Msun."
     with h5py.File(folder / "c.h5") as old, h5py.File(folder / "d.h5", "w") as file:
         group = file.create_group("Haloes")
         for name in old:
@@ -284,9 +284,9 @@ def test_the_box_and_the_units_are_as_the_file_says(catalogue):
     assert "distances in Mpc/h" in " ".join(found.notes) and "Velocity" in found.notes[0]
 
 
-def test_places_that_are_not_in_the_box_are_refused(catalogue):
+def test_positions_outside_the_box_are_refused(catalogue):
     folder, _ = catalogue
-    with pytest.raises(DataError, match=r"a\.csv: places reach over 9\.\d+ along axis \d, the box over 0\.01"):
+    with pytest.raises(DataError, match=r"a\.csv: positions extend over 9\.\d+ along axis \d, the box over 0\.01"):
         read_node_table(folder / "a.csv", "delta", 0.003, box=0.01)
     text = (folder / "a.csv").read_text()
     (folder / "mixed.csv").write_text(text.replace(",y,", ",y (kpc),"))
@@ -300,16 +300,16 @@ def test_places_that_are_not_in_the_box_are_refused(catalogue):
     )
 
 
-def test_a_catalogue_that_cannot_be_meant_is_refused(catalogue):
+def test_malformed_node_tables_are_refused(catalogue):
     folder, _ = catalogue
     text = (folder / "a.csv").read_text()
     lines = text.splitlines()
     wrong = {
-        "nodes 0 and 200 are at one place": text + lines[1] + "\n",
+        "nodes 0 and 200 have one position": text + lines[1] + "\n",
         "several columns are called M": text.replace(",delta", ",M"),
         "M of node 0 is not finite": text.replace(lines[1], ",".join([*lines[1].split(",")[:4], "heavy", "0.1"])),
         "delta is 1 in every row": "\n".join([lines[0], *(line.rpartition(",")[0] + ",1" for line in lines[1:])]),
-        "no columns x, y, z": "\n".join(lines[1:]),
+        "there are no columns x, y, z": "\n".join(lines[1:]),
     }
     for k, (why, changed) in enumerate(wrong.items()):
         (folder / f"w{k}.csv").write_text(changed)
@@ -317,16 +317,16 @@ def test_a_catalogue_that_cannot_be_meant_is_refused(catalogue):
             read_node_table(folder / f"w{k}.csv", "delta", 3.0)
 
 
-def test_a_catalogue_without_the_column_says_which_there_are(catalogue):
+def test_an_error_on_a_missing_column_lists_the_columns(catalogue):
     folder, _ = catalogue
-    with pytest.raises(DataError, match=r"a\.csv: no column 'rho', only id, x, y, z, M, delta"):
+    with pytest.raises(DataError, match=r"a\.csv: there is no column 'rho', only id, x, y, z, M, delta"):
         read_node_table(folder / "a.csv", "rho", 3.0)
     (folder / "bad.csv").write_text((folder / "a.csv").read_text() + "1,2\n")
     with pytest.raises(DataError, match=r"bad\.csv"):
         read_node_table(folder / "bad.csv", "delta", 3.0)
 
 
-def test_what_is_asked_for_wrongly_is_told(in_tmp, catalogue):
+def test_wrong_arguments_set_the_exit_code(in_tmp, catalogue):
     folder, _ = catalogue
     for code, arguments in (
         (2, ["nothing"]),
@@ -336,6 +336,28 @@ def test_what_is_asked_for_wrongly_is_told(in_tmp, catalogue):
     ):
         assert CliRunner().invoke(app, ["relate", *arguments, "--quiet"]).exit_code == code, arguments
     assert not list(in_tmp.glob("runs/*"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seed": -1},
+        {"radius": 0.0},
+        {"box": -5.0},
+        {"engines": ()},
+        {"engines": ("operon", "operon")},
+    ],
+    ids=str,
+)
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(UsageError, match=f"NodeDiscoveryConfig: {next(iter(wrong))}"):
+        NodeDiscoveryConfig(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": -5}, {"learning_rate": -1.0}, {"width": 0}, {"batch": 0}], ids=str)
+def test_impossible_settings_of_training_are_refused(wrong):
+    with pytest.raises(UsageError, match=f"NodeTrainingConfig: {next(iter(wrong))}"):
+        NodeTrainingConfig(**wrong)
 
 
 def test_the_config_survives_json():
@@ -364,8 +386,8 @@ def test_the_formula_of_the_haloes_is_found(in_tmp):
         who: np.abs(v - graph.target)[dense].mean() for who, v in {"law": law.predict(graph), "true": exact}.items()
     }
     form = compare_node_laws(law, Haloes().true_law(), graph)
-    assert form.exact and form.error < 0.2, form.why
-    assert all(abs(c.value - form.true[n]) < 4 * c.std for n, c in law.constants.items())  # type: ignore[operator]
+    assert form.exact and form.constant_error < 0.2, form.reason
+    assert all(abs(c.value - form.true_constants[n]) < 4 * c.std for n, c in law.constants.items())  # type: ignore[operator]
     assert missed["law"] < 1.02 * missed["true"]
     assert found["errors"]["law"]["out_of_distribution"] < found["errors"]["network"]["out_of_distribution"]
     assert np.mean(np.abs(law.predict(graph) - exact)) < 0.02 * np.mean(np.abs(exact - np.median(exact)))

@@ -1,4 +1,4 @@
-"""Static graphs: a property of nodes explained by what is around them (arXiv 2006.11287)."""
+"""This room explains a property of the nodes of a static graph by the nodes around them (arXiv 2006.11287)."""
 
 from gnn_discovery.static_graphs.discovery import NodeDiscovery as NodeDiscovery
 from gnn_discovery.static_graphs.discovery import NodeDiscoveryConfig as NodeDiscoveryConfig

@@ -1,4 +1,13 @@
-"""Constants of a law fitted to the targets, with errors of whole blocks of space."""
+"""This module fits the constants of a node law to the targets, with standard errors that allow for correlated nodes.
+
+The constants theta minimise sum_i rho(r_i / (k s)) over nodes i, with residuals r_i = prediction_i(theta) - target_i,
+Huber's rho (Huber 1964, Ann. Math. Statist. 35, 73), k = ``estimation.node_huber_threshold`` and s the normalised
+median absolute residual. Their covariance is the cluster-robust sandwich (Liang and Zeger 1986, Biometrika 73, 13)
+
+    B (sum_b g_b g_b^T) B,   B = (J^T J)^-1,   g_b = sum_{i in b} J_i w_i r_i,
+
+over spatial blocks b, with the Jacobian J of the residuals and Huber's weights w_i = min(1, k s / |r_i|).
+"""
 
 from __future__ import annotations
 
@@ -8,66 +17,100 @@ import numpy as np
 from jaxtyping import Int
 from scipy.optimize import least_squares
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.laws.law import Constant
 from gnn_discovery.static_graphs.node_law import NodeLaw, prediction_function
 from gnn_discovery.static_graphs.static_graph import StaticGraph
 
-HUBER = 1.5
-"""Residuals beyond this many robust standard deviations weigh less."""
-MAX_EVALUATIONS = 30
-CONVERGENCE_TOLERANCE = 1e-6
-"""Relative change of the sum of squares, or of the constants, at which a fit has ended."""
 UNDEFINED_RESIDUAL = 1e9
-"""What a residual counts where the formula has no value."""
+"""This residual stands where a formula has no value."""
 
 
 @dataclass(frozen=True)
 class FittedNodeLaw:
-    """A law with fitted constants; ``cost`` is the sum of squares, the far off counted down."""
+    """A frozen record of a law with fitted constants.
+
+    Attributes:
+        law: the law; its constants have standard errors.
+        cost: Huber's sum of squares of the residuals.
+    """
 
     law: NodeLaw
     cost: float
 
 
-def fit_node_law(law: NodeLaw, graph: StaticGraph, nodes: Int[np.ndarray, " K"]) -> FittedNodeLaw:
-    """All constants together, by robust least squares on ``nodes``; their errors are those of whole blocks as units."""
-    part, target = graph.to(nodes), graph.target[nodes]
-    predict, values = prediction_function(law, part), np.array(list(law.values.values()))
+def fit_node_law(
+    law: NodeLaw,
+    graph: StaticGraph,
+    nodes: Int[np.ndarray, " K"],
+    *,
+    max_evaluations: int = 30,
+    tolerance: float = 1e-6,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> FittedNodeLaw:
+    """Fit all constants of a law together, by robust least squares.
 
-    def residual(values: np.ndarray) -> np.ndarray:
-        rest = predict(values)[nodes] - target
-        return np.nan_to_num(rest, nan=UNDEFINED_RESIDUAL, posinf=UNDEFINED_RESIDUAL, neginf=-UNDEFINED_RESIDUAL).clip(
-            -UNDEFINED_RESIDUAL, UNDEFINED_RESIDUAL
+    Args:
+        law: formulas; the values of its constants are the start.
+        graph: edges, properties and targets.
+        nodes: (K,) nodes whose targets count.
+        max_evaluations: largest number of evaluations of each of two rounds; the second has the spread of the first.
+        tolerance: relative change of the cost, or of the constants, at which a round ends.
+        criteria: ``estimation.node_huber_threshold`` is used.
+
+    Returns:
+        The law with fitted constants and their standard errors, and its cost.
+    """
+    threshold = criteria.estimation.node_huber_threshold
+    target = graph.target[nodes]
+    predict = prediction_function(law, graph.edges_to(nodes))
+    values = np.array(list(law.values.values()))
+
+    def residuals_of(values: np.ndarray) -> np.ndarray:
+        residual = np.nan_to_num(
+            predict(values)[nodes] - target,
+            nan=UNDEFINED_RESIDUAL,
+            posinf=UNDEFINED_RESIDUAL,
+            neginf=-UNDEFINED_RESIDUAL,
         )
+        return residual.clip(-UNDEFINED_RESIDUAL, UNDEFINED_RESIDUAL)
 
-    spread, slope = float(np.std(target)) or 1.0, np.zeros((len(nodes), 0))
+    spread, jacobian = float(np.std(target)) or 1.0, np.zeros((len(nodes), 0))
     for _ in range(2 if values.size else 1):
         if values.size:
-            end = least_squares(
-                residual,
+            solution = least_squares(
+                residuals_of,
                 values,
                 x_scale="jac",
                 loss="huber",
-                f_scale=HUBER * spread,
-                max_nfev=MAX_EVALUATIONS,
-                ftol=CONVERGENCE_TOLERANCE,
-                xtol=CONVERGENCE_TOLERANCE,
+                f_scale=threshold * spread,
+                max_nfev=max_evaluations,
+                ftol=tolerance,
+                xtol=tolerance,
             )
-            values, slope = end.x, end.jac
-        rest = residual(values)
-        spread = max(1.48 * float(np.median(np.abs(rest))), 1e-12)
-    size = np.maximum(np.abs(rest) / (HUBER * spread), 1.0)
-    std = _clustered_standard_errors(slope, rest / size, graph.block[nodes])
-    constants = {n: Constant(v, s) for n, v, s in zip(law.constants, values.tolist(), std, strict=True)}
-    return FittedNodeLaw(replace(law, constants=constants), float(np.sum((rest / size) ** 2 * (2 * size - 1))))
+            values, jacobian = solution.x, solution.jac
+        residual = residuals_of(values)
+        spread = max(1.48 * float(np.median(np.abs(residual))), 1e-12)  # the standard deviation of normal errors
+    size = np.maximum(np.abs(residual) / (threshold * spread), 1.0)
+    errors = _clustered_standard_errors(jacobian, residual / size, graph.block[nodes])
+    constants = {n: Constant(v, s) for n, v, s in zip(law.constants, values.tolist(), errors, strict=True)}
+    cost = float(np.sum((residual / size) ** 2 * (2 * size - 1)))
+    return FittedNodeLaw(replace(law, constants=constants), cost)
 
 
-def _clustered_standard_errors(slope: np.ndarray, rest: np.ndarray, block: np.ndarray) -> list[float]:
-    """Standard errors (P) by the sandwich of whole blocks: neighbours may err alike (Liang and Zeger 1986)."""
-    length = np.linalg.norm(slope, axis=0)
-    slope = slope / np.where(length > 0, length, 1.0)
-    bread = np.linalg.pinv(slope.T @ slope, hermitian=True)
+def _clustered_standard_errors(jacobian: np.ndarray, weighted: np.ndarray, block: np.ndarray) -> list[float]:
+    """Return standard errors of the P constants by the cluster-robust sandwich, see the module.
+
+    Args:
+        jacobian: (K P) derivatives of the residuals by the constants.
+        weighted: (K,) residuals times Huber's weights.
+        block: (K,) label of the block of each node.
+    """
+    length = np.linalg.norm(jacobian, axis=0)
+    jacobian = jacobian / np.where(length > 0, length, 1.0)
+    bread = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
     label = np.unique(block, return_inverse=True)[1]
-    gradients = np.array([np.bincount(label, column * rest) for column in slope.T]).reshape(len(length), -1)
+    gradients = np.array([np.bincount(label, column * weighted) for column in jacobian.T]).reshape(len(length), -1)
     variance = np.diag(bread @ gradients @ gradients.T @ bread)
-    return (np.sqrt(variance) / np.where(length > 0, length, 1e-300)).tolist()
+    errors: list[float] = (np.sqrt(variance) / np.where(length > 0, length, 1e-300)).tolist()
+    return errors

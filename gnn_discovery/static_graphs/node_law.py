@@ -1,9 +1,9 @@
-"""NodeLaw: what a node's target is, as a formula of the sum of a formula over its neighbours."""
+"""This module defines node laws: the target of a node as a formula of the sum of a formula over its neighbours."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -17,16 +17,22 @@ from gnn_discovery.static_graphs.static_graph import StaticGraph
 from gnn_discovery.symbolic.expression import Expression
 
 MESSAGE_SUM = "e"
-"""What the sum of messages is called in a node's formula."""
+"""This name stands for the sum of messages in the formula of a node."""
 NAME_SUFFIXES = ("", "_i", "_j")
-"""Suffixes of names: what lies between has none."""
+"""These suffixes end the names of edge features, of properties of the receiver, and of the sender."""
 
 
 @dataclass(frozen=True)
 class NodeLaw:
-    """target_i = ``node``(e, properties of i), e = sum_j ``message``(what lies between, properties of j).
+    """A frozen record of the law target_i = ``node``(e, properties of i), e = sum_j ``message``(edge, properties of j).
 
-    Names that are keys of ``constants`` are constants. A message has no factor of its own: the node's formula holds it.
+    A message has no factor of its own, because the formula of the node holds it.
+
+    Attributes:
+        message: formula of the edge features, of the properties of the sender with the suffix ``_j``, and constants.
+        node: formula of ``e``, of the properties of the receiver with the suffix ``_i``, and constants.
+        constants: constants by name; every other name is a variable.
+        label: name of the target.
     """
 
     message: Expression
@@ -36,14 +42,16 @@ class NodeLaw:
 
     @property
     def complexity(self) -> int:
+        """Return the number of nodes of both formulas and of constants."""
         return self.message.complexity + self.node.complexity + len(self.constants)
 
     @property
     def values(self) -> dict[str, float]:
+        """Return the values of the constants by name."""
         return {name: constant.value for name, constant in self.constants.items()}
 
     def predict(self, graph: StaticGraph) -> Float[np.ndarray, " N"]:
-        """The target of every node; nan or inf where the formulas have no value."""
+        """Return the target of every node; nan or inf where the formulas have no value."""
         return prediction_function(self, graph)(np.array(list(self.values.values())))
 
     def __str__(self) -> str:
@@ -52,14 +60,12 @@ class NodeLaw:
     def _text(self, expression: Expression) -> str:
         text = with_explicit_signs(expression, self.values).text.replace("**", "^").replace("*", " ")
         names = "|".join(sorted(self.constants, key=len, reverse=True))
-        return (
-            re.sub(rf"\b({names})\b", lambda found: format_constant(self.constants[found.group()]), text)
-            if names
-            else text
-        )
+        if not names:
+            return text
+        return re.sub(rf"\b({names})\b", lambda found: format_constant(self.constants[found.group()]), text)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as a law of one term in discovery.json."""
+        """Return plain data for discovery.json, as a law of one term."""
         constants = {n: {"value": c.value, "std": c.std, "unit": c.unit} for n, c in self.constants.items()}
         term = {"kind": "node", "message": self.message.text, "node": self.node.text, "constants": constants}
         latex = rf"{self._latex(self.node)},\quad {MESSAGE_SUM} = \sum_j {self._latex(self.message)}"
@@ -77,59 +83,91 @@ class NodeLaw:
 
 
 def with_explicit_signs(expression: Expression, values: Mapping[str, float]) -> Expression:
-    """The formula with the signs of its constants in the open, so that their sizes can be put in."""
+    """Return the formula with -c for each constant c that is negative, so that magnitudes can be put in its place.
+
+    Args:
+        expression: a formula of constants and variables.
+        values: values of the constants by name.
+    """
     negative = {n: Expression.parse(f"-{n}") for n in expression.names if values.get(n, 0.0) < 0}
     return expression.substitute(negative) if negative else expression
 
 
-def prediction_function(law: NodeLaw, graph: StaticGraph) -> Any:
-    """The predictions (N,) as a function of the constants (P,)."""
-    inputs, own, names = graph.inputs, graph.own, list(law.constants)
+def prediction_function(
+    law: NodeLaw, graph: StaticGraph
+) -> Callable[[Float[np.ndarray, " P"]], Float[np.ndarray, " N"]]:
+    """Return a function from the P constants of a law to its predictions of all N nodes.
+
+    Args:
+        law: both formulas; the order of its constants is that of the argument.
+        graph: edges and properties.
+    """
+    inputs, node_inputs, names = graph.message_inputs, graph.node_inputs, list(law.constants)
     inner = [k for k, name in enumerate(names) if name in law.message.names]
     message = law.message.numpy([*inputs, *(names[k] for k in inner)])
-    node = law.node.numpy([MESSAGE_SUM, *own, *names])
+    node = law.node.numpy([MESSAGE_SUM, *node_inputs, *names])
 
-    @lru_cache(maxsize=16)  # links are many: they are asked again only where a constant of theirs has changed
-    def totals(*constants: float) -> Float[np.ndarray, " N"]:
-        return graph.gather(message(*inputs.values(), *constants))
+    @lru_cache(maxsize=16)  # edges are many: their sums are computed again only where a constant of theirs has changed
+    def message_sums(*constants: float) -> Float[np.ndarray, " N"]:
+        return graph.aggregate(message(*inputs.values(), *constants))
 
     def predict(values: Float[np.ndarray, " P"]) -> Float[np.ndarray, " N"]:
         with np.errstate(all="ignore"):
-            return np.asarray(node(totals(*values[inner].tolist()), *own.values(), *values), float)
+            return np.asarray(node(message_sums(*values[inner].tolist()), *node_inputs.values(), *values), float)
 
     return predict
 
 
 def compose_node_law(message: Expression, node: Expression, label: str, whole_exponents: bool = True) -> NodeLaw:
-    """The law of two formulas with numbers in them: those become constants, and a factor of the message the node's."""
+    """Return the law of two formulas whose numbers become constants; a factor of the message goes to the node.
+
+    Args:
+        message: formula of one neighbour, with numbers.
+        node: formula of the sum ``e`` and the receiver, with numbers.
+        label: name of the target.
+        whole_exponents: leave exponents that are whole numbers as they are.
+
+    Raises:
+        DataError: a formula is longer than a formula may be.
+    """
     inner, first = message.lift_constants("a", whole_exponents)
     for name, value in list(first.items()):
         if name not in inner.derivative(name).names and inner.substitute({name: 0}).text == "0":
-            inner, node = (
-                inner.substitute({name: 1}),
-                node.substitute({MESSAGE_SUM: Expression.parse(f"{value!r}*{MESSAGE_SUM}")}),
-            )
+            inner = inner.substitute({name: 1})
+            node = node.substitute({MESSAGE_SUM: Expression.parse(f"{value!r}*{MESSAGE_SUM}")})
             del first[name]
     outer, second = node.lift_constants("c", whole_exponents)
     return NodeLaw(inner, outer, {n: Constant(v) for n, v in {**first, **second}.items()}, label)
 
 
 def restore_units(law: NodeLaw, units: Mapping[str, float]) -> NodeLaw:
-    """A law of numbers in ``units`` (see `StaticGraph.divided`) as one of the numbers themselves."""
+    """Return a law of rescaled columns as a law of the columns themselves.
+
+    Args:
+        law: a law of a graph that was rescaled by ``units``, see `StaticGraph.rescaled`.
+        units: unit of each column by name.
+    """
     message, node = substitute_constants(law, {})
-    back = {
-        f"{name}{end}": Expression.parse(f"{name}{end}*{1 / u!r}") for name, u in units.items() for end in NAME_SUFFIXES
+    columns = {
+        f"{name}{suffix}": Expression.parse(f"{name}{suffix}*{1 / unit!r}")
+        for name, unit in units.items()
+        for suffix in NAME_SUFFIXES
     }
-    scaled = Expression.parse(f"{units.get(law.label, 1.0)!r}*({node.substitute(back).text})")
-    return compose_node_law(message.substitute(back), scaled, law.label)
+    scaled = Expression.parse(f"{units.get(law.label, 1.0)!r}*({node.substitute(columns).text})")
+    return compose_node_law(message.substitute(columns), scaled, law.label)
 
 
 def substitute_constants(law: NodeLaw, changed: Mapping[str, float]) -> tuple[Expression, Expression]:
-    """Both formulas with numbers for constants, some of them changed."""
+    """Return the formulas of message and node with numbers in the place of constants.
+
+    Args:
+        law: formulas and constants.
+        changed: constants whose values are replaced, by name.
+    """
     values = {**law.values, **changed}
     return law.message.substitute(values), law.node.substitute(values)
 
 
 def exponent_constants(law: NodeLaw) -> set[str]:
-    """The constants that stand as exponents."""
+    """Return the names of the constants that stand as exponents."""
     return set(re.findall(r"\*\*\(?-?([ac]\d+)\b", f"{law.message.text} {law.node.text}"))

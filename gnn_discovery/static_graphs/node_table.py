@@ -1,4 +1,4 @@
-"""Catalogues: one row for each node, its place, its properties and its target; CSV and the like, or HDF5."""
+"""This module reads tables of nodes as text or HDF5: a row holds the position, properties and target of a node."""
 
 from __future__ import annotations
 
@@ -10,25 +10,34 @@ from typing import Any
 
 import numpy as np
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.readers.protocol import name_file_in_errors
 from gnn_discovery.errors import DataError
 from gnn_discovery.static_graphs.static_graph import StaticGraph, radius_graph
 
 COORDINATE_COLUMNS = ("x", "y", "z")
 POSITION_NAMES = ("position", "positions", "pos", "coordinates")
-"""What an array (N D) of an HDF5 file may be called, letters of any case."""
+"""An array (N D) of an HDF5 file with one of these names, in letters of any case, holds positions."""
 BOX_NAMES = ("boxsize", "box_size", "box")
-"""What the side or sides of a periodic box may be called in an HDF5 file: an array, or an attribute of a group."""
+"""An array, or an attribute of a group, with one of these names holds the side or sides of a periodic box."""
 IDENTIFIER_PATTERN = re.compile(r".*(_id|ID|Id)|id|index|name")
-"""Columns that name a node and are no property of it."""
+"""A column with such a name identifies a node and is no property of it."""
 _HEADER_CELLS = re.compile(r"[^\s\[(]+(?:\s*[\[(][^\])]*[\])])?")
+"""This pattern finds the cells of a header that is separated by spaces."""
 _HEADER_CELL = re.compile(r"(.*?)\s*(?:[\[(]([^\])]*)[\])])?")
-"""The head of a column, its unit in brackets; the heads of a line without commas."""
+"""This pattern separates the name of a column from its unit in brackets."""
 
 
 @dataclass(frozen=True)
 class _NodeTable:
-    """Columns (N) by name, what the file says of their units and of the box, and the names of what is no column."""
+    """A frozen record of the content of a file.
+
+    Attributes:
+        columns: (N,) columns of numbers by name; positions are the columns x, y and z.
+        units: units that the file states, by column.
+        box: sides of the periodic box that the file states.
+        others: names of what is no column of numbers.
+    """
 
     columns: Mapping[str, np.ndarray]
     units: Mapping[str, str]
@@ -37,87 +46,113 @@ class _NodeTable:
 
 
 def read_node_table(
-    path: Path, target: str, radius: float, properties: Sequence[str] | None = None, box: float | None = None
+    path: Path,
+    target: str,
+    radius: float,
+    properties: Sequence[str] | None = None,
+    box: float | None = None,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
 ) -> StaticGraph:
-    """The graph of a catalogue: nodes closer than ``radius`` are linked.
+    """Return the graph of a table of nodes, in which nodes closer than ``radius`` are neighbours.
 
     Args:
-        target: the column that is to be explained.
-        properties: the columns that nodes are known by; None takes all that hold numbers and name no node.
-        box: side of a periodic cube; None takes what the file says.
+        path: text with a header, or HDF5.
+        target: column that is to be explained.
+        radius: distance within which nodes are neighbours, in the unit of the positions.
+        properties: columns that are properties; None takes all that hold numbers and identify no node.
+        box: side of a periodic cube; None takes the box that the file states.
+        criteria: the stage ``estimation`` is used.
 
     Raises:
-        DataError: a file that is missing or wrong, a column that is not there, or nodes that are not in the box.
+        DataError: the file is missing or malformed, a column is missing, or nodes lie outside the box.
     """
     where = str(path)
     try:
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=where, remedy="Check the path") from None
+        raise DataError(f"the file cannot be read ({error.strerror})", where=where, remedy="Check the path") from None
     with name_file_in_errors(where):
-        found = _read_hdf5(path) if start == b"\x89HDF\r\n\x1a\n" else _read_text(path)
-    columns = found.columns
-    lower = {name.lower(): name for name in columns}
-    axes = [lower[axis] for axis in COORDINATE_COLUMNS if axis in lower]
+        table = _read_hdf5(path) if start == b"\x89HDF\r\n\x1a\n" else _read_text(path)
+    columns = table.columns
+    by_lower_case = {name.lower(): name for name in columns}
+    axes = [by_lower_case[axis] for axis in COORDINATE_COLUMNS if axis in by_lower_case]
     if not axes:
         raise DataError(
-            f"no columns x, y, z, only {', '.join(columns)}", where=where, remedy="Name the places of nodes in a header"
+            f"there are no columns x, y, z, only {', '.join(columns)}",
+            where=where,
+            remedy="Name the columns of positions in a header",
         )
     others = [name for name in columns if name not in {*axes, target}]
-    wanted = [n for n in others if not IDENTIFIER_PATTERN.fullmatch(n)] if properties is None else list(properties)
-    for name in (target, *wanted):
+    chosen = [n for n in others if not IDENTIFIER_PATTERN.fullmatch(n)] if properties is None else list(properties)
+    for name in (target, *chosen):
         if name not in columns:
-            raise DataError(f"no column {name!r}, only {', '.join(columns)}", where=where, remedy="Name one of these")
+            raise DataError(
+                f"there is no column {name!r}, only {', '.join(columns)}", where=where, remedy="Name one of these"
+            )
     if np.ptp(columns[target]) == 0:
-        raise DataError(f"{target} is {columns[target][0]:g} in every row", where=where, remedy="Explain what differs")
+        raise DataError(
+            f"{target} is {columns[target][0]:g} in every row", where=where, remedy="Choose a target that varies"
+        )
     positions = np.column_stack([columns[axis] for axis in axes])
-    sides = found.box if box is None else np.full(len(axes), box)
-    left = sorted({*others, *found.others} - set(wanted))
-    notes = [f"Not taken for properties: {', '.join(left)}."] if left else []
-    notes += _unit_notes(found, axes, (*wanted, target), where)
+    sides = table.box if box is None else np.full(len(axes), box)
+    unused = sorted({*others, *table.others} - set(chosen))
+    notes = [f"These columns are not used as properties: {', '.join(unused)}."] if unused else []
+    notes += _unit_notes(table, axes, (*chosen, target), where)
     if sides is not None:
         sides = np.full(len(axes), sides) if sides.size == 1 else sides
         notes.append(f"The box is periodic, with sides {', '.join(f'{side:g}' for side in sides)}.")
-    known = {name: columns[name] for name in wanted}
     return radius_graph(
-        positions, columns[target], known, radius, box=sides, label=target, notes=tuple(notes), where=where
+        positions,
+        columns[target],
+        {name: columns[name] for name in chosen},
+        radius,
+        box=sides,
+        label=target,
+        notes=tuple(notes),
+        where=where,
+        criteria=criteria,
     )
 
 
-def _unit_notes(found: _NodeTable, axes: Sequence[str], others: Sequence[str], where: str) -> list[str]:
-    """What the file says of units: nothing is converted, so places have to be in one."""
-    places = {axis: found.units[axis] for axis in axes if axis in found.units}
-    if len(set(places.values())) > 1:
-        stated = ", ".join(f"{axis} in {unit}" for axis, unit in places.items())
-        raise DataError(f"places are in several units: {stated}", where=where, remedy="Give all in one")
-    units = {"distances": next(iter(places.values()))} if places else {}
-    units |= {name: found.units[name] for name in others if name in found.units}
-    return [f"Units as the file states them: {', '.join(f'{n} in {u}' for n, u in units.items())}."] if units else []
+def _unit_notes(table: _NodeTable, axes: Sequence[str], others: Sequence[str], where: str) -> list[str]:
+    """Return a note on the units that the file states; positions must have one, because nothing is converted."""
+    of_positions = {axis: table.units[axis] for axis in axes if axis in table.units}
+    if len(set(of_positions.values())) > 1:
+        stated = ", ".join(f"{axis} in {unit}" for axis, unit in of_positions.items())
+        raise DataError(f"the positions are in several units: {stated}", where=where, remedy="Give all in one")
+    units = {"distances": next(iter(of_positions.values()))} if of_positions else {}
+    units |= {name: table.units[name] for name in others if name in table.units}
+    if not units:
+        return []
+    return [f"The file states these units: {', '.join(f'{name} in {unit}' for name, unit in units.items())}."]
 
 
 def _read_text(path: Path) -> _NodeTable:
-    """The columns of numbers of a table with a header, which may be a comment, with units in brackets."""
+    """Read the columns of numbers below a header, which may be a comment and have units in brackets."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline().lstrip("#% ").strip()
     delimiter = next((d for d in (",", ";", "\t") if d in first), None)
     cells = first.split(delimiter) if delimiter else _HEADER_CELLS.findall(first)
     heads = [_HEADER_CELL.fullmatch(cell.strip(' "')) for cell in cells]
     names = [re.sub(r"\W+", "_", head[1]) for head in heads if head]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"several columns are called {', '.join(twice)}", remedy="Give each a name of its own")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"several columns are called {', '.join(repeated)}", remedy="Give each a name of its own")
     rows = np.genfromtxt(path, delimiter=delimiter, skip_header=1, comments="#", ndmin=2, encoding="utf-8-sig")
     if rows.shape[1] != len(names):
-        raise DataError(f"rows have {rows.shape[1]} columns, the header {len(names)}", remedy="Begin with a header")
+        raise DataError(
+            f"rows have {rows.shape[1]} columns, the header has {len(names)}", remedy="Begin the file with a header"
+        )
     columns = {name: column for name, column in zip(names, rows.T, strict=True) if not np.isnan(column).all()}
     units = {name: head[2] for name, head in zip(names, heads, strict=True) if head and head[2]}
-    units = {name: unit for name, unit in units.items() if not unit.isdigit()}  # some number their columns so
+    units = {name: unit for name, unit in units.items() if not unit.isdigit()}  # some files number their columns so
     return _NodeTable(columns, units, others=[name for name in names if name not in columns])
 
 
 def _read_hdf5(path: Path) -> _NodeTable:
-    """The arrays (N) of the root or of the one group that holds places, and these (N D) axis by axis."""
+    """Read the arrays (N,) of the root or of the one group that holds positions, and the positions axis by axis."""
     import h5py
 
     from gnn_discovery.data.readers.hdf5 import hdf5_members, read_hdf5_array
@@ -128,11 +163,11 @@ def _read_hdf5(path: Path) -> _NodeTable:
     others, box = [], None
     with h5py.File(path, "r") as file:
         root, groups = hdf5_members(file, where)
-        held = {name: hdf5_members(group, where)[0] for name, group in groups.items()}
-        holders = [name for name, arrays in held.items() if _holds_positions(arrays)]
+        members = {name: hdf5_members(group, where)[0] for name, group in groups.items()}
+        holders = [name for name, arrays in members.items() if _holds_positions(arrays)]
         if not _holds_positions(root) and len(holders) > 1:
-            raise DataError(f"several groups hold places: {', '.join(holders)}", remedy="Give one catalogue a file")
-        datasets = root if _holds_positions(root) or not holders else {**root, **held[holders[0]]}
+            raise DataError(f"several groups hold positions: {', '.join(holders)}", remedy="Give a file with one")
+        datasets = root if _holds_positions(root) or not holders else {**root, **members[holders[0]]}
         for group in (file, *groups.values()):
             for name in group.attrs:
                 box = np.asarray(group.attrs[name], float) if name.lower() in BOX_NAMES else box
@@ -141,15 +176,14 @@ def _read_hdf5(path: Path) -> _NodeTable:
             if name.lower() in BOX_NAMES:
                 box = np.atleast_1d(read_hdf5_array(dataset, name, where)).astype(float)
             elif dataset.ndim == 2 and name.lower() in POSITION_NAMES:
-                places = dict(
-                    zip(COORDINATE_COLUMNS, read_hdf5_array(dataset, name, where).T.astype(float), strict=False)
-                )
-                columns, units = {**columns, **places}, {**units, **dict.fromkeys(places, unit)}
+                array = read_hdf5_array(dataset, name, where).T.astype(float)
+                by_axis = dict(zip(COORDINATE_COLUMNS, array, strict=False))
+                columns, units = {**columns, **by_axis}, {**units, **dict.fromkeys(by_axis, unit)}
             elif dataset.ndim == 1 and dataset.dtype.kind in "fiub":
                 columns[name], units[name] = read_hdf5_array(dataset, name, where).astype(float), unit
             else:
                 others.append(name)
-    periodic = box if box is not None and box.any() else None  # 0 is written for none
+    periodic = box if box is not None and box.any() else None  # a file without a box may state 0
     return _NodeTable(columns, {name: unit for name, unit in units.items() if unit}, periodic, others)
 
 

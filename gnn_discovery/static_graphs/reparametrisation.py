@@ -1,4 +1,4 @@
-"""The same law in constants that the data fix one by one, each with a unit of its own."""
+"""This module writes a node law in constants that the data determine one by one, each with a unit of its own."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 
 def reparametrise(law: NodeLaw) -> NodeLaw:
-    """``x**p + k`` as a factor of the message, p a constant, becomes ``(x/k)**p + 1``, so that k is a length where x is
-    one; and ``k*(u + n)`` of the node becomes ``k*u + n``.
+    """Return the same law with constants that are less correlated.
 
-    As it stands first, k goes with p over many powers of ten, n with the factor before it: both have errors larger
-    than anything that they say.
+    A factor ``x**p + k`` of the message, with a constant p, becomes ``(x/k)**p + 1``, so that k is a length where x is
+    one; ``k*(u + n)`` in the formula of the node becomes ``k*u + n``. In the first form k varies with p over many
+    powers of ten, and n with the factor before it, so that their standard errors are larger than they are themselves.
     """
     return _separate_offset(_introduce_length_scales(law))
 
 
 def _introduce_length_scales(law: NodeLaw) -> NodeLaw:
+    """Write each factor ``(x**p + k)**q`` of the message as ``((x/k)**p + 1)**q``; its factor goes to the node."""
     import sympy
 
     values, tree, scale = dict(law.values), law.message.sympy, 1.0
@@ -37,11 +38,11 @@ def _introduce_length_scales(law: NodeLaw) -> NodeLaw:
         scale *= values[constant.name] ** _numeric_value(power, values)
         values[constant.name] **= 1 / values[exponent.name]
         tree = tree.subs(factor, ((variable / constant) ** exponent + 1) ** power)
-    own = {name: value for name, value in values.items() if name in law.node.names}
-    node = law.node.substitute({**own, MESSAGE_SUM: Expression.parse(f"{scale!r}*{MESSAGE_SUM}")})
+    of_node = {name: value for name, value in values.items() if name in law.node.names}
+    node = law.node.substitute({**of_node, MESSAGE_SUM: Expression.parse(f"{scale!r}*{MESSAGE_SUM}")})
     outer, second = node.lift_constants("c")
-    inner = {name: value for name, value in values.items() if name not in own}
-    constants = {name: Constant(value) for name, value in {**inner, **second}.items()}
+    of_message = {name: value for name, value in values.items() if name not in of_node}
+    constants = {name: Constant(value) for name, value in {**of_message, **second}.items()}
     written = replace(law, message=Expression.from_sympy(tree), node=outer, constants=constants)
     return written if len(constants) == len(values) else law
 
@@ -49,7 +50,7 @@ def _introduce_length_scales(law: NodeLaw) -> NodeLaw:
 def _shifted_power(
     base: sympy.Expr, values: Mapping[str, float]
 ) -> tuple[sympy.Symbol, sympy.Symbol, sympy.Symbol] | None:
-    """Variable, exponent and constant of ``x**p + k``."""
+    """Return the variable, the exponent and the constant of ``x**p + k``, or None where it has another form."""
     if not base.is_Add or len(base.args) != 2:
         return None
     for constant, term in (base.args, base.args[::-1]):
@@ -62,23 +63,24 @@ def _shifted_power(
 
 
 def _numeric_value(tree: sympy.Expr, values: Mapping[str, float]) -> float:
-    """The value of a number or constant; nothing of what is neither."""
+    """Return the value of a number or a constant, and zero for anything else."""
     value = tree.subs(values)
     return float(value) if value.is_number else 0.0
 
 
 def _separate_offset(law: NodeLaw) -> NodeLaw:
+    """Write ``k*(u + n)`` in the formula of the node as ``k*u + n``."""
     import sympy
 
     values, tree = dict(law.values), law.node.sympy
     sums = [factor for factor in tree.args if factor.is_Add] if tree.is_Mul else []
     if len(sums) != 1 or len(tree.args) != 2:
         return law
-    (before,) = (factor for factor in tree.args if factor is not sums[0])
+    (factor,) = (factor for factor in tree.args if factor is not sums[0])
     offsets = [part for part in sums[0].args if part.is_Symbol and part.name in values]
-    if not (before.is_Symbol and before.name in values and len(offsets) == 1 and tree.count(offsets[0]) == 1):
+    if not (factor.is_Symbol and factor.name in values and len(offsets) == 1 and tree.count(offsets[0]) == 1):
         return law
-    values[offsets[0].name] *= values[before.name]
-    rest = sympy.Add(*(part for part in sums[0].args if part is not offsets[0]))
+    values[offsets[0].name] *= values[factor.name]
+    others = sympy.Add(*(part for part in sums[0].args if part is not offsets[0]))
     constants = {name: Constant(value) for name, value in values.items()}
-    return replace(law, node=Expression.from_sympy(before * rest + offsets[0]), constants=constants)
+    return replace(law, node=Expression.from_sympy(factor * others + offsets[0]), constants=constants)
