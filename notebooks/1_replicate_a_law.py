@@ -40,7 +40,7 @@ print(found.verdict)
 
 # %%
 message, truth = found.evidence.message, found.evidence.message_truth
-left_out, all_kept = found.messages["direct_r2_trimmed"], found.messages["direct_r2_all"]
+left_out, all_kept = found.messages.direct_r2
 print(f"direct R²: 1 - {1 - left_out:.1e} with the worst tenth left out, {all_kept:.4f} with all kept")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -61,7 +61,7 @@ plt.show()
 # regression made of the messages alone, before that refit, is kept too.
 
 # %%
-print("from the messages alone:", found.messages["law_from_messages_alone"])
+print("from the messages alone:", found.messages.law_from_messages_alone)
 for what, error in (("network", found.fit.network_error), ("law", found.fit.law_error)):
     print(f"{what:>8}: {error[0]:.1e} of the held-out motion unexplained, {error[1]:.1e} outside the range of training")
 

@@ -55,7 +55,8 @@ print(found.verdict)
 # bend what it measures.
 
 # %%
-data = pipeline.prepare_dataset(pipeline.load_motion(experiment(0), config.simulation), config)
+session = pipeline.Session(config)
+data = pipeline.prepare_motion(experiment(0), session).dataset
 print(f"relative error of the smoothed accelerations: {data.train.noise:.1e}")
 track = experiment(0)[0]
 (clean, *_) = pipeline.load_motion("spring", SimulationConfig(runs=200, frames=100, seed=0)).trajectories
@@ -87,8 +88,8 @@ print("not in weak form:", bent)
 # %%
 laws = [found.law]
 for seed in range(1, 6):
-    again = pipeline.prepare_dataset(pipeline.load_motion(experiment(seed), config.simulation), config)
-    laws.append(pipeline.select([found.law], again, config).law)
+    again = pipeline.prepare_motion(experiment(seed), session).dataset
+    laws.append(pipeline.select_on_motion([found.law], again, session).law)
 print(*laws, sep="\n")
 
 # %% [markdown]

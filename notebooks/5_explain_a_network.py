@@ -12,8 +12,8 @@
 # %% [markdown]
 # # Explain a network
 #
-# `discover` in slow motion: train, read the messages, test their symmetries, turn them into candidates, choose. The
-# system is gravity in two dimensions, a force that falls as $1/r$; the network is told nothing of it.
+# This is `discover` in slow motion: train, read the messages, test their symmetries, turn them into candidates, select.
+# The system is gravity in two dimensions, a force that falls as $1/r$; the network is told nothing of it.
 
 # %%
 import matplotlib.pyplot as plt
@@ -29,9 +29,9 @@ config = DiscoverConfig(
     network=NetworkConfig(node="mlp"),
     training=TrainingConfig(steps=4000),
 )
-motion = pipeline.load_motion("log-gravity", config.simulation)
-data = pipeline.prepare_dataset(motion, config)
-network = pipeline.train_on_dataset(data, config)
+session = pipeline.Session(config)
+motion = pipeline.prepare_motion("log-gravity", session)
+network = pipeline.train_network(motion, session)
 print(f"held-out error of the network: {network.error:.1e}")
 
 # %% [markdown]
@@ -51,12 +51,12 @@ print(f"held-out error of the network: {network.error:.1e}")
 # $m_i$: then the message is the force, and there is nothing to choose.)
 
 # %%
-reading = pipeline.extract_messages(network, data, config)
-messages = reading.messages
+readout = pipeline.extract_messages(network, motion, session)
+messages = readout.messages
 print(f"kept: {messages.gauge}; its sum misses the observed force by {messages.additivity_error:.1e} (median)")
 for other, difference in messages.gauge_differences.items():
     print(f"{other:>9} differs from it by {difference:.1e} (median)")
-print(f"{messages.n_active_components} of {len(messages.spectrum)} components are alive")
+print(f"{messages.n_active_components} of {len(messages.spectrum)} components are active")
 
 # %% [markdown]
 # ## Symmetry
@@ -66,7 +66,9 @@ print(f"{messages.n_active_components} of {len(messages.spectrum)} components ar
 # matter stays near 0.
 
 # %%
-for name, change in reading.symmetry.items():
+for name, deviation in readout.symmetry.transformations.items():
+    print(f"{name:>20} {deviation:8.4f}")
+for name, change in readout.symmetry.dependences.items():
     print(f"{name:>20} {change:8.4f}")
 
 # %% [markdown]
@@ -92,14 +94,16 @@ plt.show()
 # simplest is taken that no other beats on held-out runs: the network says where to look, the data have the last word.
 
 # %%
-found = pipeline.distill_candidates(reading, data, config)
-for law in found.laws[:3]:
+candidates = pipeline.distill_candidates(readout, motion, session)
+for law in candidates.distilled.laws[:3]:
     print("offered:", law)
-choice = pipeline.select(found.laws, data, config)
-for tried in choice.scoreboard:
+selected = pipeline.select_candidate(candidates, motion, session)
+for tried in selected.selection.scoreboard:
     print(f"{tried.complexity:3d} {tried.error:8.1e}  {tried.law}")
-verdict, fit = pipeline.check(choice.law, data)
-print(choice.law)
+law = pipeline.estimate_constants(selected.selection.law, motion, session)
+validation = pipeline.validate_law(law, selected, readout, motion, session)
+verdict = pipeline.decide_verdict(validation, motion, session)
+print(law)
 print(verdict)
 
 # %% [markdown]
@@ -116,7 +120,7 @@ place[:, 0, 0] = r
 rest = np.zeros_like(place)
 alone = Trajectory(place, np.arange(len(r), dtype=float), rest, rest, {"m": np.ones(2)})
 network_says = -predict_target(network, assemble_dataset([alone]))[:, 0, 0]
-law_says = -choice.law.acceleration(place, rest, {"m": np.ones((len(r), 2))})[:, 0, 0]
+law_says = -law.acceleration(place, rest, {"m": np.ones((len(r), 2))})[:, 0, 0]
 
 low, high = np.quantile(pair.distance, [0.01, 0.99])
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
@@ -132,7 +136,8 @@ print(f"median gap inside: {np.median(gap[inside]):.1e}; at r = 100: {gap[-1]:.1
 
 # %%
 assert all(difference < 0.02 for difference in messages.gauge_differences.values()), messages.gauge_differences
-assert all(reading.symmetry[name] < 0.05 for name in ("rotation", "reflection", "centrality", "reciprocity"))
+for name in ("rotation", "reflection", "centrality", "reciprocity"):
+    assert readout.symmetry.transformations[name] < 0.05, readout.symmetry
 truth = (-masses / (pair.distance + 0.01) / pair.distance)[:, None] * pair.position
 assert direct_r2(pair.contributions, truth)[0] > 0.99
 assert verdict.status == "known" and verdict.match.startswith("logarithmic gravity"), verdict

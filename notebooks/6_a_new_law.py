@@ -59,24 +59,25 @@ print(found.verdict)
 word = {True: "yes", False: "NO", None: "-"}
 for check in found.verdict.checks:
     figure = "" if check.figure is None else f"{check.figure:.1e}"
-    print(f"{word[check.passed]:>3} {figure:>8}  {check.name}: {check.detail}")
+    print(f"{word[check.passed]:>3} {figure:>8}  {check.label}: {check.detail}")
 
 # %% [markdown]
 # ## What would refute it
 #
-# Motion where it has not been tried. `pipeline.check` holds a law against data as it stands, with nothing refitted.
+# Motion where it has not been tried. `pipeline.check_law` compares a law with data as it stands, with nothing refitted.
 # First another sample of the laboratory, then two larger ones.
 
 # %%
 unexplained = {}
 for half in (1.5, 6.0, 15.0):
-    motion = pipeline.load_motion(world(half), SimulationConfig(runs=60, frames=50, seed=1))
-    verdict, fit = pipeline.check(found.law, pipeline.prepare_dataset(motion, DiscoverConfig()))
-    unexplained[half] = fit.law_error[0]
-    print(f"{2 * half:4.0f} wide: {fit.law_error[0]:.1e} of the motion unexplained. {verdict.reason[:100]}...")
+    session = pipeline.Session(DiscoverConfig(seed=1, simulation=SimulationConfig(runs=60, frames=50)))
+    motion = pipeline.prepare_motion(world(half), session)
+    validation, verdict = pipeline.check_law(found.law, motion, session)
+    unexplained[half] = validation.fit.law_error[0]
+    print(f"{2 * half:4.0f} wide: {unexplained[half]:.1e} of the motion unexplained. {verdict.reason[:100]}...")
 
 # %% [markdown]
-# In the laboratory the formula stands to rounding, a new sample or not; `pipeline.check` trains no network, and so
+# In the laboratory the formula stands to rounding, a new sample or not; `pipeline.check_law` trains no network, and so
 # cannot say *candidate*, only that nothing contradicts. In the larger rooms it fails, and the reason says that it
 # does. The candidate is refuted as a law of nature, and remains what it was: the law of what was seen.
 

@@ -47,5 +47,5 @@ def test_the_steps_in_python_find_the_spring(capsys):
     (term,) = names["law"].terms
     values = sorted(abs(constant.value) for constant in term.constants.values())
     assert values == pytest.approx([0.99, 2.0], rel=1e-5)
-    assert names["fit"].law_error[0] < 1e-6
+    assert names["validation"].fit.law_error[0] < 1e-6
     assert "r_hat" in capsys.readouterr().out
