@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.errors import DataError
-from gnn_discovery.laws.term import EquationOfMotion, Term
+from gnn_discovery.laws.term import ForceLawLike, Term
 from gnn_discovery.laws.term_evaluator import TermEvaluator, iterate_blocks
 from gnn_discovery.messages.table import MessageTable
 
@@ -21,7 +21,7 @@ def all_pairs(particles: int) -> tuple[np.ndarray, np.ndarray]:
     return senders, receivers
 
 
-def with_latent_properties(law: EquationOfMotion, data: Dataset) -> Dataset:
+def with_latent_properties(law: ForceLawLike, data: Dataset) -> Dataset:
     """Return the data with the inferred properties of the law added.
 
     Args:
@@ -56,7 +56,7 @@ def term_force(term: Term, data: Dataset) -> Float[np.ndarray, "S N D"]:
     return np.concatenate(parts) if parts else np.zeros_like(data.positions)
 
 
-def force(law: EquationOfMotion, data: Dataset) -> Float[np.ndarray, "S N D"]:
+def force(law: ForceLawLike, data: Dataset) -> Float[np.ndarray, "S N D"]:
     """Return the sum of all terms: the force where the law divides by mass, else the target itself.
 
     Args:
@@ -73,7 +73,7 @@ def force(law: EquationOfMotion, data: Dataset) -> Float[np.ndarray, "S N D"]:
     return total
 
 
-def predict_with_law(law: EquationOfMotion, data: Dataset) -> Float[np.ndarray, "S N D"]:
+def predict_with_law(law: ForceLawLike, data: Dataset) -> Float[np.ndarray, "S N D"]:
     """Return the prediction of ``data.target``: accelerations (order 2) or velocities (order 1).
 
     Args:
@@ -92,7 +92,7 @@ def predict_with_law(law: EquationOfMotion, data: Dataset) -> Float[np.ndarray, 
 
 
 def acceleration(
-    law: EquationOfMotion,
+    law: ForceLawLike,
     positions: np.ndarray,
     velocities: np.ndarray | None = None,
     properties: Mapping[str, np.ndarray] | None = None,
@@ -156,7 +156,7 @@ def acceleration(
     return predict_with_law(law, data).reshape(positions.shape)
 
 
-def depends_on_velocity(law: EquationOfMotion) -> bool:
+def depends_on_velocity(law: ForceLawLike) -> bool:
     """Return True where any term depends on the velocities of the particles."""
     return any(
         term.expression.names & {"v", "v_r"}
@@ -166,7 +166,7 @@ def depends_on_velocity(law: EquationOfMotion) -> bool:
     )
 
 
-def law_pair_force(law: EquationOfMotion, table: MessageTable) -> Float[np.ndarray, "K D"]:
+def law_pair_force(law: ForceLawLike, table: MessageTable) -> Float[np.ndarray, "K D"]:
     """Return the force of the pair terms for each row of a message table.
 
     Args:

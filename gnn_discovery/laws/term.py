@@ -96,7 +96,7 @@ class LatentProperty:
 
 
 @runtime_checkable
-class EquationOfMotion(Protocol):
+class ForceLawLike(Protocol):
     """The attributes of a `ForceLaw` that its evaluation and its printing read."""
 
     @property

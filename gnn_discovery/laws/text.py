@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from gnn_discovery.laws.term import Constant, EquationOfMotion, Term
+from gnn_discovery.laws.term import Constant, ForceLawLike, Term
 from gnn_discovery.symbolic.expression import Expression
 
 _UNIT_VECTORS = {
@@ -52,7 +52,7 @@ def term_text(term: Term) -> str:
     return text
 
 
-def law_text(law: EquationOfMotion) -> str:
+def law_text(law: ForceLawLike) -> str:
     """Return the equation of motion in one line, the constants that have a name, and the inferred properties."""
     motion = "a_i" if law.order == 2 else "v_i"
     left = f"m_i {motion}" if law.divides_by_mass else motion
