@@ -59,12 +59,13 @@ class AdditiveComponent:
         length v.
         """
         if self.direction in ("x", "y", "z"):
-            return np.eye(table.position.shape[-1])["xyz".index(self.direction)] * np.ones((len(table), 1))
+            axis = np.eye(table.position.shape[-1])["xyz".index(self.direction)]
+            return np.asarray(axis * np.ones((len(table), 1)))
         if self.direction == "velocity":
             return table.velocity
         if self.direction == "transverse" and table.kind == "self":
             return rotate_quarter_turn(table.velocity)
-        radial = table.position / np.maximum(table.distance, TINY)[:, None]
+        radial: np.ndarray = table.position / np.maximum(table.distance, TINY)[:, None]
         return radial if self.direction == "radial" else rotate_quarter_turn(radial)
 
 
@@ -80,7 +81,8 @@ def property_column(table: MessageTable, name: str) -> np.ndarray:
         table: K rows.
         name: name of a property of ``table``, or a name made by `pair_sum_name`.
     """
-    return np.sum([table.properties[part] for part in name.split(" + ")], axis=0)
+    column: np.ndarray = np.sum([table.properties[part] for part in name.split(" + ")], axis=0)
+    return column
 
 
 def rotate_quarter_turn(vectors: np.ndarray) -> np.ndarray:
@@ -90,4 +92,5 @@ def rotate_quarter_turn(vectors: np.ndarray) -> np.ndarray:
 
 def radial_velocity(table: MessageTable) -> np.ndarray:
     """Return the component of the relative velocity along the line of centres (K,)."""
-    return np.sum(table.position * table.velocity, -1) / np.maximum(table.distance, TINY)
+    speed: np.ndarray = np.sum(table.position * table.velocity, -1) / np.maximum(table.distance, TINY)
+    return speed

@@ -26,7 +26,9 @@ def contribution_weights(table: MessageTable, *, criteria: Criteria = DEFAULT_CR
         table: K contributions.
         criteria: ``structure.weight_floor`` is used.
     """
-    return 1.0 / (np.linalg.norm(table.contributions, axis=-1) + criteria.structure.weight_floor * table.total)
+    size = np.linalg.norm(table.contributions, axis=-1)
+    weights: np.ndarray = 1.0 / (size + criteria.structure.weight_floor * table.total)
+    return weights
 
 
 class AdditiveFit:
@@ -107,7 +109,8 @@ class AdditiveFit:
 
     def _vectors(self, component: AdditiveComponent) -> np.ndarray:
         """Return monomial x direction (K D)."""
-        return component.direction_vectors(self.table) * component.monomial_values(self.table)[:, None]
+        vectors: np.ndarray = component.direction_vectors(self.table) * component.monomial_values(self.table)[:, None]
+        return vectors
 
     def _design_block(self, component: AdditiveComponent) -> np.ndarray:
         """Return the weighted columns of the design matrix that belong to one component."""
@@ -116,7 +119,8 @@ class AdditiveFit:
             summed = np.zeros((len(self.weight), *block.shape[1:]))
             np.add.at(summed, self.sum_index, block)
             block = summed
-        return (block * self.weight[:, None, None]).reshape(self.target.size, -1)
+        weighted: np.ndarray = (block * self.weight[:, None, None]).reshape(self.target.size, -1)
+        return weighted
 
     def _basis(self, component: AdditiveComponent) -> np.ndarray:
         """Return the spline basis (K B) of the variable of a component; a constant one where it has none."""
@@ -138,7 +142,8 @@ def _least_squares(matrix: np.ndarray, target: np.ndarray, ridge: float = 1e-10)
     size = np.sqrt(np.sum(matrix**2, 0)) + TINY
     scaled = matrix / size
     gram = scaled.T @ scaled + ridge * np.eye(matrix.shape[1])
-    return np.linalg.solve(gram, scaled.T @ target) / size
+    solution: np.ndarray = np.linalg.solve(gram, scaled.T @ target) / size
+    return solution
 
 
 def spline_basis(values: np.ndarray, *, criteria: Criteria = DEFAULT_CRITERIA, distinct: float = 1e-9) -> np.ndarray:

@@ -18,7 +18,7 @@ from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.messages.table import MessageTable
 from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search import EngineConfig, SearchProgressCallback
-from gnn_discovery.types import Kind
+from gnn_discovery.types import Kind, Order
 
 Terms = tuple[Term, ...]
 
@@ -45,7 +45,7 @@ def distill_tables(
     engines: Sequence[str],
     config: EngineConfig,
     *,
-    order: int = 2,
+    order: Order = 2,
     divides_by_mass: bool = False,
     units: bool = False,
     report: SearchProgressCallback | None = None,

@@ -249,12 +249,12 @@ def _linear_baseline(graph: StaticGraph, split: NodeSplit, criteria: Criteria) -
     of_node = [np.ones(len(graph.target)), *graph.node_inputs.values()]
     of_sender = [np.ones(len(graph.senders)), *(p[graph.senders] for p in graph.properties.values())]
     r = graph.edge_features.get("r", np.zeros(len(graph.senders)))
-    tried = []
+    tried: list[tuple[float, np.ndarray]] = []
     for fraction in criteria.verdict.node_baseline_radii:
         sums = [graph.aggregate(values * (r <= fraction * r.max())) for values in of_sender]
         matrix = np.stack([*of_node, *sums], -1)
         coefficients = np.linalg.lstsq(matrix[split.train], graph.target[split.train], rcond=None)[0]
-        predicted = matrix @ coefficients
+        predicted: np.ndarray = matrix @ coefficients
         tried.append((float(np.abs(predicted - graph.target)[split.valid].mean()), predicted))
     return min(tried, key=lambda one: one[0])[1]
 

@@ -73,7 +73,7 @@ def fit_node_law(
             posinf=UNDEFINED_RESIDUAL,
             neginf=-UNDEFINED_RESIDUAL,
         )
-        return residual.clip(-UNDEFINED_RESIDUAL, UNDEFINED_RESIDUAL)
+        return np.asarray(residual.clip(-UNDEFINED_RESIDUAL, UNDEFINED_RESIDUAL))
 
     spread, jacobian = float(np.std(target)) or 1.0, np.zeros((len(nodes), 0))
     for _ in range(2 if values.size else 1):
