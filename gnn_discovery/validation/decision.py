@@ -162,8 +162,8 @@ def decide(
         return Verdict("inconclusive", None, (), reason, checks)
     if comparison.matched:
         checks = (*checks, check_better_than_known_laws(models, criteria=criteria))
-        level = indistinguishable_laws(models, criteria=criteria)
-        return verdict_on_match(comparison, checks, level, criteria=criteria)
+        indistinguishable = indistinguishable_laws(models, criteria=criteria)
+        return verdict_on_match(comparison, checks, indistinguishable, criteria=criteria)
     return _verdict_on_unmatched(results, context, checks, criteria)
 
 
@@ -210,7 +210,7 @@ def _refuting_checks(checks: Sequence[Check]) -> list[Check]:
 def verdict_on_match(
     comparison: CatalogueComparison,
     checks: tuple[Check, ...],
-    level: tuple[str, ...] = (),
+    indistinguishable: tuple[str, ...] = (),
     *,
     criteria: Criteria = DEFAULT_CRITERIA,
 ) -> Verdict:
@@ -219,11 +219,11 @@ def verdict_on_match(
     Args:
         comparison: of the law with the catalogue.
         checks: all that were made.
-        level: names of known laws that it is not the same as, and that follow held-out motion as well.
+        indistinguishable: names of known laws that it is not the same as, and that follow held-out motion as well.
         criteria: the numbers that decide.
     """
     match = comparison.match
-    if rivals := dict.fromkeys((*comparison.rivals, *level)):
+    if rivals := dict.fromkeys((*comparison.rivals, *indistinguishable)):
         every = (str(match), *rivals, *comparison.alternatives)
         reason = f"{match} and {', '.join(rivals)} cannot be told apart in this range"
         return Verdict("inconclusive", None, every, reason, checks)
@@ -259,15 +259,17 @@ def _verdict_on_unmatched(
         check_better_than_known_laws(results.model_comparison, criteria=criteria),
         seeds,
     )
-    praise = f"{seeds.detail}, no worse than the network, and better than every known law refitted to the data"
-    return verdict_on_unmatched(results.catalogue_comparison, (*checks, *required), required, praise, criteria=criteria)
+    evidence = f"{seeds.detail}, no worse than the network, and better than every known law refitted to the data"
+    return verdict_on_unmatched(
+        results.catalogue_comparison, (*checks, *required), required, evidence, criteria=criteria
+    )
 
 
 def verdict_on_unmatched(
     comparison: CatalogueComparison,
     checks: tuple[Check, ...],
     required: tuple[Check, ...],
-    praise: str,
+    evidence: str,
     *,
     criteria: Criteria = DEFAULT_CRITERIA,
 ) -> Verdict:
@@ -277,7 +279,7 @@ def verdict_on_unmatched(
         comparison: of the law with the catalogue, to which some component is unknown.
         checks: all that were made, the required ones included.
         required: checks that must have passed.
-        praise: the words in which the reason says what they have shown.
+        evidence: the words in which the reason says what they have shown.
         criteria: the numbers that decide.
     """
     unlike = f"no known law is the same: {comparison.nearest}"
@@ -285,7 +287,7 @@ def verdict_on_unmatched(
         reason = f"{unlike}. Not established as new: {'; '.join(blockers)}"
         return Verdict("inconclusive", None, (), reason, checks)
     allowed = max(criteria.equivalence.max_rel_deviation, *(c.tolerance for c in comparison.components))
-    reason = f"{unlike}, {allowed:.1g} allowed. The law is {_dimensions_text(checks)}, {praise}"
+    reason = f"{unlike}, {allowed:.1g} allowed. The law is {_dimensions_text(checks)}, {evidence}"
     return Verdict("candidate", None, (), reason, checks)
 
 

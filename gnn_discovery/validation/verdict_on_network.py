@@ -86,5 +86,5 @@ def verdict_on_network(
         return Verdict("inconclusive", None, (), reason, checks)
     if comparison.matched:
         return verdict_on_match(comparison, checks, criteria=criteria)
-    praise = "and nearer to the network than every known law refitted to it"
-    return verdict_on_unmatched(comparison, checks, (better,), praise, criteria=criteria)
+    evidence = "and nearer to the network than every known law refitted to it"
+    return verdict_on_unmatched(comparison, checks, (better,), evidence, criteria=criteria)
