@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sympy
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA
 from gnn_discovery.errors import EngineUnavailable
 from gnn_discovery.symbolic.engines import sparse_regression
 from gnn_discovery.symbolic.engines.enumerated_forms import enumerated_forms
@@ -37,11 +39,11 @@ LAWS = {
     "0.71*r**1.51": (0.02, 8),
     "1.1*r/(r**2 + 0.053)**1.51": (0.02, 8),
 }
-"""The range of r of a spring, softened 1/r and 1/r², Yukawa, Lennard-Jones, Morse, a power, Plummer."""
+"""Laws with their range of r: a spring, softened 1/r and 1/r², Yukawa, Lennard-Jones, Morse, a power, Plummer."""
 
 
 def profile(text, low, high, noise=1e-3, rows=600):
-    """A radial profile as a network would give it: relative noise, weights for the relative error."""
+    """Return a radial profile as a network would give it: relative noise, weights for the relative error."""
     r = np.geomspace(low, high, rows)
     truth = Expression.parse(text).numpy(["r"])(r)
     target = truth * (1 + noise * np.random.default_rng(5).normal(size=rows))
@@ -58,7 +60,7 @@ def usable(name):
 
 
 def solve(engine, problem, config=CONFIG):
-    """Its candidates; what it says it spends only rises, and stays within the budget."""
+    """Return the candidates of an engine; the evaluations that it reports only rise, and stay within the budget."""
     told = []
     candidates = engine.fit(problem, config, told.append)
     assert told == sorted(told) and told[0] > 0 and told[-1] <= config.evaluations
@@ -165,7 +167,7 @@ def test_the_battery_takes_up_every_registered_engine(tmp_path):
     info = tmp_path / "mine-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gnn_discovery.symbolic.engines]\nmine = mine:Mine\n")
+    (info / "entry_points.txt").write_text("[gnn_discovery.engines]\nmine = mine:Mine\n")
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(Path(__file__).parent)!r}]\n"
         "import test_engines\ntest_engines.test_it_is_an_engine('mine')\nprint(test_engines.ENGINES)"
@@ -189,7 +191,7 @@ def test_sparse_regression_finds_sums(law):
     assert Expression.parse(law).lift_constants()[0] in skeletons(solve(SparseRegression(), problem))
 
 
-def test_sparse_regression_knows_no_chance():
+def test_sparse_regression_does_not_depend_on_the_seed():
     problem, _ = profile("-2.1*(r - 0.99)", 0.02, 8, noise=1e-2)
     assert solve(SparseRegression(), problem) == solve(SparseRegression(), problem, EngineConfig(seed=99))
 
@@ -202,7 +204,7 @@ def test_sparse_regression_tries_no_more_than_its_budget(evaluations, monkeypatc
         tried.append(columns.shape[1])
         return losses(columns, *rest)
 
-    monkeypatch.setattr(sparse_regression, "_losses", counted)
+    monkeypatch.setattr(sparse_regression, "_losses_with_each_column", counted)
     problem, _ = profile("1.1/(r + 0.01)**2", 0.02, 8)
     assert solve(SparseRegression(), problem, EngineConfig(evaluations=evaluations))
     assert sum(tried) <= evaluations
@@ -239,11 +241,22 @@ def test_refinement_ties_and_drops_constants():
     assert skeletons(refine([clumsy], problem, 30, "test"))[-1] == Expression.parse("c0/(r + c1)**2")
 
 
-def test_a_power_that_is_there_to_be_a_corner_is_not_offered():
+def test_a_power_that_imitates_a_corner_is_not_offered():
     """r + r**-100 follows a line and a rise at its lower end: the line stays, the power goes."""
     problem, _ = profile("2.0*r + 1e-30*r**-100", 0.5, 3.0)
     raw = [Expression.parse(text) for text in ("1.9*r + 1e-30*r**-100", "1.9*r")]
     assert skeletons(refine(raw, problem, 30, "test")) == [Expression.parse("c0*r")]
+    steeper = replace(DEFAULT_CRITERIA.search, max_exponent=200.0)
+    assert len(refine(raw, problem, 30, "test", criteria=steeper)) > 1
+
+
+def test_the_criteria_of_the_config_reach_the_engine():
+    problem, _ = profile("1.1/r**2 + 0.4*r", 0.4, 5)
+    one_term = EngineConfig(criteria=replace(DEFAULT_CRITERIA.search, sparse_max_terms=1), operators=("+", "*", "pow"))
+    two_terms = replace(one_term, criteria=replace(DEFAULT_CRITERIA.search, sparse_max_terms=2))
+    wanted = Expression.parse("1.1/r**2 + 0.4*r").lift_constants()[0]
+    assert wanted in skeletons(solve(SparseRegression(), problem, two_terms))
+    assert wanted not in skeletons(solve(SparseRegression(), problem, one_term))
 
 
 def test_a_constant_target_gives_no_formula_and_no_error():

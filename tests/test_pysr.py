@@ -77,7 +77,7 @@ def test_what_is_missing_is_named(notes):
             PySR().available()
         assert caught.value.exit_code == 4
 
-    missing(f"Julia is there .*, but without {', '.join(names)}")
+    missing(f"Julia is installed .*, but without {', '.join(names)}")
     notes.write_text("not JSON")
     missing("without SymbolicRegression")
     noted(names[1:], {})

@@ -2,10 +2,10 @@
 
 Burlacu, Kronberger, Kommenda, GECCO 2020 (https://doi.org/10.1145/3377929.3398099).
 
-Operon counts every row alike and keeps constants in float32, so the small searches below see the target
-in two ways: as it is, and, where it keeps one sign, as a logarithm, in which relative errors count and a
-power law is a line. A problem of one variable is also tried on every short form of `short`, since chance
-may miss even a simple one. `refine` then refits all that was found with the weights, in float64.
+Operon weighs all rows equally and keeps constants in float32, so the small searches below see the target in two ways:
+as it is, and, where it keeps one sign, as a logarithm, in which relative errors count and a power law is linear. For
+a problem of one variable, `enumerated_forms` also fits every short form, since a random search may miss even a simple
+one. `refine` then refits all formulas with the weights, in float64.
 """
 
 from __future__ import annotations
@@ -17,19 +17,39 @@ import numpy as np
 import pyoperon as op
 from jaxtyping import Float
 
+from gnn_discovery.criteria import SearchCriteria
 from gnn_discovery.errors import DataError
 from gnn_discovery.symbolic.engines.enumerated_forms import enumerated_forms
 from gnn_discovery.symbolic.engines.pareto_refinement import refine
 from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search import BudgetCallback, Candidate, EngineConfig, RegressionProblem
 
-OPERON_ROW_LIMIT = 400
-POPULATION_SIZE = 200
-LOCAL_ITERATIONS = 5
-TOURNAMENT_SIZE = 3
-MAX_TREE_DEPTH = 8
-FRONT_MAX_ERROR_RATIO = 0.8
-"""A longer formula of a front is read where its error is below this fraction of the shorter one's."""
+
+@dataclass(frozen=True)
+class GeneticSettings:
+    """The settings of the genetic algorithm NSGA-II in Operon; they set its speed, and the budget its reach.
+
+    Attributes:
+        population_size: Number of formulas in the population, and of offspring in a generation.
+        local_iterations: Iterations of Levenberg-Marquardt on the constants of each new formula.
+        tournament_size: Number of formulas among which a parent is selected.
+        max_tree_depth: Largest depth of an expression tree.
+        internal_node_probability: Probability that crossover swaps subtrees at internal nodes.
+        mutation_probability: Probability that an offspring is mutated; every offspring is a crossover.
+        max_initial_length: Largest length of a formula in the first population.
+    """
+
+    population_size: int = 200
+    local_iterations: int = 5
+    tournament_size: int = 3
+    max_tree_depth: int = 8
+    internal_node_probability: float = 0.9
+    mutation_probability: float = 0.25
+    max_initial_length: int = 10
+
+
+GENETIC_SETTINGS = GeneticSettings()
+"""The settings of every run of Operon."""
 
 _ARITHMETIC = {
     "+": op.NodeType.Add,
@@ -50,29 +70,38 @@ _FUNCTIONS = {
 
 
 class Operon:
-    """The engine; see `SymbolicEngine`."""
+    """The engine Operon; see `SymbolicEngine`."""
 
     name = "operon"
 
     def available(self) -> None:
-        """Always: Operon comes with the package."""
+        """Return at once, since Operon is installed with the package."""
 
     def fit(self, problem: RegressionProblem, config: EngineConfig, spent: BudgetCallback) -> list[Candidate]:
-        """The Pareto front, simplest first, of several short searches."""
-        searches = list(_operon_runs(problem.thinned(OPERON_ROW_LIMIT), config.operators))
+        """Return the Pareto front, simplest first, of several short searches; see `SymbolicEngine.fit`."""
+        criteria = config.criteria
+        searches = list(_operon_runs(problem.thinned(criteria.operon_row_limit), config.operators))
         share = config.evaluations // len(searches)
         raw: list[Expression] = []
         for number, search in enumerate(searches):
             seed = np.random.SeedSequence([config.seed, number]).generate_state(1)[0]
-            raw += search.run(share, config.max_complexity, int(seed))
+            raw += search.run(share, config.max_complexity, int(seed), criteria)
             spent((number + 1) * share)
-        raw += enumerated_forms(problem, config.operators)
-        return refine(raw, problem, config.max_complexity, self.name)
+        raw += enumerated_forms(problem, config.operators, criteria=criteria)
+        return refine(raw, problem, config.max_complexity, self.name, criteria=criteria)
 
 
 @dataclass(frozen=True)
 class _OperonRun:
-    """One run of Operon: its rows, the operators, and what undoes the change of the target."""
+    """A run of Operon.
+
+    Attributes:
+        names: Names of the inputs.
+        inputs: Values of the inputs, a column each.
+        target: Values (K,) of the target, or of its logarithm.
+        operators: Operators that are allowed.
+        wrapper: Format that turns the text of a formula of ``target`` into one of the original target.
+    """
 
     names: tuple[str, ...]
     inputs: Float[np.ndarray, "K V"]
@@ -80,13 +109,13 @@ class _OperonRun:
     operators: tuple[op.NodeType, ...]
     wrapper: str
 
-    def run(self, evaluations: int, max_length: int, seed: int) -> list[Expression]:
-        """The formulas of the front that are worth their length, undone, shortest first."""
+    def run(self, evaluations: int, max_length: int, seed: int, criteria: SearchCriteria) -> list[Expression]:
+        """Return the formulas of the front that are worth their length, for the original target, shortest first."""
         front = _evolve(self.inputs, self.target, self.names, self.operators, evaluations, max_length, seed)
         found, best = [], np.inf
         for text, prediction in front:
             scale, offset, error = _fit_line(prediction, self.target)
-            if not error < FRONT_MAX_ERROR_RATIO * best:
+            if not error < criteria.operon_front_max_error_ratio * best:
                 continue
             best = error
             try:
@@ -97,6 +126,7 @@ class _OperonRun:
 
 
 def _operon_runs(problem: RegressionProblem, operators: Sequence[str]) -> Iterator[_OperonRun]:
+    """Yield the runs for the target and for its logarithm, each with several sets of operators."""
     inputs, target = np.column_stack(list(problem.inputs.values())), problem.target
     arithmetic = tuple(kind for name, kind in _ARITHMETIC.items() if name in operators)
     powers = tuple(kind for name, kind in _POWER_FUNCTIONS.items() if name in operators)
@@ -113,7 +143,7 @@ def _operon_runs(problem: RegressionProblem, operators: Sequence[str]) -> Iterat
 
 
 def _fit_line(x: Float[np.ndarray, " K"], y: Float[np.ndarray, " K"]) -> tuple[float, float, float]:
-    """Scale and offset of the least-squares line from x to y, and the mean squared error."""
+    """Return scale and offset of the least-squares line from x to y, and the mean squared error."""
     if not np.isfinite(x).all() or np.ptp(x) == 0:
         return 0.0, float(np.mean(y)), float(np.var(y))
     centred = x - x.mean()
@@ -131,11 +161,12 @@ def _evolve(
     max_length: int,
     seed: int,
 ) -> list[tuple[str, Float[np.ndarray, " K"]]]:
-    """NSGA-II on error and length: text and prediction of each formula of the front, shortest first.
+    """Run NSGA-II on error and length and return text and prediction of each formula of the front, shortest first.
 
-    The parts are those of ``pyoperon.sklearn``, without the time that importing scikit-learn takes. Operon
-    holds bare pointers to most of them, so each stays in a variable until the run is over.
+    The components are those of ``pyoperon.sklearn``, without the time that importing scikit-learn takes. Operon holds
+    bare pointers to most of them, so each stays in a variable until the run is over.
     """
+    settings = GENETIC_SETTINGS
     spread = float(np.std(target)) or 1.0
     data = op.Dataset(np.asfortranarray(np.column_stack([inputs, target / spread])))
     variables = sorted(data.Variables, key=lambda variable: variable.Index)
@@ -157,7 +188,7 @@ def _evolve(
     coefficients = op.NormalCoefficientInitializer()
     coefficients.ParameterizeDistribution(0, 1)
     table = op.DispatchTable()
-    optimizer = op.LMOptimizer(table, problem, LOCAL_ITERATIONS, 0)
+    optimizer = op.LMOptimizer(table, problem, settings.local_iterations, 0)
     local_search = op.CoefficientOptimizer(optimizer)
     error = op.Evaluator(problem, table, op.R2(), True)
     length = op.LengthEvaluator(problem)
@@ -169,8 +200,8 @@ def _evolve(
     comparison = op.CrowdedComparison()
     selectors = [op.TournamentSelector(comparison), op.TournamentSelector(comparison)]
     for selector in selectors:
-        selector.TournamentSize = TOURNAMENT_SIZE
-    crossover = op.SubtreeCrossover(0.9, MAX_TREE_DEPTH, max_length)
+        selector.TournamentSize = settings.tournament_size
+    crossover = op.SubtreeCrossover(settings.internal_node_probability, settings.max_tree_depth, max_length)
     one_point, several_points = op.NormalOnePointMutation(), op.NormalMultiPointMutation()
     for mutation in (one_point, several_points):
         mutation.ParameterizeDistribution(0, 1)
@@ -179,8 +210,8 @@ def _evolve(
         several_points,
         op.ChangeVariableMutation(hashes),
         op.ChangeFunctionMutation(primitives),
-        op.ReplaceSubtreeMutation(creator, coefficients, MAX_TREE_DEPTH, max_length),
-        op.InsertSubtreeMutation(creator, coefficients, MAX_TREE_DEPTH, max_length),
+        op.ReplaceSubtreeMutation(creator, coefficients, settings.max_tree_depth, max_length),
+        op.InsertSubtreeMutation(creator, coefficients, settings.max_tree_depth, max_length),
         op.RemoveSubtreeMutation(primitives),
     ]
     mutator = op.MultiMutation()
@@ -189,21 +220,21 @@ def _evolve(
     generator = op.BasicOffspringGenerator(evaluator, crossover, mutator, *selectors, local_search)
     shortest, _ = primitives.FunctionArityLimits()
     initializer = op.UniformLengthTreeInitializer(creator)
-    initializer.ParameterizeDistribution(shortest + 1, min(10, max_length))
+    initializer.ParameterizeDistribution(shortest + 1, min(settings.max_initial_length, max_length))
     initializer.MinDepth, initializer.MaxDepth = 1, 1000
     reinserter, sorter = op.KeepBestReinserter(comparison), op.RankSorter()
-    settings = op.GeneticAlgorithmConfig(
+    algorithm_config = op.GeneticAlgorithmConfig(
         generations=evaluations,
         max_evaluations=evaluations,
-        local_iterations=LOCAL_ITERATIONS,
-        population_size=POPULATION_SIZE,
-        pool_size=POPULATION_SIZE,
+        local_iterations=settings.local_iterations,
+        population_size=settings.population_size,
+        pool_size=settings.population_size,
         p_crossover=1.0,
-        p_mutation=0.25,
+        p_mutation=settings.mutation_probability,
         epsilon=0.0,
         seed=seed,
     )
-    algorithm = op.NSGA2Algorithm(settings, problem, initializer, coefficients, generator, reinserter, sorter)
+    algorithm = op.NSGA2Algorithm(algorithm_config, problem, initializer, coefficients, generator, reinserter, sorter)
     algorithm.Run(op.RandomGenerator(np.uint64(seed)), None, 1, False)
 
     labels = dict(zip(hashes, names, strict=True))

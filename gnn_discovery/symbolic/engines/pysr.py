@@ -1,9 +1,9 @@
 """PySR: evolutionary search in Julia (Cranmer, arXiv 2305.01582), for those who have Julia.
 
 Importing `pysr` starts Julia and may go on line, so it happens in `PySR.fit` alone, which runs in the child process,
-and with juliapkg told to stay off line. The budget is spent in slices, each going on where the last one stopped (a warm
-start), and after each it is told how far the search is. PySR's templates are not used: a known direction and the
-powers of the properties are divided out before an engine is asked.
+and with juliapkg told to stay off line. The budget is spent in slices, each of which continues the last one (a warm
+start), and the progress is reported after each. PySR's templates are not used: a known direction and the powers of
+the properties are divided out before an engine is called.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,51 +26,73 @@ from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search import BudgetCallback, Candidate, EngineConfig, RegressionProblem
 
 INSTALL_REMEDY = "Run `gnn-discovery doctor --install-julia` (this goes on line), or use another --engine"
-EVALUATIONS_PER_SLICE = 20_000
-"""Evaluations at a time; a round of the populations takes about half of it."""
-POPULATIONS = 8
-MAX_ITERATIONS = 10_000
-"""More than any slice lasts: the count of evaluations ends it."""
-BATCHING_ROW_LIMIT = 1000
-"""With more rows, formulas are compared on some of them, and on all only when they are the best."""
+
+
+@dataclass(frozen=True)
+class PySRSettings:
+    """The settings of PySR that set its speed; the budget of evaluations sets its reach.
+
+    Attributes:
+        evaluations_per_slice: Evaluations between two reports of progress; an iteration takes about half of them.
+        populations: Number of populations that evolve side by side.
+        max_iterations: Number of iterations, larger than any slice lasts, since the evaluations end it.
+        max_unbatched_rows: Number of rows above which formulas are compared on batches, and on all rows only when
+            they are the best.
+    """
+
+    evaluations_per_slice: int = 20_000
+    populations: int = 8
+    max_iterations: int = 10_000
+    max_unbatched_rows: int = 1000
+
+
+PYSR_SETTINGS = PySRSettings()
+"""The settings of every search by PySR."""
 
 _JULIA_BINARY_OPERATORS = {"+": "+", "-": "-", "*": "*", "/": "/", "pow": "^"}
 _JULIA_UNARY_OPERATORS = {"sqrt", "exp", "log", "sin", "cos", "tan", "tanh", "Abs"}
 _JULIA_UNITS = ("m", "s", "kg", "A", "K", "cd", "mol")
-"""Julia's base units; which of them stands for what is all the same."""
+"""Base units of Julia, which stand for any base quantities in the order of their occurrence."""
 
 
 class PySR:
-    """The engine; see `SymbolicEngine`."""
+    """The engine PySR; see `SymbolicEngine`."""
 
     name = "pysr"
 
     def available(self) -> None:
-        """Raises EngineUnavailable unless Julia is there with the packages that this PySR needs.
+        """Raise EngineUnavailable unless Julia is installed with the packages that this PySR needs.
 
-        Reads what juliapkg has noted about the last set-up; neither PySR nor Julia is started.
+        Only the metadata of juliapkg about its last set-up is read; neither PySR nor Julia is started.
         """
         if missing := _missing_component(_juliapkg_metadata()):
             raise EngineUnavailable(missing, where="engine pysr", remedy=INSTALL_REMEDY)
 
     def fit(self, problem: RegressionProblem, config: EngineConfig, spent: BudgetCallback) -> list[Candidate]:
-        """The Pareto front, simplest first."""
+        """Return the Pareto front, simplest first; see `SymbolicEngine.fit`."""
         os.environ["PYTHON_JULIAPKG_OFFLINE"] = "yes"
         from pysr import PySRRegressor
 
         model = PySRRegressor(**regressor_arguments(problem, config))
-        for number, start in enumerate(range(0, config.evaluations, EVALUATIONS_PER_SLICE)):
+        step = PYSR_SETTINGS.evaluations_per_slice
+        for number, start in enumerate(range(0, config.evaluations, step)):
             seed = np.random.SeedSequence([config.seed, number]).generate_state(1)[0]
-            stop = min(start + EVALUATIONS_PER_SLICE, config.evaluations)
+            stop = min(start + step, config.evaluations)
             model.set_params(random_state=int(seed), max_evals=stop - start)
             model.fit(**fit_arguments(problem))
             spent(stop)
         names = dict(zip(_short_names(problem), problem.names, strict=True))
-        return refine(read_equations(model.equations_["equation"], names), problem, config.max_complexity, self.name)
+        raw = read_equations(model.equations_["equation"], names)
+        return refine(raw, problem, config.max_complexity, self.name, criteria=config.criteria)
 
 
 def regressor_arguments(problem: RegressionProblem, config: EngineConfig) -> dict[str, Any]:
-    """What `PySRRegressor` is told: serial and seeded, so that a seed repeats; numbers alone in exponents."""
+    """Return the arguments of `PySRRegressor`: serial and seeded, so that a seed repeats; exponents are numbers.
+
+    Args:
+        problem: The regression problem.
+        config: Settings of the search.
+    """
     binary = [julia for name, julia in _JULIA_BINARY_OPERATORS.items() if name in config.operators]
     unary = ["abs" if name == "Abs" else name for name in config.operators if name in _JULIA_UNARY_OPERATORS]
     return {
@@ -82,13 +105,13 @@ def regressor_arguments(problem: RegressionProblem, config: EngineConfig) -> dic
         if {"exp", "log"} <= set(unary)
         else None,
         "maxsize": max(7, config.max_complexity * 3 // 2),
-        "niterations": MAX_ITERATIONS,
-        "populations": POPULATIONS,
+        "niterations": PYSR_SETTINGS.max_iterations,
+        "populations": PYSR_SETTINGS.populations,
         "warm_start": True,
         "parallelism": "serial",
         "deterministic": True,
         "precision": 64,
-        "batching": problem.target.size > BATCHING_ROW_LIMIT,
+        "batching": problem.target.size > PYSR_SETTINGS.max_unbatched_rows,
         "input_stream": "devnull",
         "progress": False,
         "verbosity": 0,
@@ -97,8 +120,8 @@ def regressor_arguments(problem: RegressionProblem, config: EngineConfig) -> dic
 
 
 def fit_arguments(problem: RegressionProblem) -> dict[str, Any]:
-    """What its ``fit`` is told: float64, names that Julia has no other use for, and units where the data carry them."""
-    told = {
+    """Return the arguments of its ``fit``: float64 columns, short names, and units where the data carry them."""
+    arguments = {
         "X": np.column_stack([np.asarray(values, float) for values in problem.inputs.values()]),
         "y": np.asarray(problem.target, float),
         "weights": None if problem.weights is None else np.asarray(problem.weights, float),
@@ -108,11 +131,11 @@ def fit_arguments(problem: RegressionProblem) -> dict[str, Any]:
         zip(dict.fromkeys(base for d in problem.dimensions.values() for base in d), _JULIA_UNITS, strict=False)
     )
     if problem.dimensions and all(base in units for d in problem.dimensions.values() for base in d):
-        told["X_units"] = [
+        arguments["X_units"] = [
             "*".join(f"{units[base]}^{power}" for base, power in problem.dimensions[name].items()) or "1"
             for name in problem.names
         ]
-    return told
+    return arguments
 
 
 def _short_names(problem: RegressionProblem) -> list[str]:
@@ -120,39 +143,44 @@ def _short_names(problem: RegressionProblem) -> list[str]:
 
 
 def read_equations(equations: Iterable[Any], names: dict[str, str]) -> list[Expression]:
-    """Rows of Julia text as expressions of the problem's own names; what is no formula is left out."""
-    own = {short: Expression.parse(name) for short, name in names.items()}
+    """Return texts of Julia as expressions of the inputs of the problem; a text that is no formula is left out.
+
+    Args:
+        equations: Texts in the syntax of Julia.
+        names: Name of each input by its short name.
+    """
+    inputs = {short: Expression.parse(name) for short, name in names.items()}
     found = []
     for text in equations:
         try:
-            found.append(Expression.parse(str(text).replace("^", "**").replace("abs(", "Abs(")).substitute(own))
+            found.append(Expression.parse(str(text).replace("^", "**").replace("abs(", "Abs(")).substitute(inputs))
         except DataError:
             continue
     return found
 
 
-def _missing_component(notes: dict[str, Any]) -> str | None:
-    """What PySR lacks, in words; None where it lacks nothing."""
-    julia = notes.get("executable") or shutil.which("julia")
+def _missing_component(metadata: dict[str, Any]) -> str | None:
+    """Return the sentence that says what PySR lacks, or None where it lacks nothing."""
+    julia = metadata.get("executable") or shutil.which("julia")
     if not julia or not Path(julia).exists():
         return "Julia is not installed"
     needs = [Path(find_spec(module).origin).with_name("juliapkg.json").read_bytes() for module in ("pysr", "juliacall")]  # type: ignore[union-attr,arg-type]
     packages = [name for need in needs for name in json.loads(need)["packages"]]
-    noted = {package.get("name") for package in notes.get("pkgs", ())}
-    if absent := [name for name in packages if name not in noted]:
-        return f"Julia is there ({julia}), but without {', '.join(absent)}"
-    hashes = {file.get("hash_sha256") for file in notes.get("deps_files", {}).values()}
+    installed = {package.get("name") for package in metadata.get("pkgs", ())}
+    if absent := [name for name in packages if name not in installed]:
+        return f"Julia is installed ({julia}), but without {', '.join(absent)}"
+    hashes = {file.get("hash_sha256") for file in metadata.get("deps_files", {}).values()}
     if any(hashlib.sha256(need).hexdigest() not in hashes for need in needs):
-        return f"Julia is there ({julia}), but with packages for another version of PySR"
+        return f"Julia is installed ({julia}), but with packages for another version of PySR"
     return None
 
 
 def _juliapkg_metadata() -> dict[str, Any]:
-    """What juliapkg has written down about Julia and its packages; empty before the first set-up."""
+    """Return the metadata of juliapkg about Julia and its packages, empty before the first set-up."""
     from juliapkg.state import STATE
 
     try:
-        notes = json.loads(Path(STATE["meta"]).read_text())
+        metadata = json.loads(Path(STATE["meta"]).read_text())
     except (OSError, ValueError):
         return {}
-    return notes if isinstance(notes, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}

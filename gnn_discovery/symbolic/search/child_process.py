@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-import gnn_discovery
 from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search.engine_protocol import (
     Candidate,
@@ -69,7 +68,7 @@ def run_in_child_process(
 
 def _child_environment(folder: str) -> dict[str, str]:
     """Return the environment of the child: one thread, this package, and scratch files in its folder."""
-    root = str(Path(gnn_discovery.__path__[0]).parent)
+    root = str(Path(__file__).parents[3])
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
     return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONPATH": path, "TMPDIR": folder}
 
