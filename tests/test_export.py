@@ -1,4 +1,4 @@
-"""Exported laws, run by the programs and languages they are written for, and held against the law itself."""
+"""Exported laws are run by the programs and languages they are written for, and held against the law itself."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def ends_of_jax_md(law: ForceLaw, dt: float, end: float) -> np.ndarray:
 
 @pytest.mark.parametrize("ends", [ends_of_openmm, ends_of_jax_md])
 def test_the_motion_runs_again_in_the_other_program(ends):
-    """Their integrators are of second order: a step half as long is off by a quarter."""
+    """The integrators of both programs are of second order: half the step leaves a quarter of the error."""
     expected = rollout(GRAVITY, *START, MASSES, np.array([0.0, 1.0]), tolerance=1e-12)[-1]
     coarse, fine = (np.abs(ends(GRAVITY, dt, 1.0) - expected).max() for dt in (2e-3, 1e-3))
     assert fine < 2e-5

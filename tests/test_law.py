@@ -1,4 +1,4 @@
-"""Force laws against closed forms, invariances and conservation."""
+"""Force laws are held against closed forms, invariances and conservation."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_first_order_law_relaxes_exponentially():
 
 
 def test_roll_stops_where_its_evaluations_are_spent():
-    """Forces that jump at a cut-off ask for many short steps."""
+    """Forces that jump at a cut-off need many short steps."""
     law = ForceLaw((term("pair", "radial", "-1.0"),))
     times = np.linspace(0, 40, 81)
     start = np.array([[0.0, 0.0], [1.0, 0.0]])
@@ -312,7 +312,7 @@ def test_of_two_factors_that_the_data_leave_open_one_is_made_one():
 
 
 def test_a_change_that_no_formula_can_hold_is_left_out():
-    """r**a/r**b with exponents of hundreds: made one they are beyond what a formula holds, the rest stands."""
+    """r**a/r**b with exponents of hundreds cannot be merged into one power that a formula holds; other moves remain."""
     constants = {"a0": Constant(-400.0, 1.0), "a1": Constant(300.0, 1.0), "a2": Constant(2.0, 1.0)}
     law = ForceLaw((Term("pair", "radial", Expression.parse("a2*r**a0/r**a1 + r"), constants),))
     found = list(simplification_moves(law))

@@ -1,4 +1,4 @@
-"""Refit and choice: exact forms come out exact, error bars cover, what is not there is not found."""
+"""Refit and selection: exact forms come out exact, error bars cover, and no law is found where there is none."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from worlds import radial, world
 
+from gnn_discovery.criteria import Criteria, SelectionCriteria
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.errors import NoResult
+from gnn_discovery.estimation.levenberg_marquardt import levenberg_marquardt
 from gnn_discovery.estimation.refit import refit
+from gnn_discovery.estimation.residual_weights import huber_weight
 from gnn_discovery.laws.evaluate import all_pairs
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.selection.select import select_law
@@ -42,7 +45,7 @@ SCALARS = {
 def motion(
     kind: str, runs: int = 40, frames: int = 30, n: int = 4, dim: int = 2, drag: float = 0.0, seed: int = 0
 ) -> Dataset:
-    """Snapshots with the exact accelerations of the paper's systems; places are random, not along paths."""
+    """Make snapshots with the exact accelerations of the paper's systems; places are random, not along paths."""
     rng = np.random.default_rng(seed)
     count = runs * frames
     run = np.repeat(np.arange(runs), frames)
@@ -84,7 +87,7 @@ def test_exact_motion_gives_exact_constants(kind, start, truth, dim):
 
 
 def test_a_law_that_was_cut_off_keeps_its_constants():
-    """Pairs beyond the cut-off neither pull nor count; without it the exponent takes the blame."""
+    """Pairs beyond the cut-off do not act; a fit that counts them gets a wrong exponent."""
     data = world(radial(lambda r, p: np.where(r < 1.5, -2.0 / r, 0.0)), count=600)
     start = law(pair("a*r**b", a=-1.0, b=-0.5))
     found = refit(start, replace(data, cutoff=1.5))
@@ -93,7 +96,7 @@ def test_a_law_that_was_cut_off_keeps_its_constants():
 
 
 def test_an_exponent_is_found_in_whatever_unit():
-    """Of r in metres between stars the amplitude follows the exponent by 50 powers of e: a valley that bends."""
+    """With r in metres between stars the amplitude follows the exponent by 50 powers of e in a bent valley."""
     unit = 1.5e11
     data = world(radial(lambda r, p: -2.0 * r / (r**2 + 3.8) ** 1.5), mass=False)
     start = law(pair("c0*(r**2 + c1)**c2*r", c0=-4.0 * unit**2.0, c1=3.9 * unit**2, c2=-1.512))
@@ -121,13 +124,13 @@ def test_threshold_lies_within_its_error(noise):
 
 
 def test_the_corner_of_a_contact_is_no_less_sure_than_its_strength():
-    """Between observed distances a jump may lie anywhere; where a force goes to nothing its slope tells the place."""
+    """A jump may lie anywhere between observed distances; where a force goes to zero, its slope tells the place."""
     start = pair("Piecewise((c0*(c1 - r), r < c1), (0, True))", c0=1.0, c1=0.4)
     assert values(refit(law(start), motion("contact")).law) == pytest.approx([3.0, 0.21], rel=1e-9)
 
 
 def test_particles_that_rarely_meet_have_a_law_too():
-    """In most held-out runs nothing meets, and there no law is better than another."""
+    """No particles meet in most held-out runs, and there no law is better than another."""
     train, valid = motion("contact"), motion("contact", runs=12, frames=6, seed=1)
     meets = [np.any(valid.target[valid.run == run]) for run in range(12)]
     assert 3 <= sum(meets) < 12
@@ -135,8 +138,8 @@ def test_particles_that_rarely_meet_have_a_law_too():
     assert values(select_law([law(start)], train, valid).law) == pytest.approx([3.0, 0.21], rel=1e-9)
 
 
-def test_a_new_law_has_to_be_better_than_a_preferred_one():
-    """With noise in which both are as good the preferred one is taken; on exact motion the one that is right."""
+def test_a_new_law_has_to_be_better_than_an_incumbent():
+    """The incumbent is selected on noise in which both are equal; the right law is selected on exact motion."""
     true, near = pair("c0*m_i*m_j/(r + c1)**2", c0=-1.0, c1=0.01), pair("c0*m_i*m_j/r**2", c0=-1.0)
     exact, blurred = (tuple(noisy(motion("gravity", seed=s), part, s) for s in (0, 1)) for part in (0.0, 0.5))
     assert len(values(select_law([law(true)], *exact, incumbents=[law(near)]).law)) == 2
@@ -206,7 +209,7 @@ def candidates(p: str) -> list[ForceLaw]:
     ],
 )
 def test_the_right_form_is_chosen(kind, product, drag, text, noise):
-    """The softened laws are not among the candidates: the softening is found."""
+    """The softened laws are not among the candidates: a simplification move finds the softening."""
     data = noisy(motion(kind, drag=drag), noise)
     choice = select_law(candidates(product), data.select(data.run < 30), data.select(data.run >= 30))
     renamed = [t.expression.text.replace("c2", "c1") for t in choice.law.terms]
@@ -216,8 +219,8 @@ def test_the_right_form_is_chosen(kind, product, drag, text, noise):
     assert any(not scored.law.terms for scored in choice.scoreboard)
 
 
-def test_a_choice_that_hangs_on_few_runs_is_seen_in_resamples_of_them():
-    """A cubic term that exact motion shows is chosen by every resample; one at the level of the noise is not."""
+def test_a_selection_that_depends_on_few_runs_has_a_low_frequency():
+    """Every resample selects a cubic term that exact motion shows, but not one at the level of the noise."""
     weak = law(pair("-k*(r - L) - e*r**3", k=2.0, L=1.0, e=0.1), term("self", "velocity", "-g", g=0.1))
     train, valid = motion("spring", drag=0.5), motion("spring", runs=8, seed=1, drag=0.5)
     assert select_law([weak], train, valid).selection_frequency == 1.0
@@ -254,7 +257,7 @@ def test_nothing_finite_is_no_result():
 
 
 def system(noise: float = 0.0, seed: int = 0, frames: int = 400) -> tuple[Dataset, np.ndarray]:
-    """One system of five bodies whose masses the data do not give, in ten blocks of time."""
+    """Make one system of five bodies whose masses the data do not give, in ten blocks of time."""
     data = motion("gravity", runs=1, frames=frames, n=5, dim=3, seed=seed)
     d = data.positions[:, :, None] - data.positions[:, None]
     r = np.linalg.norm(d, axis=-1) + np.eye(5)
@@ -282,3 +285,36 @@ def test_a_mass_below_the_noise_is_not_determined():
         np.testing.assert_array_equal(found.determined, [True, True, True, True, False])
         scores.append((found.values - m) / found.std)
     assert np.sqrt(np.mean(np.square(scores))) < 1.5
+
+
+def test_the_penalty_of_complexity_decides_between_laws():
+    """A penalty of one unit of log error for each node selects the law without terms."""
+    train, valid = noisy(motion("spring"), 0.5), noisy(motion("spring", seed=1), 0.5)
+    cheap, dear = (
+        select_law(
+            [law(pair("c0*(r + c1)", c0=-1.0, c1=-1.0))],
+            train,
+            valid,
+            criteria=Criteria(selection=SelectionCriteria(complexity_penalty=penalty)),
+        ).law
+        for penalty in (0.02, 1.0)
+    )
+    assert len(cheap.terms) == 1 and not dear.terms
+
+
+def test_levenberg_marquardt_stops_at_a_bound():
+    """The minimum of (exp(x) - 4)² + (exp(y) - 2)² lies at (ln 4, ln 2); x may not exceed 1."""
+
+    def residual(x):
+        return np.exp(x) - np.array([4.0, 2.0])
+
+    free, cost = levenberg_marquardt(residual, lambda x: np.diag(np.exp(x)), np.zeros(2))
+    np.testing.assert_allclose(free, np.log([4.0, 2.0]), rtol=1e-9)
+    assert cost < 1e-20
+    bounds = np.full(2, -1.0), np.full(2, 1.0)
+    bound, _ = levenberg_marquardt(residual, lambda x: np.diag(np.exp(x)), np.zeros(2), bounds=bounds)
+    np.testing.assert_allclose(bound, [1.0, np.log(2.0)], rtol=1e-6)
+
+
+def test_huber_weighs_down_what_is_beyond_the_threshold():
+    np.testing.assert_allclose(huber_weight(np.array([0.0, 1.0, 3.0, 6.0]), 3.0), [1, 1, 1, 0.5])

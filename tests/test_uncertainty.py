@@ -1,4 +1,4 @@
-"""Error bars, and what noise does to constants, against closed forms."""
+"""Error bars, and the bias of constants by noise, are held against closed forms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 from gnn_discovery_simulations.spring import Spring
-from test_weak import noisy
+from noisy_motion import noisy_dataset
 
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.data.differentiation.savitzky_golay import SavitzkyGolayFilters
@@ -17,7 +17,7 @@ from gnn_discovery.errors import UsageError
 from gnn_discovery.estimation.jackknife import jackknife
 from gnn_discovery.estimation.least_squares import LeastSquaresProblem
 from gnn_discovery.estimation.parametric_law import ParametricLaw
-from gnn_discovery.estimation.posterior import _differentiable_cost, sample_posterior
+from gnn_discovery.estimation.posterior import differentiable_cost, sample_posterior
 from gnn_discovery.estimation.refit import refit
 from gnn_discovery.estimation.residual_weights import force_scale, inverse_force_weights
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
@@ -27,7 +27,7 @@ from gnn_discovery.symbolic.expression import Expression
 
 TRAP = ForceLaw((Term("external", "x", Expression.parse("a*x"), {"a": Constant(1.0)}),))
 ALIKE = np.full(1, 1e6)
-"""A scale at which all instants weigh the same."""
+"""A force scale so large that all instants weigh the same."""
 
 
 def line(runs: int, each: int, noise: float, rng: np.random.Generator, blur: float = 0.0) -> Dataset:
@@ -54,7 +54,7 @@ def slope(data: Dataset) -> Constant:
 
 
 def test_a_slope_is_not_attenuated_by_noise_in_what_it_multiplies():
-    """Least squares gives a / (1 + s²); what noise does to second order is taken out, a (1 - s⁴ ...) is left."""
+    """Least squares gives a / (1 + s²); without the bias of second order a (1 - s⁴ ...) is left."""
     blur = 0.2
     seen = line(200, 100, 0.0, np.random.default_rng(0), blur)
     assert slope(replace(seen, noise_realisation=None)).value == pytest.approx(2 / (1 + blur**2), abs=0.01)
@@ -67,7 +67,7 @@ def test_the_error_is_that_of_least_squares_where_that_is_exact():
 
 
 def test_intervals_hold_of_few_runs_too():
-    """Of six runs: 1.96 times the spread of the runs alone holds 89%."""
+    """With six runs, 1.96 times the spread of the runs without Student's factor holds 89%."""
     rng, held = np.random.default_rng(2), []
     for _ in range(400):
         data = line(6, 100, 0.3, rng)
@@ -80,8 +80,8 @@ def test_intervals_hold_of_few_runs_too():
 
 
 def test_the_noise_that_is_drawn_is_the_noise_that_is_there():
-    """As large in the positions, and in the target what the same filter makes of it."""
-    weak = noisy(Spring(), 1e-3, 20).weak_form
+    """It is as large in the positions, and the target carries the output of the same filter."""
+    weak = noisy_dataset(Spring(), 1e-3, 20).weak_form
     assert weak is not None and weak.noise_realisation is not None
     position, _, target = weak.noise_realisation
     assert position.std() == pytest.approx(1e-3 * weak.positions.std(), rel=0.05)
@@ -94,7 +94,7 @@ def test_the_noise_that_is_drawn_is_the_noise_that_is_there():
 
 @pytest.mark.slow
 def test_the_posterior_of_a_linear_law_is_the_conjugate_one():
-    """Gaussian noise and a flat prior: the mean and the standard error of least squares."""
+    """Gaussian noise and a flat prior give the mean and the standard error of least squares."""
     pytest.importorskip("numpyro")
     data = line(400, 20, 0.3, np.random.default_rng(1))
     drawn = refit(TRAP, data, scale=ALIKE, n_starts=0, posterior_sampler=sample_posterior).law.terms[0].constants["a"]
@@ -106,8 +106,8 @@ def test_the_posterior_of_a_linear_law_is_the_conjugate_one():
 
 @pytest.mark.slow
 def test_the_misfit_that_is_drawn_from_is_that_of_the_fit():
-    """Averages, pairs and particles alone, by two programs."""
-    weak = noisy(Spring(), 1e-3, 12).weak_form
+    """Two programs compute it, over averages, pairs and single particles."""
+    weak = noisy_dataset(Spring(), 1e-3, 12).weak_form
     assert weak is not None
     law = ForceLaw(
         (
@@ -119,7 +119,7 @@ def test_the_misfit_that_is_drawn_from_is_that_of_the_fit():
     model = ParametricLaw(law, 4)
     problem = LeastSquaresProblem(model, TermEvaluator(weak), inverse_force_weights(weak, force_scale(weak)).T)
     with jax.enable_x64(True):
-        assert float(_differentiable_cost(problem)(model.start)) == pytest.approx(problem.cost(model.start), rel=1e-9)
+        assert float(differentiable_cost(problem)(model.start)) == pytest.approx(problem.cost(model.start), rel=1e-9)
 
 
 def test_a_posterior_without_its_extra_says_what_to_install(monkeypatch):

@@ -1,4 +1,4 @@
-"""Laws and motion by hand, for the comparison with known laws and the verdict."""
+"""Laws and motion that are written by hand, for tests of the comparison with known laws and of the verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEP = "Piecewise((0, r < 1.99), (-2*(r - 0.99), True))"
 
 
 def snapshots(*properties: str, equal: bool = False, dim: int = 2, wide: float = 1.0, least: float = 0.0) -> Dataset:
-    """Random places and velocities, with the distributions of the paper; no pair nearer than ``least``."""
+    """Make random places and velocities with the distributions of the paper; no pair is nearer than ``least``."""
     rng = np.random.default_rng(7)
     count = RUNS * FRAMES
     values = {
@@ -48,7 +48,7 @@ DATA = snapshots("m", "q")
 
 
 def term(text: str, kind="pair", direction="radial", *, std: float = 1e-7, rng=None) -> Term:
-    """A term whose constants have the relative error ``std``, and are off by as much if ``rng`` is given."""
+    """Make a term whose constants have the relative error ``std``, and are off by as much if ``rng`` is given."""
     expression, values = Expression.parse(text).lift_constants()
     if rng is not None:
         values = {name: value * (1 + std * rng.normal()) for name, value in values.items()}
@@ -60,5 +60,5 @@ def law(*terms: Term | str, masses: bool = True) -> ForceLaw:
 
 
 def moved(found: ForceLaw, data: Dataset) -> Dataset:
-    """``data`` that move as the law says."""
+    """Return the data with the target that the law predicts."""
     return replace(data, target=predict_with_law(found, data))

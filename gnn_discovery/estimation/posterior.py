@@ -76,7 +76,7 @@ def sample_posterior(
     inverse = np.linalg.inv((slope / size[:, None]) @ (slope / size[:, None]).T) / np.outer(size, size)
     narrow = np.linalg.cholesky(inverse * least / freedom)
     with jax.enable_x64(True):
-        cost = _differentiable_cost(problem)
+        cost = differentiable_cost(problem)
 
         def potential(z: jax.Array) -> jax.Array:
             theta = jnp.asarray(best).at[np.flatnonzero(free)].add(narrow @ z)
@@ -95,7 +95,7 @@ def sample_posterior(
     return mean, wide
 
 
-def _differentiable_cost(problem: LeastSquaresProblem) -> Callable[..., Any]:
+def differentiable_cost(problem: LeastSquaresProblem) -> Callable[..., Any]:
     """Return `LeastSquaresProblem.cost` as a function that JAX can differentiate."""
     import jax
     import jax.numpy as jnp
