@@ -15,7 +15,8 @@ from gnn_discovery.data.dataset import split_by_run
 from gnn_discovery.data.trajectory import Trajectory, validate_trajectory
 from gnn_discovery.errors import DataError
 from gnn_discovery.laws.law import Constant, ForceLaw, LatentProperty, Term
-from gnn_discovery.pipeline import DiscoverConfig, stages
+from gnn_discovery.pipeline import stages
+from gnn_discovery.pipeline.session import Session
 from gnn_discovery.registry import plugin_records
 from gnn_discovery.registry.properties import known_properties
 from gnn_discovery.registry.properties.particle_property import parse_property
@@ -166,8 +167,8 @@ def test_a_wrong_record_is_named(change):
 
 
 def test_the_law_of_a_discovery_has_units():
-    data = split_by_run(replace(DATA, units=SI))
-    found = stages.estimate_constants(law("-2.1*(r - 0.9)"), data, DiscoverConfig())
+    motion = stages.subtract_known_terms(split_by_run(replace(DATA, units=SI)), Session())
+    found = stages.estimate_constants(law("-2.1*(r - 0.9)"), motion, Session())
     (term,) = found.terms
     values = {constant.unit: abs(constant.value) for constant in term.constants.values()}
     assert values == pytest.approx({"kg s^-2": 2.0, "m": 0.99})

@@ -24,7 +24,7 @@ from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.laws.rollout import rollout
 from gnn_discovery.laws.serialisation import to_dict
 from gnn_discovery.pipeline import DiscoverConfig
-from gnn_discovery.pipeline.stages import LoadedMotion, prepare_dataset
+from gnn_discovery.pipeline.loading import LoadedMotion, prepare_dataset
 from gnn_discovery.registry.units import conversion_factor, parse_unit, unit_of
 from gnn_discovery.simulators import FunctionSimulator, SimulationConfig
 from gnn_discovery.symbolic.expression import Expression

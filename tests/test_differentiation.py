@@ -41,7 +41,7 @@ def kepler(e, frames, step, sigma=0.0, seed=0):
 
 
 def relative(found, truth):
-    """Root mean square error against the local and the median size, as ``Motion.noise`` is defined."""
+    """Root mean square error against the local and the median size, as ``CompletedTrajectory.noise`` is defined."""
     size = np.sum(truth**2, axis=-1)
     return np.sqrt(np.mean(np.sum((found - truth) ** 2, axis=-1) / (size + np.median(size))))
 

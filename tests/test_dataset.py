@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA
 from gnn_discovery.data.dataset import Dataset, Split, assemble_dataset, robust_scale, split_by_run, subsample_dataset
 from gnn_discovery.data.trajectory import Trajectory, validate_trajectory
 from gnn_discovery.errors import DataError
@@ -134,6 +135,14 @@ def test_few_runs_keep_no_extremes_and_a_single_one_is_cut_into_contiguous_block
     assert len(np.unique(two.run)) == 20 and not set(two.run[:100].tolist()) & set(two.run[100:].tolist())
 
 
+def test_the_criteria_set_the_shares_of_a_split():
+    selection = replace(DEFAULT_CRITERIA.selection, held_out_fraction=0.25, extreme_fraction=0.2, n_time_blocks=8)
+    criteria = replace(DEFAULT_CRITERIA, selection=selection)
+    cut = split_by_run(assemble_dataset(springs(40), criteria=criteria), criteria=criteria)
+    assert [len(np.unique(part.run)) for part in (cut.valid, cut.test, cut.extreme)] == [10, 10, 8]
+    assert len(np.unique(assemble_dataset(springs(1, frames=203), criteria=criteria).run)) == 8
+
+
 def test_ends_that_many_runs_share_are_not_extreme():
     # nothing varies: two particles at rest, in 30 runs
     still = np.tile([[0.0, 0.0], [1.0, 0.0]], (12, 1, 1))
@@ -195,7 +204,7 @@ def test_too_little_to_split_is_an_error():
         split_by_run(data.select(data.run < 2))
 
 
-def test_a_typical_size_is_the_median_and_no_encounter_moves_it():
+def test_the_robust_scale_is_the_median_and_no_encounter_moves_it():
     force = np.abs(np.random.default_rng(0).normal(size=10_000))
     assert robust_scale(force) == pytest.approx(np.median(force))
     rare = force.copy()

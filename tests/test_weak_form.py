@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from gnn_discovery_simulations.gravity import Gravity
 from gnn_discovery_simulations.spring import Spring
+from noisy_motion import noisy_dataset
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA
 from gnn_discovery.data.dataset import Dataset, assemble_dataset, split_by_run
 from gnn_discovery.data.differentiation.savitzky_golay import SavitzkyGolayFilters
 from gnn_discovery.data.differentiation.weak_form import peano_kernel, resolvable_mask
@@ -21,26 +23,9 @@ from gnn_discovery.symbolic.expression import Expression
 HOOKE = ForceLaw((Term("pair", "radial", Expression.parse("-2*(r - 0.99)")),), divides_by_mass=True)
 
 
-def noisy(system, sigma: float, runs: int, frames: int = 100, seed: int = 0) -> Dataset:
-    """Positions alone, with white noise of ``sigma`` times their spread."""
-    given = system.simulate(SimulationConfig(runs=runs, frames=frames, seed=seed))
-    spread = np.std(np.concatenate([run.positions.ravel() for run in given]))
-    rng = np.random.default_rng(seed + 1)
-    blurred = [
-        replace(
-            run,
-            positions=run.positions + sigma * spread * rng.standard_normal(run.positions.shape),
-            velocities=None,
-            accelerations=None,
-        )
-        for run in given
-    ]
-    return assemble_dataset(blurred)
-
-
 @pytest.fixture(scope="module")
 def springs() -> Dataset:
-    return noisy(Spring(), 1e-3, 60)
+    return noisy_dataset(Spring(), 1e-3, 60)
 
 
 @pytest.mark.parametrize("derivative", [1, 2])
@@ -61,14 +46,12 @@ def test_a_filter_is_the_average_of_the_derivative_whatever_the_motion(derivativ
 def test_residuals_of_the_true_law_are_the_noise_alone(springs):
     """Their size is that of the noise that the filter lets through."""
     weak = springs.weak_form
-    rest = (weak.apply_kernel(force(HOOKE, weak)) - weak.force)[weak.target_mask] / weak.properties["m"][weak.target_mask][
-        :, None
-    ]
-    size = float(np.sum(np.linalg.norm(rest, axis=-1)) / np.sum(np.linalg.norm(weak.target, axis=-1)[weak.target_mask]))
+    mask = weak.target_mask
+    residual = (weak.apply_kernel(force(HOOKE, weak)) - weak.force)[mask] / weak.properties["m"][mask][:, None]
+    size = float(np.sum(np.linalg.norm(residual, axis=-1)) / np.sum(np.linalg.norm(weak.target, axis=-1)[mask]))
     assert size == pytest.approx(weak.noise, rel=0.1)
     assert weak.noise < 0.2 * springs.noise, "a wide window of low degree has little noise"
-    force_seen = weak.force[weak.target_mask]
-    slope = np.sum(rest * force_seen) / np.sum(force_seen**2)
+    slope = np.sum(residual * weak.force[mask]) / np.sum(weak.force[mask] ** 2)
     assert abs(slope) < 1e-3, "they do not grow with the force"
 
 
@@ -91,7 +74,7 @@ def test_the_exponent_of_noisy_gravity():
     """Left free, with the softening: -2 to a hundredth from positions that are uncertain by 1e-4 of their spread."""
     start = {"a": Constant(-1.2), "b": Constant(0.02), "c": Constant(-1.8)}
     law = ForceLaw((Term("pair", "radial", Expression.parse("a*m_i*m_j*(r + b)**c"), start),), divides_by_mass=True)
-    found = refit(law, noisy(Gravity(), 1e-4, 100).weak_form).law.terms[0].constants
+    found = refit(law, noisy_dataset(Gravity(), 1e-4, 100).weak_form).law.terms[0].constants
     assert found["c"].value == pytest.approx(-2.0, abs=0.01)
     assert found["b"].value == pytest.approx(0.01, abs=0.003)
 
@@ -112,9 +95,9 @@ def test_close_pairs_are_left_out_with_all_instants_of_their_window():
 def test_only_whole_windows_count(springs):
     weak = springs.weak_form
     half = len(weak.kernel) // 2
-    aimed = replace(weak, weak_form_valid=None).target_mask
+    mask = replace(weak, weak_form_valid=None).target_mask
     frames = np.concatenate([np.arange(n) for n in np.unique(weak.run, return_counts=True)[1]])
-    assert np.array_equal(aimed[:, 0], (frames >= half) & (frames < 100 - half))
+    assert np.array_equal(mask[:, 0], (frames >= half) & (frames < 100 - half))
     holes = np.arange(len(weak.run)) % 7 > 0
     assert not weak.select(holes).target_mask.any()
 
@@ -132,13 +115,28 @@ def test_no_run_is_on_both_sides_of_the_split_in_weak_form_either(springs):
 def test_exact_motion_needs_no_weak_form():
     clean = [replace(run, accelerations=None) for run in Spring().simulate(SimulationConfig(runs=5, frames=30))]
     assert assemble_dataset(clean).weak_form is None
-    seen = Spring().simulate(SimulationConfig(runs=5, frames=30))
-    assert assemble_dataset(seen).weak_form is None and split_by_run(assemble_dataset(seen)).weak_form().train.kernel is None
+    observed = assemble_dataset(Spring().simulate(SimulationConfig(runs=5, frames=30)))
+    assert observed.weak_form is None and split_by_run(observed).weak_form().train.kernel is None
+
+
+def test_the_criteria_decide_on_the_weak_form():
+    noise = DEFAULT_CRITERIA.noise
+    positions = [
+        replace(run, velocities=None, accelerations=None) for run in Spring().simulate(SimulationConfig(runs=5))
+    ]
+
+    def assembled(**change: float) -> Dataset:
+        return assemble_dataset(positions, criteria=replace(DEFAULT_CRITERIA, noise=replace(noise, **change)))
+
+    assert assembled(min_error_for_weak_form=1.0).weak_form is None
+    assert assembled(min_error_for_weak_form=0.0, max_pair_step=0.0).weak_form is None
+    weak_form = assembled(min_error_for_weak_form=0.0).weak_form
+    assert weak_form is not None and weak_form.target_mask.any()
 
 
 def test_one_long_run_is_averaged_within_its_blocks():
     """What is held out of a single run is a block of frames; no window reaches over its edge."""
-    weak = noisy(Spring(), 1e-3, 1, frames=600).weak_form
+    weak = noisy_dataset(Spring(), 1e-3, 1, frames=600).weak_form
     half = len(weak.kernel) // 2
     assert half >= 1 and weak.target_mask.any()
     for block in np.unique(weak.run):
