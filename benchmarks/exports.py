@@ -1,4 +1,4 @@
-"""The table of exports: ``python benchmarks/exports.py``. Random laws in every exact format, held against the law.
+"""Make the table of exports, random laws in every exact format beside the law: ``python benchmarks/exports.py``.
 
 A cell is a hundred laws, in a process of its own; its counts stand in ``results/exports/NAME.json``, and a cell that is
 there is not run again. The table is ``results/exports.md``.
@@ -30,7 +30,13 @@ PROGRAMS = ("jax", "jax-md", "lammps", "numpy", "openmm", "sympy")
 
 
 def hold(first: int, count: int, seed: int) -> dict[str, Any]:
-    """Counts by format of the laws ``first`` to ``first + count``, what was wrong, and versions."""
+    """Export the laws ``first`` to ``first + count``, and return counts by format, errors, and versions.
+
+    Args:
+        first: number of the first law.
+        count: number of laws.
+        seed: seed of all laws.
+    """
     formats: dict[str, Any] = {
         name: {"missing": missing(name), "expressed": 0, "refused": Counter(), "wrong": [], "largest": 0.0}
         for name in EXACT
@@ -62,7 +68,7 @@ def hold(first: int, count: int, seed: int) -> dict[str, Any]:
 
 
 def _reason(refused: UsageError) -> str:
-    """What could not be expressed, without the formula."""
+    """Return the reason of a refusal without the formula."""
     what = refused.what.removeprefix("it cannot express ")
     what = re.sub(r"^the potential of .*: ", "a potential: ", what)
     what = re.sub(r"the threshold .* is", "a threshold is", what)
@@ -79,14 +85,14 @@ def main() -> None:
 
 
 def write_table(cells: Sequence[Cell]) -> str:
-    """Write the table; what is said about it, in a line."""
+    """Write the table, and return a line on it."""
     records = read_cells(cells, RESULTS)
     write_bytes(TABLE, table([record for record in records if record["outcome"] == "done"]).encode())
     return f"{TABLE}: {len(records)} of {len(cells)} cells"
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
-    """The counts of all cells in Markdown."""
+    """Return the counts of all cells in Markdown."""
     rows, reasons, wrong = [], Counter[str](), []
     for name in EXACT:
         parts = [record["value"]["formats"][name] for record in records]

@@ -1,4 +1,4 @@
-"""Thirty discoveries whose results a change of the code has to keep: ``python benchmarks/frozen.py``.
+"""Repeat discoveries whose results a change of the code has to keep: ``python benchmarks/frozen.py``.
 
 Each is a command line in a process of its own. ``--freeze`` writes what was found to ``results/frozen/NAME.json``;
 without it the discoveries are made again and held against what stands there: law and verdict have to be the same, and
@@ -29,7 +29,7 @@ from gnn_discovery.simulators import SimulationConfig, resolve_simulator
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "frozen"
 SAME = 1e-9
-"""Relative difference of constants up to which two laws are the same."""
+"""Two laws are the same where their constants differ by no more than this, relatively."""
 CASES: dict[str, list[str]] = {
     **{
         name: ["discover", name]
@@ -58,7 +58,7 @@ CASES: dict[str, list[str]] = {
     "relate": ["relate", "haloes"],
 }
 PREPARED = {"explain": ["discover", "charge", "--seed", "2", "--quiet", "--out", "FILES/run"]}
-"""What has to be run before a case."""
+"""These commands have to be run before a case."""
 
 
 def files(folder: Path) -> None:
@@ -111,7 +111,7 @@ def _run(arguments: list[str], folder: Path, home: Path) -> str:
 
 
 def shortened(found: dict[str, Any]) -> dict[str, Any]:
-    """What of a discovery.json may not change."""
+    """Return the part of a discovery.json that may not change."""
     law, verdict = found["law"], found.get("verdict")
     return {
         "law": {key: law[key] for key in ("text", "order", "terms", "message", "node") if key in law},
@@ -127,7 +127,7 @@ def shortened(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
-    """Places in which two results are not the same; numbers may differ by `SAME`."""
+    """Yield the places in which two results differ; numbers may differ by `SAME`."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             yield from differences(old.get(key), new.get(key), f"{where}.{key}")

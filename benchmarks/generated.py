@@ -1,4 +1,4 @@
-"""Systems that no one chose: laws of the catalogue with random constants, laws that were altered, and no law at all.
+"""Draw systems by a seed: laws of the catalogue with random constants, altered laws, and no law at all.
 
 A seed and a number make the same system; every seed makes others. Lengths, times and strengths are drawn first, and
 the constants of the law so that its force has that strength where the particles start.
@@ -27,14 +27,14 @@ RUNS, FRAMES = 200, 100
 VIOLENT = 30.0
 """No particle starts with more than this many times the typical acceleration."""
 FAR = 20.0
-"""Nor does any get so many lengths away: motion that flies apart shows no law."""
+"""No particle gets further away than so many lengths, since motion that flies apart shows no law."""
 APART = 0.05
-"""The least that an altered law differs from every sum that would be called known."""
+"""An altered law differs from every sum of known laws by at least so much, relative to the force."""
 CONFINED = ("FENE spring",)
-"""Laws that hold only below a distance at which their force is infinite: starts at random are beyond it."""
+"""These laws hold only below a distance at which their force is infinite; random starts are beyond it."""
 ATTEMPTS = 100
 PROBE = 10
-"""Runs by which a system without orderly motion is told soon."""
+"""A system without orderly motion is recognised early by so many runs."""
 
 MASSES = ("m_i", "m_j", "(m_i + m_j)", "(m_i + m_j)**2", "sqrt(m_i*m_j)", "m_i**2*m_j", "m_i*m_j")
 CHARGES = ("q_i*m_j", "(q_i + q_j)**2", "q_i*q_j*m_i", "q_i*q_j")
@@ -43,14 +43,14 @@ SHAPES = (
     *("exp(-r**2/L**2)/(r + c)", "r/(r**2 + L**2)", "tanh(r/L)", "log(1 + r/L)", "r*exp(-r/L)", "sin(r/L)"),
 )
 PLAIN = ("1/(r + c)", "1/(r + c)**2", "(r - L)", "exp(-r/L)")
-"""Shapes that are known, with masses or charges that are not."""
+"""These shapes are known; the factors of masses or charges before them are not."""
 OWN = ("v**0.5", "v**1.5", "v**3", "m_i**2", "sqrt(m_i)*v")
-"""A drag that is not known, beside a force that is."""
+"""These drags are not known; they stand beside a force that is."""
 
 
 @dataclass(frozen=True)
 class System:
-    """A law and how particles are started under it.
+    """A law, and the distribution of the starts.
 
     Attributes:
         known: the laws of the catalogue whose sum it is, for ``kind`` "known".
@@ -77,7 +77,7 @@ class System:
     def start(
         self, rng: np.random.Generator, runs: int, particles: int, dim: int
     ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        """Starts of which none is violent."""
+        """Draw starts until enough of them have accelerations below `VIOLENT` times the typical one."""
         drawn = [_draw(rng, runs, self.particles, self.dim)]
         for _ in range(ATTEMPTS):
             x, v, m, q = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
@@ -91,7 +91,7 @@ class System:
         raise DataError("nearly every start is violent")
 
     def runs(self, seed: int, count: int = RUNS, frames: int = FRAMES) -> tuple[Trajectory, ...]:
-        """Motion over three times the time in which the force carries a particle by a length.
+        """Simulate motion over three times the time in which the force carries a particle by a length.
 
         Raises:
             DataError: it ends in a singularity, or flies apart.
@@ -105,7 +105,7 @@ class System:
 
 
 def _draw(rng: np.random.Generator, runs: int, particles: int, dim: int) -> tuple[np.ndarray, ...]:
-    """Positions and velocities N(0, 1), log-normal masses, and charges of either sign."""
+    """Draw positions and velocities N(0, 1), log-normal masses, and charges of either sign."""
     x, v = rng.standard_normal((2, runs, particles, dim))
     m = np.exp(0.7 * rng.standard_normal((runs, particles)))
     q = rng.choice([-1.0, 1.0], (runs, particles)) * rng.uniform(0.5, 1.5, (runs, particles))
@@ -113,7 +113,7 @@ def _draw(rng: np.random.Generator, runs: int, particles: int, dim: int) -> tupl
 
 
 def noisy(runs: Sequence[Trajectory], noise: float, seed: int) -> tuple[Trajectory, ...]:
-    """Positions alone, with errors of so much of their spread."""
+    """Return positions alone, with errors of a part ``noise`` of their spread."""
     rng = np.random.default_rng(seed)
     sigma = noise * np.std([run.positions for run in runs])
     return tuple(
@@ -128,7 +128,7 @@ def noisy(runs: Sequence[Trajectory], noise: float, seed: int) -> tuple[Trajecto
 
 
 def generate(kind: Kind, number: int, seed: int) -> tuple[System, tuple[Trajectory, ...]]:
-    """The system of a kind and a number, and its motion; drawn again where it has no orderly motion."""
+    """Return the system of a kind and a number, and its motion; it is drawn again where it has no orderly motion."""
     rng = np.random.default_rng([seed, ("known", "altered", "none").index(kind), number])
     make = {"known": _known, "altered": _altered, "none": _nothing}[kind]
     for _ in range(ATTEMPTS):
@@ -149,7 +149,7 @@ def _nothing(rng: np.random.Generator) -> System:
 
 
 def _known(rng: np.random.Generator) -> System:
-    """A law of the catalogue, every third with a second one that acts on each particle alone or from outside."""
+    """Draw a law of the catalogue, every third with a second one that is a self force or an external field."""
     plain = [
         law for law in load_catalogue().laws if law.softened is None and law.order != 1 and law.properties <= {"m", "q"}
     ]
@@ -167,14 +167,14 @@ def _known(rng: np.random.Generator) -> System:
 
 
 def _maybe_soft(rng: np.random.Generator, law: KnownLaw) -> KnownLaw:
-    """The law; two of three times softened, in one of its ways, where it is singular."""
+    """Return the law; where it is singular, it is softened two of three times in one of its ways."""
     ways = law.softenings
     return soften(law, str(rng.choice(ways))) if ways and rng.random() < 2 / 3 else law
 
 
 def _altered(rng: np.random.Generator) -> System:
-    """A force between pairs of which the shape, or how it depends on masses and charges, is in no book; or one that is,
-    beside a drag that is not."""
+    """Draw a pair force whose shape, or whose factor of masses and charges, is not in the catalogue; or a known pair
+    force beside an unknown drag."""
 
     def one(options: Sequence[str]) -> str:
         return str(options[rng.integers(len(options))])
@@ -194,16 +194,16 @@ def _altered(rng: np.random.Generator) -> System:
 
 
 def _is_new(system: System, runs: Sequence[Trajectory]) -> bool:
-    """Whether some part of the law is unlike every known law, and every sum that would be called known."""
+    """Return True where some component of the law differs from every known law and every sum of known laws."""
     comparison = compare_with_catalogue(system.law, assemble_dataset(runs, 2, "generated"))
-    return any(not c.nearest or c.nearest[0].deviation > APART for c in comparison.channels)
+    return any(not c.nearest or c.nearest[0].deviation > APART for c in comparison.components)
 
 
 _STRENGTH = FreeConstant("strength", "")
 
 
 def _pair(rng: np.random.Generator, factor: str, system: System) -> Term:
-    """Attraction, or repulsion where that does not grow with distance."""
+    """Draw the constants of a pair force."""
     expression = Expression.parse(f"-A*{factor}")
     free = {"A": _STRENGTH, "L": FreeConstant("range", "length"), "c": FreeConstant("softening length", "length")}
     constants = {name: free[name] for name in free if name in expression.names}
@@ -211,7 +211,7 @@ def _pair(rng: np.random.Generator, factor: str, system: System) -> Term:
 
 
 def _terms(rng: np.random.Generator, law: KnownLaw, system: System) -> list[Term]:
-    """The law with random constants; one along an axis acts along each axis alike, but for where its middle is."""
+    """Draw the constants of a law; a term along an axis is repeated along each axis, with its own centre."""
     share = 1.0 if law.kind == "pair" or not system.law.terms else float(np.exp(rng.uniform(np.log(0.3), np.log(1.5))))
     if law.direction != "axis":
         return [_scaled(rng, law.kind, law.direction, law.expression, law.constants, law.amplitude, system, share)]
@@ -236,7 +236,7 @@ def _scaled(
     system: System,
     share: float = 1.0,
 ) -> Term:
-    """A term with random constants, its amplitude such that it makes ``share`` of the typical acceleration."""
+    """Return a term with random constants, its amplitude such that it makes ``share`` of the typical acceleration."""
     values = {name: _value(rng, constant, system) for name, constant in free.items()}
     bound = free[amplitude]
     values[amplitude] = -1.0 if bound.minimum is None and rng.random() < 0.5 else 1.0
@@ -256,7 +256,7 @@ def _scaled(
 
 
 def _value(rng: np.random.Generator, constant: FreeConstant, system: System) -> float:
-    """A random constant, of the size that lengths and speeds have in this system."""
+    """Draw a constant of the size that lengths and speeds have in this system."""
     drawn = float(np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
     if constant.minimum is None and rng.random() < 0.5:
         drawn = -drawn
@@ -273,7 +273,7 @@ def _system(
     terms: Callable[[System], Sequence[Term]],
     flat: bool = False,
 ) -> System:
-    """Two or three dimensions, three to five particles; length and strength within a factor of ten."""
+    """Draw two or three dimensions, three to five particles, and length and strength within a factor of ten."""
     length, strength = np.exp(rng.uniform(np.log(0.3), np.log(3.0), 2))
     speed = rng.uniform(0.3, 1.0) * np.sqrt(length * strength)
     dim = 2 if flat else int(rng.integers(2, 4))

@@ -1,4 +1,4 @@
-"""The table of the halo catalogues, the paper's third experiment: ``python benchmarks/haloes.py``.
+"""Make the table of the halo catalogues, the paper's third experiment: ``python benchmarks/haloes.py``.
 
 As in ``laws.py``, each cell is one catalogue in a process of its own, kept in ``results/haloes/NAME.json`` and never
 run again; the table in ``results/haloes.md`` is made of whatever is there.
@@ -20,7 +20,7 @@ from gnn_discovery.runs.files import write_bytes
 RESULTS = HERE / "results" / "haloes"
 WHO = ("constant", "hand-made", "network", "law", "true formula")
 PUBLISHED = 0.63
-"""Error of the law in units of that of the network, on the densest haloes of the paper's simulation."""
+"""The law of the paper has this error on its densest haloes, in units of that of its network."""
 
 Record = Mapping[str, Any]
 
@@ -30,10 +30,13 @@ def cells(seeds: int) -> list[Cell]:
 
 
 def write_table(seeds: int) -> str:
-    """Write the table; what is said about it, in a line."""
+    """Write the table, and return a line on it."""
     records = read_cells(cells(seeds), RESULTS)
     done = [record["value"] for record in records if record["outcome"] == "done"]
     exact = [value for value in done if value["exact"]]
+    worst = median_with_range(values(exact, "constants_error"), "{:.1%}".format)
+    over_network = median_with_range([_ratio(v, "network") for v in done], "{:.2f}".format)
+    over_truth = median_with_range([_ratio(v, "true formula") for v in done], "{:.3f}".format)
     away = [_away(constant) for value in exact for constant in value["constants"].values()]
     parts = [
         "# The formula of the halo catalogues",
@@ -44,13 +47,11 @@ def write_table(seeds: int) -> str:
         "software sees the true one before.",
         made_with(records, seeds),
         f"Form found: **{len(exact)} of {len(records)}**. Its constants: the worst of each law is off by "
-        f"{median_with_range(values(exact, 'constants_error'), '{:.1%}'.format)}; {sum(a <= 2 for a in away)} of {len(away)} are "
-        "within two of their standard errors.",
+        f"{worst}; {sum(a <= 2 for a in away)} of {len(away)} are within two of their standard errors.",
         "Mean absolute error, in units of that of the best constant there; median over seeds, with the range:",
         markdown_table(("predicted by", "low density, held out", "high density"), [_row(who, done) for who in WHO]),
-        f"On high density the law errs by {median_with_range([_ratio(v, 'network') for v in done], '{:.2f}'.format)} of what the "
-        f"network does ({PUBLISHED} in the paper, on another catalogue), and by "
-        f"{median_with_range([_ratio(v, 'true formula') for v in done], '{:.3f}'.format)} of what the true formula does.",
+        f"On high density the law errs by {over_network} of what the network does ({PUBLISHED} in the paper, on "
+        f"another catalogue), and by {over_truth} of what the true formula does.",
         *every_law(records),
     ]
     out = HERE / "results" / "haloes.md"
@@ -74,8 +75,8 @@ def _ratio(value: Record, other: str) -> float:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="of the catalogue, the network and the search")
-    asked = parser.parse_args()
-    fill(asked, cells(asked.seeds), RESULTS, lambda: write_table(asked.seeds))
+    options = parser.parse_args()
+    fill(options, cells(options.seeds), RESULTS, lambda: write_table(options.seeds))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One cell each: the verdict on a system that no one chose, or on motion without a law."""
+"""Judge one system in each cell: one that was drawn by a seed, or motion without a law."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.validation.decision import NO_INTERACTION
 
 SMALL, SHORT = (40, 50), TrainingConfig(steps=1000)
-"""Runs and frames of motion without a law, and how long networks are trained on it."""
+"""Motion without a law has so many runs and frames, and networks are trained on it with these settings."""
 
 
 def verdict(kind: Kind, number: int, seed: int, noise: float) -> dict[str, Any]:
-    """The verdict on a generated system with default settings, and whether it is right.
+    """Return the verdict on a generated system with default settings, and whether it is right.
 
     Args:
         noise: of the positions, of their spread; where there is any, positions alone are seen.
     """
-    given = circumstances()
+    conditions = circumstances()
     system, runs = generate(kind, number, seed)
     runs = noisy(runs, noise, seed) if noise else runs
     value = _judge(runs, DiscoverConfig(seed=seed))
@@ -36,15 +36,21 @@ def verdict(kind: Kind, number: int, seed: int, noise: float) -> dict[str, Any]:
         "altered": value["status"] == "candidate",
         "none": value["status"] == "inconclusive" and value["match"] == NO_INTERACTION,
     }
-    return {"truth": system.text, "known": list(system.known), "right": right[kind], **value, **given}
+    return {"truth": system.text, "known": list(system.known), "right": right[kind], **value, **conditions}
 
 
 def lawless(what: str, number: int, seed: int) -> dict[str, Any]:
-    """The verdict on small motion in which there is no law to be found."""
-    given = circumstances()
+    """Return the verdict on a small data set without a law.
+
+    Args:
+        what: a key of `LAWLESS`.
+        number: number of the set.
+        seed: seed of all sets.
+    """
+    conditions = circumstances()
     rng = np.random.default_rng([seed, number])
     runs = LAWLESS[what](rng, number, seed)
-    return {"what": what, **_judge(runs, DiscoverConfig(seed=seed, training=SHORT)), **given}
+    return {"what": what, **_judge(runs, DiscoverConfig(seed=seed, training=SHORT)), **conditions}
 
 
 def _judge(runs: Sequence[Trajectory], config: DiscoverConfig) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def _judge(runs: Sequence[Trajectory], config: DiscoverConfig) -> dict[str, Any]
         "match": found.verdict.match,
         "alternatives": list(found.verdict.alternatives),
         "reason": found.verdict.reason,
-        "checks": [[c.name, c.passed, c.figure] for c in found.verdict.checks],
+        "checks": [[c.label, c.passed, c.figure] for c in found.verdict.checks],
         "law": str(found.law),
         "law_error": found.fit.law_error,
         "network_error": found.fit.network_error,
@@ -65,7 +71,7 @@ def _judge(runs: Sequence[Trajectory], config: DiscoverConfig) -> dict[str, Any]
 
 
 def named(known: Sequence[str], labels: Sequence[str | None]) -> bool:
-    """Whether every law is named, in the match or in an alternative; a softened law has another name than the bare."""
+    """Return True where every law is named in the match or an alternative; a softened law has a name of its own."""
     names = sorted((law.name for law in load_catalogue().laws), key=len, reverse=True)
     said = set()
     for label in filter(None, labels):
@@ -78,7 +84,7 @@ def named(known: Sequence[str], labels: Sequence[str | None]) -> bool:
 
 
 def _generated(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
-    """A few runs of an orderly system of the catalogue."""
+    """Return a few runs of an orderly system of the catalogue."""
     _, runs = generate("known", number, seed)
     frames = np.arange(0, len(runs[0].times), len(runs[0].times) // SMALL[1])
     return [
@@ -90,7 +96,7 @@ def _generated(rng: np.random.Generator, number: int, seed: int) -> list[Traject
 
 
 def _shuffled_forces(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
-    """Accelerations dealt out anew over all runs, frames and particles."""
+    """Shuffle accelerations over all runs, frames and particles."""
     runs = _generated(rng, number, seed)
     every = np.concatenate([run.accelerations.reshape(-1, run.accelerations.shape[-1]) for run in runs])
     parts = np.split(rng.permutation(every), len(runs))
@@ -100,7 +106,7 @@ def _shuffled_forces(rng: np.random.Generator, number: int, seed: int) -> list[T
 
 
 def _shuffled_frames(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
-    """Positions alone, the frames of each run in random order."""
+    """Return positions alone, the frames of each run in random order."""
     return [
         replace(run, positions=rng.permutation(run.positions), velocities=None, accelerations=None)
         for run in _generated(rng, number, seed)
@@ -108,7 +114,7 @@ def _shuffled_frames(rng: np.random.Generator, number: int, seed: int) -> list[T
 
 
 def _shuffled_particles(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
-    """Accelerations of other particles of other runs, each track kept whole."""
+    """Give each particle the accelerations of another particle of another run, each track kept whole."""
     runs = _generated(rng, number, seed)
     tracks = np.concatenate([np.swapaxes(run.accelerations, 0, 1) for run in runs])
     parts = np.split(rng.permutation(tracks), len(runs))
@@ -116,12 +122,12 @@ def _shuffled_particles(rng: np.random.Generator, number: int, seed: int) -> lis
 
 
 def _white(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
-    """Particles at rest, and errors of position."""
+    """Return particles at rest, with errors of position."""
     return _noise(rng, lambda shape: rng.standard_normal(shape) * rng.uniform(0.01, 1.0))
 
 
 def _random_walks(rng: np.random.Generator, number: int, seed: int) -> list[Trajectory]:
-    """Brownian particles that do not see each other."""
+    """Return Brownian particles that do not interact."""
     return _noise(rng, lambda shape: rng.uniform(0.01, 0.3) * np.cumsum(rng.standard_normal(shape), axis=1))
 
 

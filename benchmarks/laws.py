@@ -1,4 +1,4 @@
-"""The table of laws recovered: ``python benchmarks/laws.py``. Cells that are done are kept and never run again.
+"""Make the table of laws recovered: ``python benchmarks/laws.py``. Cells that are done are kept and never run again.
 
 Each cell is one discovery in a process of its own; its figures stand in ``results/laws/NAME.json``. The table in
 ``results/laws.md`` is made of whatever is there, so that it can be filled over several sittings.
@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from fnmatch import fnmatch
 
-from command import HERE, arguments, say
+from command import HERE, arguments, report
 from table import write_table
 
 from gnn_discovery.runs import Cell, run_cells
@@ -20,7 +20,7 @@ STRATEGIES = ("l1", "bottleneck", "kl", "pruning")
 
 
 def groups() -> dict[str, list[Cell]]:
-    """All cells, by the group that ``--only`` names."""
+    """Return all cells, by the group that ``--only`` names."""
     return {
         "laws": [
             _law("laws", system, dim, seed, baseline=True)
@@ -73,16 +73,16 @@ def main() -> None:
     groups_or_cells = f"groups ({', '.join(everything)}) or cells by name, such as 'laws_gravity-*'"
     parser.add_argument("--only", nargs="+", metavar="PATTERN", default=["*"], help=groups_or_cells)
     parser.add_argument("--seeds", type=int, default=5, help="of each system, at most so many")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     cores = os.cpu_count() or 1
-    chosen = {name: _chosen(name, cells, asked.only, asked.seeds) for name, cells in everything.items()}
+    chosen = {name: _chosen(name, cells, options.only, options.seeds) for name, cells in everything.items()}
     if not any(chosen.values()):
-        parser.error(f"no cell is called {' or '.join(asked.only)}")
+        parser.error(f"no cell is called {' or '.join(options.only)}")
     try:
-        for name, cells in [] if asked.table else chosen.items():
-            workers = 1 if name == "timing" else asked.workers
+        for name, cells in [] if options.table else chosen.items():
+            workers = 1 if name == "timing" else options.workers
             threads = None if workers == 1 else max(1, cores // workers)
-            run_cells(cells, RESULTS, workers, threads=threads, search=[HERE], retry=asked.retry, report=say)
+            run_cells(cells, RESULTS, workers, threads=threads, search=[HERE], retry=options.retry, report=report)
     finally:
         print(write_table(everything, RESULTS, HERE / "results" / "laws.md"))
 

@@ -1,4 +1,4 @@
-"""Small noisy sets of motion under random laws of known form; a seed makes the same ones."""
+"""Draw small noisy sets of motion under random laws of known form; a seed makes the same ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gnn_discovery.simulators.user_function import FunctionSimulator
 from gnn_discovery.symbolic.expression import Expression
 
 NOISE = 1e-3
-"""Of the positions, in parts of their spread."""
+"""The positions have errors of this part of their spread."""
 START = 0.1
 """A fit starts this far from the true constants, in each logarithm."""
 
@@ -48,29 +48,42 @@ SYSTEMS: dict[str, tuple[Form, Ranges]] = {
 
 @dataclass(frozen=True)
 class NoisySet:
-    """Motion, the law that moved it with its true constants, and the one that is asked for, as (term, name)."""
+    """Motion under a law of known form.
+
+    Attributes:
+        system: name of the form.
+        law: the law with its true constants.
+        runs: the motion, noisy positions alone.
+        constant: the constant that is to be estimated, as (number of the term, name).
+        start: the law with the constants that a fit starts from.
+    """
 
     system: str
     law: ForceLaw
     runs: tuple[Trajectory, ...]
-    asked: tuple[int, str]
+    constant: tuple[int, str]
     start: ForceLaw
 
-    def of(self, law: ForceLaw) -> Constant:
-        """The constant that is asked for, of a law of this form."""
-        term, name = self.asked
+    def constant_of(self, law: ForceLaw) -> Constant:
+        """Return the constant that is to be estimated, of a law of this form."""
+        term, name = self.constant
         return law.terms[term].constants[name]
 
 
 def draw(seed: int, index: int) -> NoisySet:
-    """20 to 60 runs of 3 to 5 particles over 50 to 100 frames in 2D or 3D: positions alone, with noise."""
+    """Draw 20 to 60 runs of 3 to 5 particles over 50 to 100 frames in 2D or 3D: positions alone, with noise.
+
+    Args:
+        seed: seed of all sets.
+        index: number of the set.
+    """
     rng = np.random.default_rng([seed, index])
     system = str(rng.choice(list(SYSTEMS)))
     form, ranges = SYSTEMS[system]
     values = {name: float(np.exp(rng.uniform(*np.log(ends)))) for name, ends in ranges.items()}
     law = _law(form, values)
     slots = [(t, name) for t, term in enumerate(law.terms) for name in term.constants]
-    asked = slots[rng.integers(len(slots))]
+    constant = slots[rng.integers(len(slots))]
     shaken = {name: value * float(np.exp(START * rng.standard_normal())) for name, value in values.items()}
     size = SimulationConfig(
         runs=int(rng.integers(20, 61)),
@@ -81,7 +94,7 @@ def draw(seed: int, index: int) -> NoisySet:
     )
     runs = _move(law, size, float(rng.uniform(4, 8)), rng)
     spread = np.std([run.positions for run in runs])
-    seen = tuple(
+    observed = tuple(
         replace(
             run,
             positions=run.positions + NOISE * spread * rng.standard_normal(run.positions.shape),
@@ -90,7 +103,7 @@ def draw(seed: int, index: int) -> NoisySet:
         )
         for run in runs
     )
-    return NoisySet(system, law, seen, asked, _law(form, shaken))
+    return NoisySet(system, law, observed, constant, _law(form, shaken))
 
 
 def _law(form: Form, values: dict[str, float]) -> ForceLaw:
@@ -103,7 +116,7 @@ def _law(form: Form, values: dict[str, float]) -> ForceLaw:
 
 
 def _move(law: ForceLaw, size: SimulationConfig, duration: float, rng: np.random.Generator) -> tuple[Trajectory, ...]:
-    """Runs that last ``duration`` times what the typical acceleration takes to cross the typical distance."""
+    """Return runs that last ``duration`` times what the typical acceleration takes to cross the typical distance."""
     first = _simulator(law, 1e-3).simulate(replace(size, frames=2))
     acceleration = np.median(np.linalg.norm([run.accelerations[0] for run in first], axis=-1))
     assert size.frames is not None

@@ -1,4 +1,4 @@
-"""A training step of the paper's network, ours against PyTorch Geometric: ``python benchmarks/peer.py``.
+"""Time a training step of the paper's network, ours and PyTorch Geometric's: ``python benchmarks/peer.py``.
 
 Both networks are the same: as many parameters, and with the same weights the same output, loss and gradient; this is
 checked first. Then each trains on one core, the same one, in turns. The figures stand in ``results/peer.json``, the
@@ -33,13 +33,13 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 STEPS, MOST = 100, 19
 SAME = 1e-4
-"""Relative to the norm: so far may sums in float32 differ."""
+"""Sums in float32 may differ by so much, relative to their norm."""
 
 Record = Mapping[str, Any]
 
 
 def compare(python: str, repeats: int) -> dict[str, Any]:
-    """Both networks held against each other, then timed in turns; seconds of each repeat."""
+    """Compare both networks, then time them in turns; return the seconds of each repeat."""
     peer = _peer_versions(python)
     record = {**describe_environment(), **circumstances(), "peer": peer, "steps": STEPS}
     if hasattr(os, "sched_setaffinity"):
@@ -57,7 +57,7 @@ def compare(python: str, repeats: int) -> dict[str, Any]:
 
 
 def agreement(ours: Mapping[str, np.ndarray], peer: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """How many parameters there are, and how far output, loss and gradient of the two differ, relative to their norm.
+    """Return the number of parameters, and the differences of output, loss and gradient relative to their norm.
 
     Raises:
         SystemExit: they are not the same network.
@@ -76,8 +76,11 @@ def agreement(ours: Mapping[str, np.ndarray], peer: Mapping[str, np.ndarray]) ->
 
 
 def _operations(ours: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Floating-point operations of the products of matrices in a step: forward, for the gradient of the weights, and
-    for that of the inputs, which the first layer of the edges does not need; and of the one product timed beside it."""
+    """Count the floating-point operations of the products of matrices in a step and in the product timed beside it.
+
+    A step has them forward, for the gradient of the weights, and for that of the inputs, which the first layer of the
+    edges does not need.
+    """
     weights = [ours[f"weights_{k}"].size for k in range(0, 16, 2)]
     nodes = len(ours["output"])
     edges = nodes * (ours["x"].shape[1] - 1)
@@ -99,7 +102,7 @@ def _peer_versions(python: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _side(python: str, script: str, folder: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that trains, ready for its first turn."""
+    """Start a process that trains, ready for its first turn."""
     process = subprocess.Popen(
         [python, str(HERE / script), folder, str(STEPS)],
         stdin=subprocess.PIPE,
@@ -117,7 +120,7 @@ def _side(python: str, script: str, folder: str) -> Iterator[subprocess.Popen[st
 
 
 def _turn(side: subprocess.Popen[str]) -> dict[str, float]:
-    """One block: seconds of a step, and of the product timed beside it."""
+    """Run one block, and return the seconds of a step and of the product timed beside it."""
     assert side.stdin is not None
     side.stdin.write("\n")
     side.stdin.flush()
@@ -134,7 +137,7 @@ def _answer(side: subprocess.Popen[str]) -> Any:
 
 
 def table(record: Record) -> str:
-    """The figures in Markdown."""
+    """Return the figures in Markdown."""
     torch, ours = ({**record[name], **_rates(record, name)} for name in ("torch", "ours"))
     rows = [
         _row("processor time of a step, ms", torch, ours, "processor", "{:.1f}", 1e3),
@@ -176,7 +179,7 @@ def table(record: Record) -> str:
 
 
 def _rates(record: Record, name: str) -> dict[str, list[float]]:
-    """Operations a second: of the product alone, and of a step; and the share that this is of that."""
+    """Return operations a second of the product alone and of a step, and the ratio of the two."""
     took, operations = record[name], record["operations"]
     alone = [operations["product"] / seconds for seconds in took["product"]]
     used = [operations["step"] / seconds for seconds in took["processor"]]
@@ -199,10 +202,10 @@ def main() -> None:
         "--repeats", type=int, default=15, choices=range(1, MOST + 1), metavar="N", help="turns of each"
     )
     parser.add_argument("--table", action="store_true", help="only write the table of what is there")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     kept = RESULTS / "peer.json"
-    if not asked.table:
-        write_json(kept, compare(asked.python, asked.repeats))
+    if not options.table:
+        write_json(kept, compare(options.python, options.repeats))
     write_bytes(RESULTS / "peer.md", table(read_json(kept)).encode())
     print(RESULTS / "peer.md")
 

@@ -1,4 +1,4 @@
-"""Our side of ``peer.py``: the training of ``gnn-discovery replicate --recipe paper``, a chunk of steps at a time.
+"""Train for our side of ``peer.py``, as ``gnn-discovery replicate --recipe paper`` does, a chunk of steps at a time.
 
 Run by ``peer.py``: ``python peer_ours.py FOLDER STEPS``.
 """
@@ -28,25 +28,32 @@ from gnn_discovery.simulators import SimulationConfig
 
 
 def motion(runs: int = 40) -> tuple[Split, DiscoverConfig]:
-    """Four charges in 2D, and the paper's recipe with the L1 norm."""
+    """Return motion of four charges in 2D, and the paper's recipe with the L1 norm."""
     simulation = SimulationConfig(runs=runs, particles=4, dim=2)
     config = recipe_config("paper", "l1", budget=1.0, simulation=simulation, seed=0)
     return pipeline.prepare_dataset(pipeline.load_motion("charge", simulation), config), config
 
 
-def given(snapshots: Dataset, config: DiscoverConfig) -> dict[str, np.ndarray]:
-    """What the peer is given, and what we make of the first batch: all motion as nodes x (S N F) and targets y (S N D),
-    the weights of a network, its output, its loss and the gradient of that, nothing displaced."""
+def reference_arrays(snapshots: Dataset, config: DiscoverConfig) -> dict[str, np.ndarray]:
+    """Return the input of the peer, and our result for the first batch, with nothing displaced.
+
+    Args:
+        snapshots: the motion.
+        config: the paper's recipe.
+
+    Returns:
+        Nodes x (S N F) and targets y (S N D), the weights of a network, its output, its loss and the gradient of that.
+    """
     scales = measure_scales(snapshots, raw=True)
     particles = snapshots.present.shape[1]
     network = make_network(config.network, scales, snapshots.dim, particles, rngs=nnx.Rngs(0))
     graph, params, rest = nnx.split(network, nnx.Param, ...)
     still = replace(config.training, shift=0.0)
     data, first, key = graph_data(snapshots), jnp.arange(PAPER_BATCH_GRAPHS), jax.random.key(0)
-    price = jax.value_and_grad(
+    objective = jax.value_and_grad(
         lambda params: training_loss(graph, config.network, still, params, rest, data, first, key)
     )
-    value, gradient = jax.jit(price)(params)
+    value, gradient = jax.jit(objective)(params)
     x = np.concatenate([data.position, data.velocity, data.properties], -1)
     output = network(batch_graph(data, first)).nodes["target"]
     return {
@@ -60,8 +67,10 @@ def given(snapshots: Dataset, config: DiscoverConfig) -> dict[str, np.ndarray]:
 
 
 def _as_the_peer(params: Any, dim: int, features: int) -> list[np.ndarray]:
-    """In the peer's order: edge before node, weights (out in) before bias, and the inputs of an edge end by end, where
-    ours has the motion of both ends before their properties."""
+    """Return arrays in the order of the peer: edge before node, weights (out in) before bias.
+
+    It has the inputs of an edge end by end; ours has the motion of both ends before their properties.
+    """
     layers = [layer for mlp in (params["edge"]["mlp"], params["node"]) for _, layer in sorted(mlp["layers"].items())]
     arrays = [np.asarray(array) for layer in layers for array in (layer["kernel"][...].T, layer["bias"][...])]
     moving = 2 * dim
@@ -72,7 +81,7 @@ def _as_the_peer(params: Any, dim: int, features: int) -> list[np.ndarray]:
 
 def main(folder: Path, steps: int) -> None:
     data, config = motion()
-    np.savez(folder / "ours.npz", **given(data.train, config))
+    np.savez(folder / "ours.npz", **reference_arrays(data.train, config))
     rows = PAPER_BATCH_GRAPHS * data.train.present.shape[1] * (data.train.present.shape[1] - 1)
     one, other = (jax.random.normal(jax.random.key(k), (size, 300)) for k, size in enumerate((rows, 300)))
     product = jax.jit(jnp.matmul)

@@ -1,4 +1,4 @@
-"""The peer of ``peer.py``: the network of Cranmer et al. 2020 (arXiv 2006.11287) in PyTorch Geometric.
+"""Train the peer of ``peer.py``, the network of Cranmer et al. 2020 (arXiv 2006.11287) in PyTorch Geometric.
 
 Written from the paper's description. Run by ``peer.py``, perhaps by an interpreter that has no gnn-discovery:
 ``python peer_torch.py FOLDER STEPS``.
@@ -20,13 +20,13 @@ WARM = 10
 
 
 def mlp(inputs: int, outputs: int, width: int = 300) -> nn.Sequential:
-    """Three hidden layers."""
+    """Return a network with three hidden layers."""
     hidden = [nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width)]
     return nn.Sequential(*hidden, nn.ReLU(), nn.Linear(width, outputs))
 
 
 class Network(MessagePassing):
-    """Messages of both ends of an edge, their sum, and from it and the node itself its acceleration."""
+    """A network that sums the messages of edges and predicts the acceleration of a node from the sum and the node."""
 
     def __init__(self, features: int, dim: int, message: int = 100):
         super().__init__(aggr="add")
@@ -34,7 +34,7 @@ class Network(MessagePassing):
         self.node = mlp(message + features, dim)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
-        """Accelerations (N D), and the messages (E M)."""
+        """Return accelerations (N D) and messages (E M)."""
         messages = self.edge_updater(edge_index, x=x)
         return self.propagate(edge_index, x=x, messages=messages), messages
 
@@ -49,13 +49,13 @@ class Network(MessagePassing):
 
 
 def edges_of(graphs: int, particles: int) -> Tensor:
-    """(2 E): from each particle to each other one of its graph."""
+    """Return the edges (2 E) from each particle to each other one of its graph."""
     pairs = np.argwhere(~np.eye(particles, dtype=bool))
     return torch.tensor(np.concatenate([pairs + particles * k for k in range(graphs)]).T.copy())
 
 
 def loss_of(network: Network, x: Tensor, y: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
-    """The absolute error, summed over components, and the L1 norm of a message; the predictions beside it."""
+    """Return the absolute error, summed over components, plus the L1 norm of a message; and the predictions."""
     predicted, messages = network(x, edge_index)
     return (predicted - y).abs().sum() / len(x) + L1 * messages.abs().sum() / len(messages), predicted
 

@@ -1,4 +1,4 @@
-"""The table of laws found in other people's programs: ``python benchmarks/programs.py``.
+"""Make the table of laws found in other people's programs: ``python benchmarks/programs.py``.
 
 As in ``laws.py``, each cell is one discovery in a process of its own, kept in ``results/programs/NAME.json`` and never
 run again; the table in ``results/programs.md`` is made of whatever is there.
@@ -11,7 +11,7 @@ from typing import Any
 
 from command import HERE, arguments, fill
 from summary import right
-from table import every_law, made_with, markdown, read_cells, spread, values
+from table import every_law, made_with, markdown_table, median_with_range, read_cells, values
 
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
@@ -30,7 +30,7 @@ Record = Mapping[str, Any]
 
 
 def cells(seeds: int) -> dict[str, list[Cell]]:
-    """The cells of each system."""
+    """Return the cells of each system."""
     systems = [*(system for some in PAIRWISE.values() for system in some), MANY_BODY]
     return {system: [_cell(system, seed) for seed in range(seeds)] for system in systems}
 
@@ -40,7 +40,7 @@ def _cell(system: str, seed: int) -> Cell:
 
 
 def write_table(seeds: int) -> str:
-    """Write the table; what is said about it, in a line."""
+    """Write the table, and return a line on it."""
     kept = {system: read_cells(some, RESULTS) for system, some in cells(seeds).items()}
     records = [record for some in kept.values() for record in some]
     adapters = [
@@ -57,7 +57,7 @@ def write_table(seeds: int) -> str:
         made_with(records, seeds * len(kept)),
         f"Adapters whose law is recovered: **{sum(adapters)} of {seeds * len(PAIRWISE)}** (adapters × seeds). "
         f"EMT refused, because it is no sum over pairs: **{sum(map(_refused, kept[MANY_BODY]))} of {seeds}**.",
-        markdown(heads, [_row(system, some) for system, some in kept.items()]),
+        markdown_table(heads, [_row(system, some) for system, some in kept.items()]),
         *every_law(records),
     ]
     out = HERE / "results" / "programs.md"
@@ -72,9 +72,9 @@ def _row(system: str, records: Sequence[Record]) -> list[str]:
         found = [f"refused: {sum(map(_refused, records))} of {count}", "-", "-"]
     else:
         known = sum(v["status"] == "known" for v in done)
-        errors = spread(values(done, "constants_error"), "{:.1e}".format)
+        errors = median_with_range(values(done, "constants_error"), "{:.1e}".format)
         found = [f"{sum(map(_right, records))} of {count}", f"{known} of {count}", errors]
-    return [system, str(count), *found, spread(values(done, "seconds"), "{:.0f}".format)]
+    return [system, str(count), *found, median_with_range(values(done, "seconds"), "{:.0f}".format)]
 
 
 def _right(record: Record) -> bool:
@@ -90,10 +90,10 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", metavar="SYSTEM", choices=[*cells(1)], help="systems to run")
     parser.add_argument("--seeds", type=int, default=3, help="of each system")
-    asked = parser.parse_args()
-    every = cells(asked.seeds)
-    chosen = [cell for k in range(asked.seeds) for s in asked.only or every for cell in every[s][k : k + 1]]
-    fill(asked, chosen, RESULTS, lambda: write_table(asked.seeds))
+    options = parser.parse_args()
+    every = cells(options.seeds)
+    chosen = [cell for k in range(options.seeds) for s in options.only or every for cell in every[s][k : k + 1]]
+    fill(options, chosen, RESULTS, lambda: write_table(options.seeds))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Random laws over the whole language of expressions, and positions to hold them at; a seed makes the same ones."""
+"""Draw random laws over the whole language of expressions, and positions for them; a seed makes the same ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CASES = (
 
 
 def random_law(rng: np.random.Generator) -> tuple[ForceLaw, int]:
-    """A law and the number of dimensions it is for; half of them are sums of radial pair terms."""
+    """Draw a law, and return it with its number of dimensions; half of the laws are sums of radial pair terms."""
     dim = int(rng.integers(2, 4))
     plain = rng.random() < 0.5
     terms = []
@@ -57,7 +57,7 @@ def random_law(rng: np.random.Generator) -> tuple[ForceLaw, int]:
 def random_motion(
     rng: np.random.Generator, law: ForceLaw, dim: int
 ) -> tuple[np.ndarray, np.ndarray, Mapping[str, np.ndarray]]:
-    """Positions, velocities and properties; what the law has inferred is not among them."""
+    """Draw positions, velocities and properties without those that the law has inferred."""
     positions, velocities = rng.normal(size=(2, PARTICLES, dim)) * [[[1.5]], [[1.0]]]
     properties = {"m": np.exp(rng.normal(size=PARTICLES)), "q": rng.normal(size=PARTICLES)}
     return positions, velocities, {name: p for name, p in properties.items() if name not in law.latent}

@@ -1,4 +1,4 @@
-"""The figures in the README: ``python benchmarks/readme.py`` writes those of the replication, ``laws.py`` its own."""
+"""Write figures into the README: ``python benchmarks/readme.py`` those of the replication, ``laws.py`` its own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from gnn_discovery.runs.files import write_bytes
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 SHOWN = slice(2, 9)
-"""Columns of the table in short that the README has, after the strategy."""
+"""The README has these columns of the summary table, after the strategy."""
 
 
 def put(name: str, dates: Sequence[str], what: str, table: str) -> None:
-    """A table between the marks of its name, with the days on which ``what`` was made."""
+    """Put a table between the marks of its name, with the days on which ``what`` was made.
+
+    Args:
+        name: name of the table.
+        dates: ISO dates of its cells.
+        what: name of the cells, for the line above it.
+        table: the table in Markdown.
+    """
     begin, end = f"<!-- figures: {name} -->", f"<!-- end of figures: {name} -->"
     before, _, rest = README.read_text(encoding="utf-8").partition(begin)
     _, _, after = rest.partition(end)
@@ -27,11 +34,11 @@ def put(name: str, dates: Sequence[str], what: str, table: str) -> None:
 
 
 def main() -> None:
-    """Our recipe in short, of the kept cells of the replication."""
+    """Write the summary of our recipe, from the kept cells of the replication."""
     results = read_results(HERE / "results" / "replication")
     (short,) = (table for table in make_tables(results) if table.name == "short")
     rows = [(row[0], *row[SHOWN]) for row in short.rows if row[1] == "fast"]
-    table = markdown_table((short.heads[0], *short.heads[SHOWN]), rows)
+    table = markdown_table((short.headings[0], *short.headings[SHOWN]), rows)
     put("replication", [r.date for r in results], f"{len(results)} cells", table)
 
 

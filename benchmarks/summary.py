@@ -1,4 +1,4 @@
-"""What was to be reached, beside what is reached: the head of the table."""
+"""Compare the results with the aims: the head of the table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Record = Mapping[str, Any]
 Row = tuple[str, str, str, str]
 
 WITHIN = 1e-3
-"""Relative error below which the constants of an exact law are right."""
+"""The constants of an exact law are right below this relative error."""
 
 
 def summary(kept: Mapping[str, Sequence[Record | None]]) -> list[Row]:
-    """Rows (what, at least, aim, found); cells that are not there yet are None."""
+    """Return rows (what, at least, aim, found); cells that are not there yet are None."""
     laws, sums, strategies = kept["laws"], kept["sums"], kept["strategies"]
     return [
         ("four laws in 2D and 3D: exact, constants within .1%", "38 of 40", "40 of 40", _recovered(laws)),
@@ -56,7 +56,7 @@ def summary(kept: Mapping[str, Sequence[Record | None]]) -> list[Row]:
 
 
 def right(value: Record) -> bool:
-    """Whether a law is exact and its constants are right."""
+    """Return True where a law is exact and its constants are right."""
     return value["exact"] and value["constants_error"] <= WITHIN
 
 
@@ -69,7 +69,7 @@ def _recovered(records: Sequence[Record | None]) -> str:
 
 
 def _share(records: Sequence[Record | None], good: Callable[[Record], Any]) -> str:
-    """So many of those that were run, failed ones included, and how many are yet to come."""
+    """Return the number of good cells among those run, failed ones included, and of those yet to come."""
     run = sum(r is not None for r in records)
     if not run:
         return "-"
@@ -83,7 +83,7 @@ def _largest(records: Sequence[Record | None]) -> str:
 
 
 def _lowest(records: Sequence[Record | None], name: str) -> str:
-    """The system with the lowest median over its seeds."""
+    """Return the system with the lowest median over its seeds."""
     systems: dict[tuple[str, int], list[float]] = {}
     for record in records:
         if record is not None and record["outcome"] == "done" and record["value"][name] is not None:

@@ -1,4 +1,4 @@
-"""From the kept cells to a table in Markdown: counts, medians and spread, with date, versions and machine."""
+"""Make a table in Markdown of kept cells: counts, medians and ranges, with date, versions and machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ Record = Mapping[str, Any]
 
 
 def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) -> str:
-    """Write the table to ``out``; what is said about it, in a line."""
+    """Write the table to ``out``, and return a line on it.
+
+    Args:
+        groups: cells by the name of their group.
+        results: directory of the kept cells.
+        out: file of the table.
+    """
     kept = {name: [read_cell(cell, results) for cell in cells] for name, cells in groups.items()}
     records = [record for group in kept.values() for record in group if record is not None]
     total = sum(map(len, groups.values()))
@@ -45,12 +51,12 @@ def write_table(groups: Mapping[str, Sequence[Cell]], results: Path, out: Path) 
 
 
 def read_cells(cells: Iterable[Cell], results: Path) -> list[Record]:
-    """What is kept of cells among ``results``, without those that are not there yet."""
+    """Return the kept records of cells, without those that are not there yet."""
     return [record for record in (read_cell(cell, results) for cell in cells) if record is not None]
 
 
 def read_cell(cell: Cell, results: Path) -> Record | None:
-    """What is kept of a cell among ``results``; None where nothing is."""
+    """Return the kept record of a cell; None where there is none."""
     path = results / f"{cell.name}.json"
     return read_json(path) if path.exists() else None
 
@@ -61,12 +67,13 @@ def made_with(records: Sequence[Record], total: int) -> str:
     dates = sorted(r["date"][:10] for r in records)
     done = [r["value"] for r in records if r["outcome"] == "done"]
     versions = {f"{name} {v}" for r in records for name, v in r["versions"].items()}
+    load = median_with_range([v["load"] for v in done], "{:.1f}".format)
     rows = [
         f"{len(records)} of {total} cells are done, {sum(r['outcome'] != 'done' for r in records)} of them failed.",
         "",
         f"- dates: {dates[0]} to {dates[-1]}",
         f"- commits: {', '.join(sorted({v['commit'] for v in done}))} (+: with changes that are in none)",
-        f"- processes that wanted to run when a cell began: {median_with_range([v['load'] for v in done], '{:.1f}'.format)}",
+        f"- processes that wanted to run when a cell began: {load}",
         f"- machine: {'; '.join(sorted({r['machine'] for r in records}))}",
         f"- versions: {', '.join(sorted(versions))}",
     ]
@@ -138,7 +145,7 @@ def _body(found: Sequence[Record], name: str) -> list[str]:
 
 
 def every_law(records: Sequence[Record]) -> list[str]:
-    """What each cell found, and the reason of each that failed."""
+    """Return the law of each cell, and the reason of each that failed."""
     rows = []
     for record in records:
         value = record["value"] or {}

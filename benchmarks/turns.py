@@ -1,4 +1,4 @@
-"""Two processes that work in turns, so that whatever else the machine does falls on both alike."""
+"""Let two processes work in turns, so that whatever else the machine does falls on both alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PRODUCTS = 200
 
 
 class Turns:
-    """Asked for work by lines on standard input; each is answered with what the block took, in JSON.
+    """A worker that is asked for blocks by lines on standard input, and answers each with its times in JSON.
 
     Args:
         product: one product of matrices to its end, timed beside each block.
@@ -22,7 +22,7 @@ class Turns:
         self.begun: tuple[float, float] | None = None
 
     def wait(self) -> None:
-        """The end of a block: say what it took, and wait for the order for another; without one, end."""
+        """End a block: print its times, and wait for the order for another; exit without one."""
         if self.begun is not None:
             took = {"wall": time.perf_counter() - self.begun[0], "processor": time.process_time() - self.begun[1]}
             start = time.process_time()

@@ -1,4 +1,4 @@
-"""Twenty laws, the motion they give, and one discovery of each in other units: what a cell of ``units.py`` does."""
+"""Discover one of twenty laws from motion in other units, in each cell of ``units.py``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gnn_discovery.simulators import FunctionSimulator, SimulationConfig, resolv
 from gnn_discovery.symbolic.expression import Expression
 
 OWN = {"length": "AU", "time": "day", "m": "M_sun", "q": "e"}
-"""The units in which a law is near one, and in which its constants are compared."""
+"""The constants of a law are near one in these units, in which they are compared."""
 SYSTEMS = ("astronomical", "SI", "random")
 _SI = {"length": "m", "time": "s", "m": "kg", "q": "C"}
 _ORDERS = 12
-"""Random units are up to so many powers of ten from those of SI, to either side."""
+"""Random units are up to so many powers of ten larger or smaller than those of SI."""
 
 BUILT_IN = ("gravity", "spring", "charge", "log-gravity", "damped", "discontinuous", "superposition")
 _SPRING = ("pair", "radial", "-A*(r - B)")
@@ -47,27 +47,33 @@ LAWS = (*BUILT_IN, *MADE)
 
 
 def discover_in(law: str, system: str, seed: int) -> dict[str, Any]:
-    """One discovery of a law in one system of units; in its own units it is also held against the true law."""
+    """Discover a law in one system of units; in `OWN` units it is also compared with the true law.
+
+    Args:
+        law: name of the law.
+        system: a system of units of `SYSTEMS`.
+        seed: seed of the constants, the starts and the search.
+    """
     config = SimulationConfig(runs=100, frames=40, seed=seed)
     simulator, truth = (_made if law in MADE else _built_in)(law, config)
     runs = [_labelled(run) for run in simulator.simulate(config)]
     units = {what: unit for what, unit in _units(law, system, seed).items() if what in runs[0].units}
-    given, start = circumstances(), time.perf_counter()
+    conditions, start = circumstances(), time.perf_counter()
     found = pipeline.discover(
         [convert_units(run, units) for run in runs],
         DiscoverConfig(seed=seed, seeds=1, training=TrainingConfig(steps=1500)),
     )
-    own = compare_with_true_law(found.law, truth) if system == SYSTEMS[0] else None
+    comparison = compare_with_true_law(found.law, truth) if system == SYSTEMS[0] else None
     return {
         "units": units,
-        **({"exact": own.exact, "why": own.why} if own else {}),
+        **({"exact": comparison.exact, "why": comparison.reason} if comparison else {}),
         "law": str(found.law),
         "terms": to_dict(found.law)["terms"],
         "status": found.verdict.status,
         "match": found.verdict.match,
         "seconds": time.perf_counter() - start,
         "steps": found.seconds,
-        **given,
+        **conditions,
     }
 
 
@@ -81,7 +87,7 @@ def _units(law: str, system: str, seed: int) -> dict[str, str]:
 
 
 def _labelled(run: Trajectory) -> Trajectory:
-    """The run, its numbers taken to be in `OWN` units."""
+    """Return the run with its numbers taken to be in `OWN` units."""
     units = {what: unit for what, unit in OWN.items() if what in ("length", "time", *run.properties)}
     return Trajectory(**{**vars(run), "units": units})
 
@@ -92,7 +98,7 @@ def _built_in(name: str, config: SimulationConfig) -> tuple[Any, Any]:
 
 
 def _made(name: str, config: SimulationConfig) -> tuple[FunctionSimulator, Any]:
-    """The law with random constants, of which the seed makes the same ones, as a simulator and as plain terms."""
+    """Return a law with random constants, the same for the same seed, as a simulator and as plain terms."""
     rng = np.random.default_rng([config.seed, LAWS.index(name)])
     values = {letter: float(np.exp(rng.uniform(np.log(0.5), np.log(2.0)))) for letter in "ABC"}
     terms = []

@@ -1,4 +1,4 @@
-"""The table of laws found in different units: ``python benchmarks/units.py``.
+"""Make the table of laws found in different units: ``python benchmarks/units.py``.
 
 The motion of twenty laws is given in astronomical, SI and random units. Each cell is one discovery in a process of its
 own, kept in ``results/units/NAME.json`` and never run again; the table in ``results/units.md`` is made of whatever is
@@ -29,11 +29,11 @@ ACCURACY = 1e-6
 Record = Mapping[str, Any]
 
 _ODD = 1.2345678
-"""What constants are multiplied by before a law is read: a factor of 1 would not count as one."""
+"""Constants are multiplied by this before a law is read, since a factor of 1 would not count as a constant."""
 
 
 def cells(law: str, seed: int) -> list[Cell]:
-    """The cells of one law, one in each system of units."""
+    """Return the cells of one law, one in each system of units."""
     return [
         Cell(
             f"{law.replace(' ', '-')}_{system}_s{seed}",
@@ -45,7 +45,7 @@ def cells(law: str, seed: int) -> list[Cell]:
 
 
 def difference(one: Record, other: Record) -> float | None:
-    """The largest relative difference of a constant of two laws, both in `OWN` units; None where their forms differ."""
+    """Return the largest relative difference of constants of two laws in `OWN` units; None where the forms differ."""
     (form, first), (another, second) = (_in_numbers(record) for record in (one, other))
     if form != another:
         return None
@@ -54,7 +54,7 @@ def difference(one: Record, other: Record) -> float | None:
 
 
 def _in_numbers(record: Record) -> tuple[list[tuple[str, str, str]], list[float]]:
-    """The form of each term, whatever its constants are called and whichever sign they have, and their values in the
+    """Return the form of each term, without the names and signs of its constants, and their values in the
     order of the text, in `OWN` units: the unit of each says how."""
     terms = []
     for term in from_dict(record).terms:
@@ -75,7 +75,7 @@ def _converted(constant: Constant, units: Mapping[str, str]) -> float:
 
 
 def write_table(seed: int) -> str:
-    """Write the table; what is said about it, in a line."""
+    """Write the table, and return a line on it."""
     kept = {law: [read_cell(cell, RESULTS) for cell in cells(law, seed)] for law in LAWS}
     records = [record for some in kept.values() for record in some if record is not None]
     whole = {law: some for law, some in kept.items() if None not in some}
@@ -98,7 +98,7 @@ def write_table(seed: int) -> str:
 
 
 def _compared(records: Sequence[Record]) -> float | None:
-    """The larger difference of the other systems from the first."""
+    """Return the larger difference of the other systems from the first."""
     if any(record["outcome"] != "done" for record in records):
         return None
     first, *others = (record["value"] for record in records)
@@ -123,9 +123,9 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", metavar="LAW", choices=LAWS, default=LAWS, help="laws to run")
     parser.add_argument("--seed", type=int, default=0, help="of the constants, the starts and the search")
-    asked = parser.parse_args()
-    chosen = [cell for law in asked.only for cell in cells(law, asked.seed)]
-    fill(asked, chosen, RESULTS, lambda: write_table(asked.seed))
+    options = parser.parse_args()
+    chosen = [cell for law in options.only for cell in cells(law, options.seed)]
+    fill(options, chosen, RESULTS, lambda: write_table(options.seed))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How often a verdict is wrong: ``python benchmarks/verdicts.py``.
+"""Count how often a verdict is wrong: ``python benchmarks/verdicts.py``.
 
 As in ``laws.py``, each cell is one discovery in a process of its own, kept in ``results/verdicts/NAME.json`` and never
 run again; the table in ``results/verdicts.md`` is made of whatever is there. The systems are drawn by ``generated.py``;
@@ -15,7 +15,7 @@ from typing import Any
 from command import HERE, arguments, fill
 from judged import LAWLESS
 from readme import put
-from table import made_with, markdown, read_cells, spread, values
+from table import made_with, markdown_table, median_with_range, read_cells, values
 
 from gnn_discovery.runs import Cell
 from gnn_discovery.runs.files import write_bytes
@@ -25,17 +25,17 @@ SYSTEMS = {"known": 30, "altered": 20, "none": 10}
 NOISE = {"clean": 0.0, "noisy": 1e-3}
 SETS = 100
 SEED = 4
-"""Of the systems that the table is about; none of them was looked at while what is measured was written."""
+"""The systems of the table are drawn by this seed; none was looked at while the measured code was written."""
 TITLES = {"known": "a sum of known laws", "altered": "an altered law", "none": "no interaction"}
 CONFIDENT = ("known", "candidate")
 RIGHT = {"clean": ("56", "60"), "noisy": ("40", "52")}
-"""Verdicts of 60 that are to be right: at least, and aimed at."""
+"""So many verdicts of 60 have to be right at least, and so many are aimed at."""
 
 Record = Mapping[str, Any]
 
 
 def cells(seed: int) -> dict[str, list[Cell]]:
-    """Clean and noisy systems, and motion without a law."""
+    """Return cells by group: clean and noisy systems, and motion without a law."""
 
     def one(what: str, kind: str, number: int) -> Cell:
         asked = {"kind": kind, "number": number, "seed": seed, "noise": NOISE[what]}
@@ -55,11 +55,11 @@ def cells(seed: int) -> dict[str, list[Cell]]:
 
 
 def write_table(seed: int) -> str:
-    """Write the table; what is said about it, in a line."""
+    """Write the table, and return a line on it."""
     kept = {name: read_cells(some, RESULTS) for name, some in cells(seed).items()}
     records = [record for some in kept.values() for record in some]
     total = sum(map(len, cells(seed).values()))
-    figures = markdown(("what", "at least (at most)", "aim", "found"), _figures(kept))
+    figures = markdown_table(("what", "at least (at most)", "aim", "found"), _figures(kept))
     parts = [
         "# How often a verdict is wrong",
         "Made by `python benchmarks/verdicts.py` from the cells in `verdicts/`. The systems are drawn by a seed: 30 "
@@ -93,7 +93,9 @@ def _figures(kept: Mapping[str, Sequence[Record]]) -> list[list[str]]:
             rows.append([f"{what}: right", *RIGHT[what], f"{sum(v['right'] for v in done)} {count}"])
         most = ("2", "0") if what == "lawless" else ("1", "0") if NOISE[what] else ("", "")
         rows.append([f"{what}: `known` or `candidate`, and wrong", *most, f"{len(wrong)} {count}"])
-        rows.append([f"{what}: seconds of a discovery", "", "", spread(values(done, "seconds"), "{:.0f}".format)])
+        rows.append(
+            [f"{what}: seconds of a discovery", "", "", median_with_range(values(done, "seconds"), "{:.0f}".format)]
+        )
     return rows
 
 
@@ -104,7 +106,7 @@ def _confusion(what: str, records: Sequence[Record]) -> list[str]:
         some = [r for r in records if r["arguments"]["kind"] == kind]
         counts = Counter(map(_said, some))
         rows.append([f"{title} ({len(some)})", *(str(counts[head]) for head in heads[1:])])
-    return [f"## {what.capitalize()} data: the truth and the verdict", markdown(heads, rows)] if records else []
+    return [f"## {what.capitalize()} data: the truth and the verdict", markdown_table(heads, rows)] if records else []
 
 
 def _said(record: Record) -> str:
@@ -125,7 +127,7 @@ def _lawless(records: Sequence[Record]) -> list[str]:
         some = [r for r in records if r["arguments"]["what"] == what]
         counts = Counter(r["value"]["status"] if r["outcome"] == "done" else "failed" for r in some)
         rows.append([f"{what} ({len(some)})", *(str(counts[head]) for head in heads[1:])])
-    return ["## Data without a law", markdown(heads, rows)] if records else []
+    return ["## Data without a law", markdown_table(heads, rows)] if records else []
 
 
 def _every(what: str, records: Sequence[Record]) -> list[str]:
@@ -136,7 +138,7 @@ def _every(what: str, records: Sequence[Record]) -> list[str]:
         right = "right" if value.get("right") else "" if value else record["outcome"]
         rows.append([record["name"], f"`{value.get('truth', '')}`", f"`{value.get('law', '')}`", said, right])
     heads = ("cell", "truth", "law found", "verdict", "")
-    return [f"## Every system, {what}", markdown(heads, rows)] if rows else []
+    return [f"## Every system, {what}", markdown_table(heads, rows)] if rows else []
 
 
 def _done(records: Sequence[Record]) -> list[Record]:
@@ -147,10 +149,10 @@ def main() -> None:
     parser = arguments(__doc__, workers=2)
     parser.add_argument("--only", nargs="+", metavar="PATTERN", default=["*"], help="cells to run, as 'clean-known-*'")
     parser.add_argument("--seed", type=int, default=SEED, help="of the systems")
-    asked = parser.parse_args()
-    every = [cell for some in cells(asked.seed).values() for cell in some]
-    chosen = [cell for cell in every if any(fnmatch(cell.name, pattern) for pattern in asked.only)]
-    fill(asked, chosen, RESULTS, lambda: write_table(asked.seed))
+    options = parser.parse_args()
+    every = [cell for some in cells(options.seed).values() for cell in some]
+    chosen = [cell for cell in every if any(fnmatch(cell.name, pattern) for pattern in options.only)]
+    fill(options, chosen, RESULTS, lambda: write_table(options.seed))
 
 
 if __name__ == "__main__":

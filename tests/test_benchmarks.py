@@ -1,4 +1,4 @@
-"""The scoring of benchmarks: an exact form is told from a near one, and constants are compared one by one."""
+"""Test the scoring of benchmarks: an exact form is told from a near one, and constants are compared one by one."""
 
 from __future__ import annotations
 
@@ -40,12 +40,14 @@ def pair(text: str, **constants: float) -> ForceLaw:
 
 def test_constants_are_compared_with_the_true_ones():
     found = compare_with_true_law(pair("a*m_i*m_j/(r + b)**2", a=-1.0, b=0.01001), GRAVITY)
-    assert found.exact and found.error == pytest.approx(1e-3, rel=1e-6)
+    assert found.exact and found.constant_error == pytest.approx(1e-3, rel=1e-6)
 
 
 def test_one_law_may_be_written_in_many_ways():
     assert compare_with_true_law(pair("a*r + b", a=-2.0, b=1.98), SPRING).exact
-    assert compare_with_true_law(pair("a*(r + b)", a=-2.0, b=-0.99), SPRING).error == pytest.approx(0, abs=1e-12)
+    assert compare_with_true_law(pair("a*(r + b)", a=-2.0, b=-0.99), SPRING).constant_error == pytest.approx(
+        0, abs=1e-12
+    )
     assert compare_with_true_law(pair("m_i*m_j/(a + b*r)**2*c", a=0.01, b=1.0, c=-1.0), GRAVITY).exact
 
 
@@ -57,19 +59,21 @@ def test_a_near_form_is_not_exact():
 
 def test_a_superfluous_constant_is_not_exact():
     found = compare_with_true_law(pair("a*(r + b) + c*r**3", a=-2.0, b=-0.99, c=1e-8), SPRING)
-    assert not found.exact and "constant" in found.why
+    assert not found.exact and "constant" in found.reason
     assert not compare_with_true_law(pair("a*(r + b) + c*exp(-r)", a=-2.0, b=-0.99, c=0.02), SPRING).exact
 
 
 @pytest.mark.parametrize("power", [-1.98, -1.9999999])
 def test_an_exponent_left_free_is_not_exact(power):
     found = compare_with_true_law(pair("a*m_i*m_j*(r + b)**p", a=-1.0, b=0.01, p=power), GRAVITY)
-    assert not found.exact and found.error is None and found.why == "3 constants, 2 are enough"
+    assert not found.exact and found.constant_error is None and found.reason == "3 constants, 2 are enough"
 
 
 def test_the_amplitude_of_a_true_term_is_a_number_even_where_it_is_one():
     assert compare_with_true_law(pair("a*m_i*m_j/(r + b)**2", a=-1.00001, b=0.01), GRAVITY).exact
-    assert compare_with_true_law(law(("external", "y", "a*m_i", {"a": -0.999})), FIELD).error == pytest.approx(1e-3)
+    assert compare_with_true_law(law(("external", "y", "a*m_i", {"a": -0.999})), FIELD).constant_error == pytest.approx(
+        1e-3
+    )
 
 
 def test_a_superfluous_or_missing_term_is_not_exact():
@@ -78,8 +82,8 @@ def test_a_superfluous_or_missing_term_is_not_exact():
     assert compare_with_true_law(law(spring, drag), DAMPED).exact
     assert not compare_with_true_law(law(spring), DAMPED).exact
     assert not compare_with_true_law(law(spring, drag), SPRING).exact
-    assert compare_with_true_law(law(), SPRING).why == "no pair radial term"
-    assert compare_with_true_law(law(spring), []).why == "a pair radial term too many"
+    assert compare_with_true_law(law(), SPRING).reason == "no pair radial term"
+    assert compare_with_true_law(law(spring), []).reason == "a pair radial term too many"
     assert compare_with_true_law(law(), []).exact
 
 
@@ -91,8 +95,8 @@ def test_charges_count_modulo_their_squares():
 def test_a_threshold_is_a_constant():
     text = "Piecewise((0, r < t), (a*(r + b), True))"
     found = compare_with_true_law(pair(text, t=1.9899, a=-2.0, b=-0.99), JUMP)
-    assert found.exact and found.error == pytest.approx(1e-4 / 1.99, rel=1e-3)
-    assert compare_with_true_law(pair(text, t=1.97, a=-2.0, b=-0.99), JUMP).error == pytest.approx(
+    assert found.exact and found.constant_error == pytest.approx(1e-4 / 1.99, rel=1e-3)
+    assert compare_with_true_law(pair(text, t=1.97, a=-2.0, b=-0.99), JUMP).constant_error == pytest.approx(
         0.02 / 1.99, rel=1e-3
     )
     assert not compare_with_true_law(pair("a*(r + b)", a=-2.0, b=-0.99), JUMP).exact
@@ -105,7 +109,7 @@ def test_two_terms_of_one_channel_add_up():
         ("pair", "radial", "a0*q_i*q_j/(r + a1)**2", {"a0": 1.0, "a1": 0.01}),
         ("pair", "radial", "a0*m_i*m_j/(r + a1)**2", {"a0": -1.0, "a1": 0.01}),
     )
-    assert compare_with_true_law(found, truth).error == pytest.approx(0, abs=1e-9)
+    assert compare_with_true_law(found, truth).constant_error == pytest.approx(0, abs=1e-9)
 
 
 def cell(system: str = "gravity", dim: int = 2, **value: object) -> dict[str, object]:

@@ -1,15 +1,17 @@
-"""Replication: the matrix, the paper's values, the criterion, tables from cells with known medians, and resuming."""
+"""Test the replication: matrix, published values, criterion, tables from cells with known medians, and resuming."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import worlds
 from gnn_discovery_replication import Matrix, make_page, make_tables, published_values, read_results
-from gnn_discovery_replication.distribution_shift import MORE, WIDER, normalised_mean_error, shifted_test_sets
+from gnn_discovery_replication.criteria import DEFAULT_RECOVERY_CRITERIA
+from gnn_discovery_replication.distribution_shift import normalised_mean_error, shifted_test_sets
 from gnn_discovery_replication.raw_messages import (
     choose_steepest_drop,
     form_mismatch,
@@ -94,6 +96,15 @@ def test_a_law_is_recovered_by_form_and_to_a_percent():
     assert not assess_recovery(law("a*r**b", a=-2.0, b=0.8), TRUTH, WORLD).recovered
 
 
+def test_the_criteria_decide_what_is_recovered():
+    law_off = law("a*(r + b)", a=-2.1, b=-0.99)
+    loose = replace(DEFAULT_RECOVERY_CRITERIA, max_constant_error=0.1)
+    assert assess_recovery(law_off, TRUTH, WORLD, criteria=loose).recovered
+    faint = law("a*r + b + c*exp(r)", a=-2.0, b=1.98, c=1e-6)
+    strict = replace(DEFAULT_RECOVERY_CRITERIA, max_spurious_share=0.0)
+    assert not assess_recovery(faint, TRUTH, WORLD, criteria=strict).recovered
+
+
 def test_a_term_counts_as_spurious_above_a_percent_of_the_force():
     faint = law("a*r + b + c*exp(r)", a=-2.0, b=1.98, c=1e-6)
     assert [part.expression.text for part in addends(faint.terms[0])] != [faint.terms[0].expression.text]
@@ -170,7 +181,7 @@ def record(strategy: str, seed: int, *, recipe: str = "fast", recovered: bool = 
         "steps": 100,
         "seconds": {"training": 10.0},
     }
-    task = "gnn_discovery_replication.cell:network_cell"
+    task = "gnn_discovery_replication.cell:network"
     asked |= {"strategy": strategy, "recipe": recipe, "budget": 1.0}
     kept = {"task": task, "arguments": asked, "outcome": "done", "value": value, "seconds": 36.0}
     return {**kept, "date": "2026-01-02T00:00:00", "machine": "two cores"}
@@ -196,7 +207,7 @@ def kept(tmp_path):
 
 def cells_of(kept, title: str) -> list[dict[str, str]]:
     table = next(t for t in make_tables(kept) if t.title.startswith(title))
-    return [dict(zip(table.heads, row, strict=True)) for row in table.rows]
+    return [dict(zip(table.headings, row, strict=True)) for row in table.rows]
 
 
 def test_a_row_has_the_papers_value_the_median_and_the_range(kept):
@@ -237,7 +248,7 @@ def test_every_table_reads_as_text_in_columns(kept):
     for table in make_tables(kept):
         head, rule, *rows = table.text().splitlines()[1:]
         starts = [m.start() for m in re.finditer("-+", rule)]
-        assert head[starts[-1] :] == table.heads[-1]
+        assert head[starts[-1] :] == table.headings[-1]
         assert all(row[starts[0] :].startswith(cells[0]) for row, cells in zip(rows, table.rows, strict=True))
 
 
@@ -286,9 +297,9 @@ def test_out_of_distribution_the_true_law_is_right_and_another_is_not():
     truth, wrong = law("-2*(r - 0.99)"), law("-2*(r - 0.98)")
     config = DiscoverConfig(simulation=SimulationConfig(dim=2, particles=4, frames=5))
     parts = shifted_test_sets("spring", config, WORLD, truth)
-    assert parts["more particles"].present.shape[1] == MORE * 4
+    assert parts["more particles"].present.shape[1] == 4 * DEFAULT_RECOVERY_CRITERIA.particle_factor
     spread = [np.std(part.separation()) for part in (parts["wider separations"], WORLD)]
-    assert spread[0] / spread[1] == pytest.approx(WIDER, rel=1e-9)
+    assert spread[0] / spread[1] == pytest.approx(DEFAULT_RECOVERY_CRITERIA.separation_factor, rel=1e-9)
     assert np.median(parts["heavier masses"].properties["m"]) > 5 * np.median(WORLD.properties["m"])
     for name, part in parts.items():
         assert normalised_mean_error(predict_with_law(truth, part), part) < 1e-9, name

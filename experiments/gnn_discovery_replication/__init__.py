@@ -1,4 +1,4 @@
-"""The tables of Cranmer et al. 2020 (arXiv 2006.11287) as a matrix of cells, its values beside ours."""
+"""Replicate the tables of Cranmer et al. 2020 (arXiv 2006.11287) as a matrix of cells, its values beside ours."""
 
 from gnn_discovery_replication.markdown_page import make_page as make_page
 from gnn_discovery_replication.matrix import STRATEGIES as STRATEGIES

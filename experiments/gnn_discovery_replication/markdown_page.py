@@ -1,4 +1,4 @@
-"""The page of the docs: each table, ours beside theirs, what was spent, where each recipe departs, what was learnt."""
+"""Write the page of the docs: each table beside the published one, the cost, departures from the paper, findings."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ SUMMARY_NOTE = (
     "distribution: more particles, wider separations, heavier masses."
 )
 TABLE_NOTES = {"short": SUMMARY_NOTE, "table1": TABLE_1_NOTE, "energies": ENERGIES_NOTE}
-"""What stands above a table, by its name."""
+"""These notes stand above the tables, by name."""
 
 
 def make_page(results: Sequence[ReplicationResult]) -> str:
-    """The page in Markdown."""
+    """Return the page in Markdown."""
     parts = [
         INTRODUCTION,
         _cost_section(results),
@@ -83,32 +83,32 @@ def make_page(results: Sequence[ReplicationResult]) -> str:
         if table.name in TABLE_NOTES:
             parts.append(TABLE_NOTES[table.name])
         parts.append(table.markdown())
-        if table.learnt:
-            parts.append("\n".join(["What was learnt:", "", *(f"- {sentence}" for sentence in table.learnt)]))
+        if table.findings:
+            parts.append("\n".join(["What was learnt:", "", *(f"- {sentence}" for sentence in table.findings)]))
     return "\n\n".join(parts) + "\n"
 
 
 def _cost_section(results: Sequence[ReplicationResult]) -> str:
-    """What each recipe cost."""
+    """Return the section on the cost of each recipe."""
     if not results:
         return "No cell is done yet."
     rows: dict[str, list[ReplicationResult]] = {}
     for result in results:
-        rows.setdefault(recipe_name(result.asked) if result.task == "network" else "no network", []).append(result)
-    heads = ("recipe", "cells", "failed", "seeds", "steps", "hours in all", "dates", "machine")
-    return "## What was spent\n\n" + markdown_table(heads, [_cost_row(name, some) for name, some in rows.items()])
+        rows.setdefault(recipe_name(result.settings) if result.task == "network" else "no network", []).append(result)
+    headings = ("recipe", "cells", "failed", "seeds", "steps", "hours in all", "dates", "machine")
+    return "## What was spent\n\n" + markdown_table(headings, [_cost_row(name, group) for name, group in rows.items()])
 
 
-def _cost_row(name: str, some: Sequence[ReplicationResult]) -> tuple[str, ...]:
-    dates = sorted(r.date[:10] for r in some)
-    steps = sorted({r.value["steps"] for r in some if r.ok and r.task == "network"})
+def _cost_row(name: str, results: Sequence[ReplicationResult]) -> tuple[str, ...]:
+    dates = sorted(r.date[:10] for r in results)
+    steps = sorted({r.value["steps"] for r in results if r.ok and r.task == "network"})
     return (
         name,
-        str(len(some)),
-        str(sum(not r.ok for r in some)),
-        str(len({r.asked["seed"] for r in some})),
+        str(len(results)),
+        str(sum(not r.ok for r in results)),
+        str(len({r.settings["seed"] for r in results})),
         " to ".join(dict.fromkeys(f"{s:,}" for s in (steps[0], steps[-1]))) if steps else "-",
-        f"{sum(r.seconds for r in some) / 3600:.1f}",
+        f"{sum(r.seconds for r in results) / 3600:.1f}",
         " to ".join(dict.fromkeys((dates[0], dates[-1]))),
-        "; ".join(sorted({r.machine for r in some})),
+        "; ".join(sorted({r.machine for r in results})),
     )

@@ -1,4 +1,4 @@
-"""The matrix: systems x dimensions x particles x strategies x seeds, as cells for the runner."""
+"""Define the matrix of systems, dimensions, particles, strategies and seeds, as cells for the runner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SYSTEMS = ("charge", "log-gravity", "gravity", "spring", "damped", "discontinuou
 MESSAGE_STRATEGIES = ("standard", "bottleneck", "l1", "kl", "pruning", "fixed")
 STRATEGIES = (*MESSAGE_STRATEGIES, "hamiltonian")
 LAW_SYSTEMS = SYSTEMS[:4]
-"""The systems of tables 1 and 5."""
+"""Tables 1 and 5 are about these systems."""
 
 TABLES = {
     "table1": (LAW_SYSTEMS, MESSAGE_STRATEGIES),
@@ -20,27 +20,31 @@ TABLES = {
     "table5": (LAW_SYSTEMS, MESSAGE_STRATEGIES[1:]),
     "all": (SYSTEMS, STRATEGIES),
 }
-"""Systems and strategies of each table. Pruning and the fixed node function are not the paper's; its Hamiltonian
-network has no messages, and is of table 3 alone."""
+"""Each table has systems and strategies. Pruning and the fixed node function are not in the paper; its Hamiltonian
+network has no messages, and belongs to table 3 alone."""
 
 RUNS_BY_RECIPE = {"fast": 1000, "paper": 10_000}
-"""Runs that each recipe asks for where nothing else is said; the first thousand are the same."""
+"""Each recipe has so many runs by default; the first thousand are the same."""
 
 TASK_MODULE = "gnn_discovery_replication.cell"
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """What is to be replicated.
+    """The part of the tables that is to be replicated.
 
     Attributes:
-        table: of `TABLES`.
-        systems, strategies: of those of the table; None takes them all.
-        dims, particles: of space, of each run.
-        seeds: 0 ... seeds - 1, of data, network and regression.
+        table: name of a table of `TABLES`.
+        systems, strategies: names among those of the table; None takes them all.
+        dims: dimensions of space.
+        particles: numbers of particles of a run.
+        seeds: number of seeds, 0 ... seeds - 1, of data, network and regression.
         recipe: "fast" or "paper".
-        budget: what the steps of training are multiplied by.
-        runs: of each system; None takes those of the recipe.
+        budget: factor on the steps of training.
+        runs: number of runs of each system; None takes that of the recipe.
+
+    Raises:
+        UsageError: a name is unknown or not of the table, or a number is too small.
     """
 
     table: str = "all"
@@ -60,14 +64,18 @@ class Matrix:
         _check_choices("--strategies", self.strategies or (), strategies)
         _check_choices("--dims", self.dims, (2, 3))
         _check_choices("--recipe", [self.recipe], RUNS_BY_RECIPE)
-        for what, number, least in (("--seeds", self.seeds, 1), ("--n", min(self.particles, default=0), 2)):
-            if number < least:
-                raise UsageError(f"{number} is too few", where=what, remedy=f"At least {least}")
+        for option, number, minimum in (("--seeds", self.seeds, 1), ("--n", min(self.particles, default=0), 2)):
+            if number < minimum:
+                raise UsageError(f"{number} is too few", where=option, remedy=f"Give at least {minimum}")
         if not self.budget > 0:
-            raise UsageError(f"{self.budget} is no share of the training", where="--budget", remedy="Above 0, 1 is all")
+            raise UsageError(
+                f"{self.budget} is no share of the training",
+                where="--budget",
+                remedy="Give a number above 0; 1 is all of it",
+            )
 
     def cells(self) -> list[Cell]:
-        """One cell a network, and one a data set for what the accelerations give away without a network."""
+        """Return one cell for each network, and one for each data set that is regressed on without a network."""
         systems, strategies = TABLES[self.table]
         cells = []
         for seed in range(self.seeds):
@@ -76,19 +84,19 @@ class Matrix:
                     for dim in self.dims:
                         data = {"system": system, "dim": dim, "particles": n, "seed": seed}
                         data["runs"] = self.runs or RUNS_BY_RECIPE[self.recipe]
-                        named = f"{system}-{dim}d-n{n}"
+                        label = f"{system}-{dim}d-n{n}"
                         if self.table in ("table5", "all"):
-                            name = f"no-network_{named}_runs{data['runs']}_s{seed}"
+                            name = f"no-network_{label}_runs{data['runs']}_s{seed}"
                             cells.append(Cell(name, f"{TASK_MODULE}:accelerations", data))
                         for strategy in self.strategies or strategies:
-                            asked = {"strategy": strategy, "recipe": self.recipe, "budget": self.budget}
-                            name = f"{self.recipe}{self.budget:g}_{named}-{strategy}_runs{data['runs']}_s{seed}"
-                            cells.append(Cell(name, f"{TASK_MODULE}:network", {**data, **asked}))
+                            settings = {"strategy": strategy, "recipe": self.recipe, "budget": self.budget}
+                            name = f"{self.recipe}{self.budget:g}_{label}-{strategy}_runs{data['runs']}_s{seed}"
+                            cells.append(Cell(name, f"{TASK_MODULE}:network", {**data, **settings}))
         return cells
 
 
-def _check_choices(where: str, asked: Sequence[object], choices: Collection[object]) -> None:
-    unknown = [str(one) for one in asked if one not in choices]
+def _check_choices(where: str, names: Sequence[object], choices: Collection[object]) -> None:
+    unknown = [str(name) for name in names if name not in choices]
     if unknown:
         offered = ", ".join(map(str, choices))
         raise UsageError(f"{', '.join(unknown)} is not of this table", where=where, remedy=f"Choose from {offered}")

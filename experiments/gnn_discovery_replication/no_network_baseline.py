@@ -1,28 +1,34 @@
-"""The yardstick of table 5: what the same regression finds in the observed accelerations, with no network."""
+"""Find laws in the observed accelerations with no network: the baseline of table 5."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from gnn_discovery import pipeline
-from gnn_discovery.data.dataset import Split
 from gnn_discovery.distillation import distill_tables, tables_without_network
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.pipeline import PreparedMotion, Session, select_on_motion
 
 
-def laws_without_network(data: Split, config: DiscoverConfig) -> tuple[ForceLaw, ForceLaw]:
-    """The first law of the same regression on contributions made from the accelerations alone, and the one chosen and
-    refitted.
+def laws_without_network(motion: PreparedMotion, session: Session) -> tuple[ForceLaw, ForceLaw]:
+    """Return the first law that the regression finds, and the law selected after a refit on the motion.
+
+    The regression is that of a discovery, on contributions made from the accelerations alone.
+
+    Args:
+        motion: the motion, whole runs held apart.
+        session: its config states engines and regression.
 
     Raises:
         NoResult: no law could be fitted.
     """
+    config, dataset = session.config, motion.dataset
+    criteria = session.criteria
     candidates = distill_tables(
-        tables_without_network(data.train, config.seed),
+        tables_without_network(dataset.train, config.seed, criteria=criteria),
         config.engines,
         replace(config.regression, seed=config.seed),
         order=config.order,
-        divides_by_mass=data.train.has_mass,
+        divides_by_mass=dataset.train.has_mass,
+        criteria=criteria,
     ).laws
-    return candidates[0], pipeline.select(candidates, data, config).law
+    return candidates[0], select_on_motion(candidates, dataset, session).law

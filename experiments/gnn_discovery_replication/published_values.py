@@ -1,9 +1,9 @@
-"""What is published: Cranmer et al. 2020, arXiv 2006.11287, and the message pruning of arXiv 2602.21307."""
+"""Quote the published values of Cranmer et al. 2020, arXiv 2006.11287."""
 
 from __future__ import annotations
 
 ValuesBySystem = dict[str, tuple[float, float]]
-"""By system: 2D, 3D."""
+"""The values in 2D and in 3D, by the name of the system."""
 
 SYSTEM_LABELS = {
     "charge": "charge",
@@ -13,7 +13,7 @@ SYSTEM_LABELS = {
     "damped": "damped",
     "discontinuous": "discontinuous",
 }
-"""What the paper calls the systems."""
+"""The paper calls the systems by these names."""
 
 TABLE_1: dict[str, ValuesBySystem] = {
     "standard": {
@@ -41,7 +41,7 @@ TABLE_1: dict[str, ValuesBySystem] = {
         "spring": (0.883, 0.214),
     },
 }
-"""R² of the linear fit between messages and true force, the worst tenth of the residuals left out."""
+"""The values are R² of the linear fit between messages and true force, the worst tenth of the residuals left out."""
 
 TABLE_3: dict[str, ValuesBySystem] = {
     "standard": {
@@ -85,7 +85,7 @@ TABLE_3: dict[str, ValuesBySystem] = {
         "spring": (0.016, 0.010),
     },
 }
-"""Mean |a error| on the test set, which is the later part of the runs that were trained on."""
+"""The values are the mean |a error| on the test set, which is the later part of the runs that were trained on."""
 
 TABLE_5: dict[str, frozenset[str]] = {
     "standard": frozenset(),
@@ -93,17 +93,17 @@ TABLE_5: dict[str, frozenset[str]] = {
     "l1": frozenset({"log-gravity", "gravity", "spring"}),
     "kl": frozenset({"log-gravity", "spring"}),
 }
-"""The systems whose force law was recovered, in 2D and in 3D: one seed, no criterion written down."""
+"""The force law of these systems was recovered in 2D and in 3D, with one seed and no written criterion."""
 
 
 def published_value(table: dict[str, ValuesBySystem], strategy: str, system: str, dim: int) -> float | None:
-    """The published value, None where there is none."""
+    """Return the published value of a table, a strategy, a system and a dimension; None where there is none."""
     pair = table.get(strategy, {}).get(system)
     return None if pair is None or dim not in (2, 3) else pair[dim - 2]
 
 
 def published_recovery(strategy: str, system: str) -> bool | None:
-    """Whether the paper recovered the law, None where it does not say."""
+    """Return True where the paper recovered the law, False where it did not, None where it does not say."""
     if strategy not in TABLE_5 or system not in TABLE_1["standard"]:
         return None
     return system in TABLE_5[strategy]

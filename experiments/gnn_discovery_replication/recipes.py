@@ -1,4 +1,4 @@
-"""The two recipes: "fast" is this program's own, "paper" that of Cranmer et al. 2020 (arXiv 2006.11287)."""
+"""Define the two recipes: "fast" is that of this program, "paper" that of Cranmer et al. 2020 (arXiv 2006.11287)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,28 @@ NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
     "fixed": {"node": "fixed"},
     "hamiltonian": {"node": "hamiltonian"},
 }
-"""By the name of a strategy, what is asked of a network."""
+"""Each strategy of the tables is a network with these settings."""
 
 PAPER_STEPS = 1_000_000
-"""200 epochs, with four particles; a batch of fewer snapshots makes more of them."""
+"""The paper trains for 200 epochs, which are so many steps with four particles."""
 PAPER_BATCH_GRAPHS = 64
-"""Snapshots, of four particles."""
+"""A batch of the paper holds so many snapshots of four particles."""
 PAPER_OPERATORS = ("+", "-", "*", "/", "pow", "exp", "log")
-"""Of the paper's, ``>``, ``<`` and IF are missing: the engines do not offer them on several variables."""
+"""The paper has ``>``, ``<`` and IF too, which the engines do not offer on several variables."""
 
 
 def recipe_config(
     recipe: str, strategy: str, *, budget: float, simulation: SimulationConfig, seed: int
 ) -> DiscoverConfig:
-    """The settings of a cell; ``simulation.particles`` is given."""
+    """Return the settings of a cell.
+
+    Args:
+        recipe: "fast" or "paper".
+        strategy: name of a strategy of `NETWORK_SETTINGS`.
+        budget: factor on the steps of training.
+        simulation: the motion, its number of particles stated.
+        seed: seed of data, network and regression.
+    """
     network = replace(NetworkConfig(), **NETWORK_SETTINGS[strategy])
     config = DiscoverConfig(seed=seed, simulation=simulation, network=network)
     if recipe == "fast":
@@ -56,7 +64,7 @@ def recipe_config(
             shift=3.0,
             l1=1e-2,
             kl=1.0,
-            own=0.0,
+            noncentral_weight=0.0,
             patience=None,
         ),
         regression=replace(config.regression, operators=PAPER_OPERATORS),

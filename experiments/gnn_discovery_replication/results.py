@@ -1,4 +1,4 @@
-"""Kept cells read back, and put into groups of one thing over several seeds."""
+"""Read kept cells, and group those that differ by their seed alone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,22 @@ from gnn_discovery_replication.published_values import SYSTEM_LABELS
 
 @dataclass(frozen=True)
 class ReplicationResult:
-    """One cell: what was asked, and what came of it or why nothing did."""
+    """One kept cell.
+
+    Attributes:
+        name: name of the cell.
+        task: "network" or "accelerations".
+        settings: its arguments.
+        outcome: "done", or the reason why there is no value.
+        value: its figures, None where it failed.
+        date: when it was run, ISO.
+        machine: the machine in words.
+        seconds: its wall time.
+    """
 
     name: str
     task: str
-    asked: Mapping[str, Any]
+    settings: Mapping[str, Any]
     outcome: str
     value: Any
     date: str
@@ -29,100 +40,110 @@ class ReplicationResult:
 
     @property
     def ok(self) -> bool:
+        """Return True where the cell has a value."""
         return self.outcome == "done"
 
     @property
     def data(self) -> tuple[Any, ...]:
-        """The motion, but for its seed."""
-        return tuple(self.asked[name] for name in ("system", "dim", "particles", "runs"))
+        """Return the settings of the motion without its seed."""
+        return tuple(self.settings[name] for name in ("system", "dim", "particles", "runs"))
 
 
 def read_results(directory: Path) -> list[ReplicationResult]:
-    """The cells that ``directory`` holds, in the order of systems, strategies and seeds."""
-    found = []
+    """Return the cells that ``directory`` holds, in the order of systems, strategies and seeds."""
+    results = []
     for path in sorted(directory.glob("*.json")):
         try:
             record = read_json(path)
             module, _, task = record["task"].partition(":")
             if module == TASK_MODULE:
-                rest = (record[k] for k in ("outcome", "value", "date", "machine", "seconds"))
-                found.append(ReplicationResult(path.stem, task, record["arguments"], *rest))
+                others = (record[k] for k in ("outcome", "value", "date", "machine", "seconds"))
+                results.append(ReplicationResult(path.stem, task, record["arguments"], *others))
         except (DataError, KeyError, TypeError, AttributeError):
             continue
-    return sorted(found, key=_sort_key)
+    return sorted(results, key=_sort_key)
 
 
 def _sort_key(result: ReplicationResult) -> tuple[Any, ...]:
-    asked = result.asked
-    strategy = asked.get("strategy", STRATEGIES[0])
-    recipe = (asked.get("recipe", "fast"), -asked.get("budget", 1.0))
+    settings = result.settings
+    strategy = settings.get("strategy", STRATEGIES[0])
+    recipe = (settings.get("recipe", "fast"), -settings.get("budget", 1.0))
     return (
-        asked["particles"],
-        SYSTEMS.index(asked["system"]),
-        asked["dim"],
+        settings["particles"],
+        SYSTEMS.index(settings["system"]),
+        settings["dim"],
         STRATEGIES.index(strategy),
         recipe,
-        asked["seed"],
+        settings["seed"],
     )
 
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Networks that differ by their seeds alone."""
+    """Networks that differ by their seeds alone.
+
+    Attributes:
+        results: one for each seed.
+    """
 
     results: tuple[ReplicationResult, ...]
 
     @property
-    def asked(self) -> Mapping[str, Any]:
-        return self.results[0].asked
+    def settings(self) -> Mapping[str, Any]:
+        """Return the settings of the first seed."""
+        return self.results[0].settings
 
     @property
     def system(self) -> str:
-        """As the paper calls it, with the dimension, and the particles where they are not four."""
-        n = self.asked["particles"]
-        return f"{SYSTEM_LABELS[self.asked['system']]} {self.asked['dim']}D" + (f", n = {n}" if n != 4 else "")
+        """Return the name in the paper with the dimension, and the number of particles where that is not four."""
+        n = self.settings["particles"]
+        return f"{SYSTEM_LABELS[self.settings['system']]} {self.settings['dim']}D" + (f", n = {n}" if n != 4 else "")
 
     @property
     def strategy(self) -> str:
-        return str(self.asked["strategy"])
+        """Return the name of the strategy."""
+        return str(self.settings["strategy"])
 
     @property
     def recipe(self) -> str:
-        return recipe_name(self.asked)
+        """Return the name of the recipe."""
+        return recipe_name(self.settings)
 
     @property
     def done(self) -> list[Mapping[str, Any]]:
+        """Return the figures of the seeds that did not fail."""
         return [r.value for r in self.results if r.ok]
 
     @property
     def count(self) -> str:
-        """How many seeds, and how many of them failed."""
+        """Return the number of seeds, and of those that failed, in words."""
         failed = len(self.results) - len(self.done)
         return f"{len(self.results)}" + (f" ({failed} failed)" if failed else "")
 
     def values(self, *path: str) -> list[Any]:
-        """The figure at ``path`` of every seed that has it."""
-        found: list[Any] = list(self.done)
+        """Return the figure at ``path`` of every seed that has it."""
+        values: list[Any] = list(self.done)
         for name in path:
-            found = [value[name] for value in found if value[name] is not None]
-        return found
+            values = [value[name] for value in values if value[name] is not None]
+        return values
 
     def median(self, *path: str) -> float | None:
+        """Return the median of the figure at ``path`` over seeds; None where no seed has it."""
         values = self.values(*path)
         return statistics.median(values) if values else None
 
     def share(self, *path: str) -> str:
-        """In how many of the seeds the answer at ``path`` is yes; those that failed count as no."""
+        """Return "k of n": the seeds whose answer at ``path`` is yes; those that failed count as no."""
         return f"{sum(map(bool, self.values(*path)))} of {len(self.results)}"
 
     def every(self, *path: str) -> bool:
-        """Whether every seed says yes."""
+        """Return True where the answer at ``path`` is yes for every seed."""
         return sum(map(bool, self.values(*path))) == len(self.results)
 
 
-def recipe_name(asked: Mapping[str, Any]) -> str:
-    """The recipe, with its budget and its runs where they are not its own."""
-    recipe, budget, runs = asked["recipe"], asked["budget"], asked["runs"]
+def recipe_name(settings: Mapping[str, Any]) -> str:
+    """Return the recipe, with budget and runs where these are not the defaults."""
+    recipe, budget, runs = settings["recipe"], settings["budget"], settings["runs"]
     extra = ([f"budget {budget:g}"] if budget != 1 else []) + (
         [f"{runs} runs"] if runs != RUNS_BY_RECIPE[recipe] else []
     )
@@ -130,17 +151,22 @@ def recipe_name(asked: Mapping[str, Any]) -> str:
 
 
 def group_by_seed(results: Iterable[ReplicationResult]) -> list[SeedGroup]:
-    """The networks, by all that was asked but for the seed."""
-    found: dict[tuple[Any, ...], list[ReplicationResult]] = {}
+    """Return the networks, grouped by all settings except the seed."""
+    members: dict[tuple[Any, ...], list[ReplicationResult]] = {}
     for result in results:
         if result.task == "network":
-            key = (*result.data, *(result.asked[k] for k in ("strategy", "recipe", "budget")))
-            found.setdefault(key, []).append(result)
-    return [SeedGroup(tuple(some)) for some in found.values()]
+            key = (*result.data, *(result.settings[k] for k in ("strategy", "recipe", "budget")))
+            members.setdefault(key, []).append(result)
+    return [SeedGroup(tuple(group)) for group in members.values()]
 
 
 def median_with_range(values: Sequence[float], shown: Callable[[float], str]) -> str:
-    """The median, with the range in brackets."""
+    """Return the median with the range in brackets, or a dash without values.
+
+    Args:
+        values: the numbers.
+        shown: formats a number.
+    """
     if not values:
         return "-"
     middle = shown(statistics.median(values))

@@ -1,4 +1,4 @@
-"""The paper's tables, its value beside ours: medians over seeds, with the range in brackets."""
+"""Make the tables of the paper, its values beside ours: medians over seeds, with the range in brackets."""
 
 from __future__ import annotations
 
@@ -12,105 +12,111 @@ from gnn_discovery_replication.matrix import LAW_SYSTEMS, MESSAGE_STRATEGIES
 from gnn_discovery_replication.results import ReplicationResult, SeedGroup, group_by_seed, median_with_range
 
 Row = Sequence[str]
+"""A row holds one text for each column."""
 GROUP_COLUMNS = ("system", "strategy", "recipe", "seeds")
 SHIFTED_TEST_NAMES = ("more particles", "wider separations", "heavier masses")
-"""Out of distribution."""
+"""These test sets are out of distribution."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table, and what was learnt from it in sentences."""
+    """One table.
+
+    Attributes:
+        name: short name.
+        title: heading above it.
+        headings: headings of the columns.
+        rows: texts of the cells.
+        findings: sentences on the outcome.
+    """
 
     name: str
     title: str
-    heads: Row
+    headings: Row
     rows: Sequence[Row]
-    learnt: Sequence[str] = ()
+    findings: Sequence[str] = ()
 
     def markdown(self) -> str:
-        return markdown_table(self.heads, self.rows)
+        """Return the table in Markdown."""
+        return markdown_table(self.headings, self.rows)
 
     def text(self) -> str:
-        """Columns side by side."""
-        lines = [self.heads, *self.rows]
-        widths = [max(len(line[k]) for line in lines) for k in range(len(self.heads))]
+        """Return the table in columns, for the terminal."""
+        lines = [self.headings, *self.rows]
+        widths = [max(len(line[k]) for line in lines) for k in range(len(self.headings))]
         shown = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
         return "\n".join([self.title, shown[0], "  ".join("-" * w for w in widths), *shown[1:]])
 
 
 def make_tables(results: Sequence[ReplicationResult], only: str = "all") -> list[Table]:
-    """The tables of what is there; those without a row are left out."""
-    found = group_by_seed(results)
-    with_messages = [g for g in found if g.strategy in MESSAGE_STRATEGIES]
+    """Return the tables of the cells that are there; those without a row are left out.
+
+    Args:
+        results: the cells.
+        only: name of one of the paper's tables, or "all"; tables that summarise are always made.
+    """
+    groups = group_by_seed(results)
+    with_messages = [g for g in groups if g.strategy in MESSAGE_STRATEGIES]
     no_network = [r for r in results if r.task == "accelerations"]
     tables = {
         "table1": [_table_1(with_messages)],
-        "table3": [_table_3(found), _energy_table(found)],
+        "table3": [_table_3(groups), _energy_table(groups)],
         "table5": [_table_5(with_messages, no_network)],
     }
-    chosen = [table for name, some in tables.items() if only in (name, "all") for table in some]
-    chosen = [_summary_table(with_messages), *chosen, _shift_table(found), _failure_table(results)]
+    chosen = [table for name, parts in tables.items() if only in (name, "all") for table in parts]
+    chosen = [_summary_table(with_messages), *chosen, _shift_table(groups), _failure_table(results)]
     return [table for table in chosen if table.rows]
 
 
-def _table_1(found: Sequence[SeedGroup]) -> Table:
-    some = [g for g in found if g.asked["system"] in LAW_SYSTEMS]
+def _table_1(groups: Sequence[SeedGroup]) -> Table:
+    selected = [g for g in groups if g.settings["system"] in LAW_SYSTEMS]
     fits = ("paper: messages, fitted", "ours: messages, fitted", "pair force, direct", "the same, nothing left out")
-    heads = (*GROUP_COLUMNS, *fits, "components")
+    headings = (*GROUP_COLUMNS, *fits, "components")
     rows = [
         (
             *_group_cells(g),
-            _format_optional(
-                published_values.published_value(
-                    published_values.TABLE_1, g.strategy, g.asked["system"], g.asked["dim"]
-                ),
-                "{:.3f}".format,
-            ),
+            _published(g, published_values.TABLE_1, "{:.3f}".format),
             *(
                 median_with_range(g.values("messages", k), format_r2)
                 for k in ("fitted_r2", "direct_r2_trimmed", "direct_r2_all")
             ),
             median_with_range(g.values("messages", "components"), "{:.0f}".format),
         )
-        for g in some
+        for g in selected
     ]
-    return Table("table1", "Table 1: messages and true force, R²", heads, rows)
+    return Table("table1", "Table 1: messages and true force, R²", headings, rows)
 
 
-def _table_3(found: Sequence[SeedGroup]) -> Table:
+def _table_3(groups: Sequence[SeedGroup]) -> Table:
     errors = ("paper: mean |Δa|", "ours: mean |Δa|", "Σ|Δa| / Σ|a|", "over the paper's recipe")
-    heads = (*GROUP_COLUMNS, *errors, "seconds of training")
-    ratios = {id(g): _error_over_paper(g, found) for g in found}
+    headings = (*GROUP_COLUMNS, *errors, "seconds of training")
+    ratios = {id(g): _error_over_paper(g, groups) for g in groups}
     rows = [
         (
             *_group_cells(g),
-            _format_optional(
-                published_values.published_value(
-                    published_values.TABLE_3, g.strategy, g.asked["system"], g.asked["dim"]
-                )
-            ),
+            _published(g, published_values.TABLE_3),
             median_with_range(g.values("prediction"), _format_value),
             median_with_range(g.values("shifted", "held out", "network"), _format_value),
             _format_optional(ratios[id(g)]),
             median_with_range(g.values("seconds", "training"), "{:.0f}".format),
         )
-        for g in found
+        for g in groups
     ]
-    known = [(ratio, g) for g in found if (ratio := ratios[id(g)]) is not None]
-    learnt = []
+    known = [(ratio, g) for g in groups if (ratio := ratios[id(g)]) is not None]
+    findings = []
     if known:
-        worst, where = max(known, key=lambda pair: pair[0])
-        middle = _format_value(statistics.median(ratio for ratio, _ in known))
-        learnt.append(
-            f"On the same motion the error is {middle} of that of the paper's recipe trained by us (median of "
-            f"{len(known)}), {_format_value(worst)} at worst ({where.system}, {where.strategy})."
+        worst, group = max(known, key=lambda pair: pair[0])
+        median = _format_value(statistics.median(ratio for ratio, _ in known))
+        findings.append(
+            f"On the same motion the error is {median} of that of the paper's recipe trained by us (median of "
+            f"{len(known)}), {_format_value(worst)} at worst ({group.system}, {group.strategy})."
         )
-    return Table("table3", "Table 3: error of predicted accelerations on held-out runs", heads, rows, learnt)
+    return Table("table3", "Table 3: error of predicted accelerations on held-out runs", headings, rows, findings)
 
 
-def _energy_table(found: Sequence[SeedGroup]) -> Table:
-    """What Hamiltonian networks are distilled to."""
-    heads = (*GROUP_COLUMNS, "pair energy", "its force recovered", "self energy", "p²/2m recovered")
+def _energy_table(groups: Sequence[SeedGroup]) -> Table:
+    """Return the table of the energies of Hamiltonian networks."""
+    headings = (*GROUP_COLUMNS, "pair energy", "its force recovered", "self energy", "p²/2m recovered")
     rows = [
         (
             *_group_cells(g),
@@ -119,61 +125,69 @@ def _energy_table(found: Sequence[SeedGroup]) -> Table:
             _first_formula(g, "self_energy"),
             g.share("energies", "self_recovered"),
         )
-        for g in found
+        for g in groups
         if g.strategy not in MESSAGE_STRATEGIES
     ]
-    return Table("energies", "Table 3: energies of the Hamiltonian network", heads, rows)
+    return Table("energies", "Table 3: energies of the Hamiltonian network", headings, rows)
 
 
 def _first_formula(group: SeedGroup, name: str) -> str:
-    """That of the first seed that has one."""
+    """Return the formula of the first seed that has one."""
     return next((f"`{text}`" for text in group.values("energies", name) if text is not None), "-")
 
 
-def _error_over_paper(group: SeedGroup, found: Sequence[SeedGroup]) -> float | None:
-    """The error over that of the paper's recipe with the same strategy on the same motion."""
+def _error_over_paper(group: SeedGroup, groups: Sequence[SeedGroup]) -> float | None:
+    """Return the error over that of the paper's recipe with the same strategy on the same motion."""
     path = ("shifted", "held out", "network")
-    own = group.median(*path)
-    for other in found:
+    error = group.median(*path)
+    for other in groups:
         same = other.results[0].data == group.results[0].data and other.strategy == group.strategy
-        theirs = other.median(*path)
-        if same and other.asked["recipe"] == "paper" != group.asked["recipe"] and own is not None and theirs:
-            return own / theirs
+        paper_error = other.median(*path)
+        if (
+            same
+            and other.settings["recipe"] == "paper" != group.settings["recipe"]
+            and error is not None
+            and paper_error
+        ):
+            return error / paper_error
     return None
 
 
-def _summary_table(found: Sequence[SeedGroup]) -> Table:
-    """One line for each strategy: laws recovered in every seed, and the worst system of tables 1 and 3."""
+def _summary_table(groups: Sequence[SeedGroup]) -> Table:
+    """Return one row for each strategy: laws recovered in every seed, and the worst system of tables 1 and 3."""
     rows = []
-    for (recipe, strategy), those in _group_by(found, lambda g: (g.recipe, g.strategy)).items():
-        some = [g for g in those if g.asked["system"] in LAW_SYSTEMS]
-        published = [published_values.published_recovery(strategy, g.asked["system"]) for g in some]
-        ratios = [ratio for g in those if (ratio := _error_over_paper(g, found)) is not None]
+    for (recipe, strategy), members in _group_by(groups, lambda g: (g.recipe, g.strategy)).items():
+        selected = [g for g in members if g.settings["system"] in LAW_SYSTEMS]
+        published = [published_values.published_recovery(strategy, g.settings["system"]) for g in selected]
+        ratios = [ratio for g in members if (ratio := _error_over_paper(g, groups)) is not None]
         rows.append(
             (
                 strategy,
                 recipe,
-                f"{min(len(g.results) for g in some or those)}",
-                "-" if not some or None in published else f"{sum(map(bool, published))} of {len(some)}",
-                *(_in_every_seed(some, *path) for path in (("recovered",), ("before_refit", "recovered"))),
-                *(_format_optional(_lowest(some, name), format_r2) for name in ("direct_r2_trimmed", "direct_r2_all")),
+                f"{min(len(g.results) for g in selected or members)}",
+                "-" if not selected or None in published else f"{sum(map(bool, published))} of {len(selected)}",
+                *(_in_every_seed(selected, *path) for path in (("recovered",), ("before_refit", "recovered"))),
+                *(
+                    _format_optional(_lowest(selected, name), format_r2)
+                    for name in ("direct_r2_trimmed", "direct_r2_all")
+                ),
                 f"{_format_value(statistics.median(ratios))}, {_format_value(max(ratios))}" if ratios else "-",
-                _format_optional(max(_law_errors(those), default=None)),
+                _format_optional(max(_law_errors(members), default=None)),
             )
         )
-    heads = ("strategy", "recipe", "seeds", "laws recovered: paper, one seed", "ours, in every seed")
+    headings = ("strategy", "recipe", "seeds", "laws recovered: paper, one seed", "ours, in every seed")
     further = ("before the refit", "pair force, R²: worst system", "the same, nothing left out")
     last = ("error over the paper's recipe: median, worst", "law out of distribution: worst")
-    return Table("short", "In short", (*heads, *further, *last), rows)
+    return Table("short", "In short", (*headings, *further, *last), rows)
 
 
-def _in_every_seed(some: Sequence[SeedGroup], *path: str) -> str:
-    return f"{sum(g.every('law', *path) for g in some)} of {len(some)}" if some else "-"
+def _in_every_seed(groups: Sequence[SeedGroup], *path: str) -> str:
+    return f"{sum(g.every('law', *path) for g in groups)} of {len(groups)}" if groups else "-"
 
 
-def _law_errors(some: Sequence[SeedGroup]) -> list[float]:
-    """Mean error over mean acceleration, out of distribution, of the laws recovered."""
-    recovered = [v["shifted"] for g in some for v in g.done if v["law"]["recovered"]]
+def _law_errors(groups: Sequence[SeedGroup]) -> list[float]:
+    """Return mean error over mean acceleration, out of distribution, of the laws recovered."""
+    recovered = [v["shifted"] for g in groups for v in g.done if v["law"]["recovered"]]
     return [
         shifted[place]["law"]
         for shifted in recovered
@@ -182,13 +196,13 @@ def _law_errors(some: Sequence[SeedGroup]) -> list[float]:
     ]
 
 
-def _table_5(found: Sequence[SeedGroup], no_network: Sequence[ReplicationResult]) -> Table:
+def _table_5(groups: Sequence[SeedGroup], no_network: Sequence[ReplicationResult]) -> Table:
     said = ("paper", "recovered", "before the refit", "no network", "error of constants", "law", "why not")
-    heads = (*GROUP_COLUMNS, *said)
+    headings = (*GROUP_COLUMNS, *said)
     rows = []
-    for g in found:
+    for g in groups:
         alone = [r for r in no_network if r.data == g.results[0].data]
-        published = published_values.published_recovery(g.strategy, g.asked["system"])
+        published = published_values.published_recovery(g.strategy, g.settings["system"])
         rows.append(
             (
                 *_group_cells(g),
@@ -201,38 +215,38 @@ def _table_5(found: Sequence[SeedGroup], no_network: Sequence[ReplicationResult]
                 "; ".join(dict.fromkeys(v["law"]["why"] for v in g.done if v["law"]["why"])) or "-",
             )
         )
-    alone = [r for r in no_network if r.asked["system"] in LAW_SYSTEMS]
-    both = [v for g in found for v in g.done if g.asked["recipe"] == "fast" and g.asked["system"] in LAW_SYSTEMS]
-    learnt = []
+    alone = [r for r in no_network if r.settings["system"] in LAW_SYSTEMS]
+    both = [v for g in groups for v in g.done if g.settings["recipe"] == "fast" and g.settings["system"] in LAW_SYSTEMS]
+    findings = []
     if both and alone:
         first = [v["law"]["before_refit"] for v in both if v["law"]["before_refit"]]
-        learnt.append(
+        findings.append(
             f"With a network {sum(v['law']['recovered'] for v in both)} of {len(both)} laws are recovered, "
             f"{sum(f['recovered'] for f in first)} of them before the refit; the same regression on the accelerations "
             f"alone, with no network, recovers {sum(r.ok and r.value['recovered'] for r in alone)} of {len(alone)}."
         )
-    return Table("table5", "Table 5: laws recovered", heads, rows, learnt)
+    return Table("table5", "Table 5: laws recovered", headings, rows, findings)
 
 
-def _shift_table(found: Sequence[SeedGroup]) -> Table:
+def _shift_table(groups: Sequence[SeedGroup]) -> Table:
     places = ("held out", *SHIFTED_TEST_NAMES)
-    heads = (*GROUP_COLUMNS, *(f"{place}: law / network" for place in places))
+    headings = (*GROUP_COLUMNS, *(f"{place}: law / network" for place in places))
     rows = [
         (
             *_group_cells(g),
             *(" / ".join(_format_optional(g.median("shifted", p, k)) for k in ("law", "network")) for p in places),
         )
-        for g in found
+        for g in groups
     ]
-    laws, learnt = _law_errors(found), []
+    laws, findings = _law_errors(groups), []
     if laws:
-        networks = [v["shifted"][place]["network"] for g in found for v in g.done for place in SHIFTED_TEST_NAMES]
-        learnt.append(
-            f"Of the laws recovered the mean error out of distribution is at most {_format_value(max(laws))} of the mean "
-            f"acceleration; of the networks it is {_format_value(statistics.median(networks))} (median), at worst "
+        networks = [v["shifted"][place]["network"] for g in groups for v in g.done for place in SHIFTED_TEST_NAMES]
+        findings.append(
+            f"Of the laws recovered the mean error out of distribution is at most {_format_value(max(laws))} of the "
+            f"mean acceleration; of the networks it is {_format_value(statistics.median(networks))} (median), at worst "
             f"{_format_value(max(networks))}. The paper's law for dark matter errs by .63 of the error of its network."
         )
-    return Table("shifted", "Out of distribution: mean error over mean acceleration", heads, rows, learnt)
+    return Table("shifted", "Out of distribution: mean error over mean acceleration", headings, rows, findings)
 
 
 def _failure_table(results: Sequence[ReplicationResult]) -> Table:
@@ -245,17 +259,26 @@ def _group_cells(group: SeedGroup) -> Row:
 
 
 def _group_by(
-    found: Iterable[SeedGroup], key: Callable[[SeedGroup], tuple[str, str]]
+    groups: Iterable[SeedGroup], key: Callable[[SeedGroup], tuple[str, str]]
 ) -> dict[tuple[str, str], list[SeedGroup]]:
     parts: dict[tuple[str, str], list[SeedGroup]] = {}
-    for group in found:
+    for group in groups:
         parts.setdefault(key(group), []).append(group)
     return parts
 
 
-def _lowest(some: Sequence[SeedGroup], name: str) -> float | None:
-    medians = [m for g in some if (m := g.median("messages", name)) is not None]
+def _lowest(groups: Sequence[SeedGroup], name: str) -> float | None:
+    medians = [m for g in groups if (m := g.median("messages", name)) is not None]
     return min(medians, default=None)
+
+
+def _published(
+    group: SeedGroup, table: dict[str, published_values.ValuesBySystem], shown: Callable[[float], str] | None = None
+) -> str:
+    """Return the published value for the strategy, system and dimension of a group, or a dash."""
+    settings = group.settings
+    value = published_values.published_value(table, group.strategy, settings["system"], settings["dim"])
+    return _format_optional(value, shown or _format_value)
 
 
 def _format_value(value: float) -> str:
@@ -266,7 +289,12 @@ def _format_optional(value: float | None, shown: Callable[[float], str] = _forma
     return "-" if value is None else shown(value)
 
 
-def markdown_table(heads: Row, rows: Iterable[Row]) -> str:
-    """A table in Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
+def markdown_table(headings: Row, rows: Iterable[Row]) -> str:
+    """Return a table in Markdown.
+
+    Args:
+        headings: headings of the columns.
+        rows: texts of the cells.
+    """
+    lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
