@@ -1323,11 +1323,6 @@ class VerdictCriteria:
 
     Unit: relative difference. Source: chosen by hand; no benchmark."""
 
-    trimmed_fraction: float = 0.1
-    """Share of the worst residuals that the trimmed R2 leaves out, as published reproductions do.
-
-    Unit: share of residuals. Source: arXiv 2006.11287 and its reproductions, for comparison."""
-
     roughness_factor: float = 2.0
     """A network follows a law that is nearer to it than its roughness (residual of a fit by smooth curves) times
     this.

@@ -36,6 +36,7 @@ from gnn_discovery.validation.agreement_profile import (
     longest_agreement_interval,
     measure_agreement,
 )
+from gnn_discovery.validation.verdict import CheckId
 
 SOFT, CORE = 0.01, 0.2
 MIXING = np.random.default_rng(1).normal(size=(2, 5))
@@ -75,7 +76,7 @@ def test_a_message_is_read_as_a_force_whatever_its_gauge(gauge):
     np.testing.assert_allclose(
         table.contributions, truth(table.position, table.velocity, table.properties), rtol=1e-9, atol=1e-9
     )
-    assert read.additivity < 1e-12 and not read.own.contributions.any()
+    assert read.additivity_error < 1e-12 and not read.self_force.contributions.any()
     np.testing.assert_allclose(function.predict(data.test), data.test.target, rtol=1e-9, atol=1e-9)
 
 
@@ -123,7 +124,7 @@ def test_two_bodies_alone_move_by_the_law_of_the_messages(box):
 def test_particular_bodies_keep_their_places():
     data = world(truth, count=10)
     read = fit_gauge(gravity, "mine", data).read(data)
-    alone = pair_dataset(data, read, particular=True)
+    alone = pair_dataset(data, read, keep_particle_indices=True)
     assert alone.present.shape == (60, 4) and (alone.present.sum(axis=1) == 2).all()
     np.testing.assert_allclose(predict_with_law(SOFTENED, alone), alone.target, rtol=1e-9, atol=1e-12)
 
@@ -157,7 +158,9 @@ OFFERED = (law("a*m_i*m_j*r**b", a=-0.9, b=-1.9), law("a*m_i*m_j", a=-1.0), law(
 @pytest.fixture
 def by_hand(monkeypatch):
     """No engine: three formulas that one would offer, none of them softened."""
-    monkeypatch.setattr(stages, "distill", lambda *_, **__: DistillationResult(OFFERED, ((CENTRAL,),), "by hand"))
+    monkeypatch.setattr(
+        stages, "distill_tables", lambda *_, **__: DistillationResult(OFFERED, ((CENTRAL,),), "by hand")
+    )
 
 
 def motion(law: ForceLaw = SOFTENED, runs: int = 30, frames: int = 20) -> list[Trajectory]:
@@ -174,28 +177,28 @@ def test_gravity_is_explained_as_gravity_in_any_gauge(by_hand):
     assert found.verdict.status == "known" and found.verdict.match == "Newtonian gravity, softened r + c"
     values = [c.value for c in found.law.terms[0].constants.values()]
     assert sorted(values) == pytest.approx([-1, SOFT], rel=1e-6)
-    assert found.apart == () and found.together.share == pytest.approx(1)
-    assert max(found.found.fit.law_error[0], found.found.fit.network_error[0]) < 1e-6
+    assert found.disagreements == () and found.agreement.share == pytest.approx(1)
+    assert max(found.discovery.fit.law_error[0], found.discovery.fit.network_error[0]) < 1e-6
 
 
 def test_a_network_is_held_against_what_the_given_terms_leave(by_hand):
     """Gravity learnt beside springs that were given."""
     both = replace(SOFTENED, terms=(*SOFTENED.terms, *SPRING.terms))
     found = explain(gravity, motion(both), DiscoverConfig(known="-2*(r - 0.99)"))
-    assert found.verdict.match == "Newtonian gravity, softened r + c" and found.law.given.terms == ()
-    assert max(found.found.fit.law_error[0], found.found.fit.network_error[0], found.additivity) < 1e-6
+    assert found.verdict.match == "Newtonian gravity, softened r + c" and found.law.known_terms.terms == ()
+    assert max(found.discovery.fit.law_error[0], found.discovery.fit.network_error[0], found.additivity_error) < 1e-6
     first, second, *_, last = explanation_sentences(found)
     assert "-2 (r - 0.99)] r_hat (given)" in first and "the observed force that the given terms leave" in second
     assert last.startswith("Held-out motion that the given terms leave: the law misses")
-    assert any("-2*(r - 0.99)" in text for text in found.found.assumptions)
+    assert any("-2*(r - 0.99)" in text for text in found.discovery.assumptions)
 
 
 def test_where_it_saturates_network_and_law_part_and_the_motion_follows_the_law(by_hand, in_tmp):
     found = explain(clamped, motion(), directory="out")
     assert found.verdict.status == "known" and found.verdict.match == "Newtonian gravity, softened r + c"
-    assert found.together.low == pytest.approx(CORE, rel=0.25) and found.together.share > 0.95
-    inner, past = found.apart
-    assert inner.variable == past.variable == "r" and inner.high == found.together.low and past.share == 0
+    assert found.agreement.low == pytest.approx(CORE, rel=0.25) and found.agreement.share > 0.95
+    inner, past = found.disagreements
+    assert inner.variable == past.variable == "r" and inner.high == found.agreement.low and past.share == 0
     assert inner.law_error < 1e-2 < 0.2 < inner.network_error
     told = " ".join(explanation_sentences(found))
     assert "the network's force stays near" in told
@@ -203,7 +206,7 @@ def test_where_it_saturates_network_and_law_part_and_the_motion_follows_the_law(
     plain = json.loads((in_tmp / "out" / "explanation.json").read_text(), parse_constant=pytest.fail)
     assert plain["verdict"]["status"] == "known" and len(plain["parting"]["apart"]) == 2
     page = (in_tmp / "out" / "explanation.html").read_text()
-    assert "part ways" in page and "What this network has learnt" in page and "<script" not in page
+    assert "disagree" in page and "What this network has learnt" in page and "<script" not in page
     with pytest.raises(StorageError, match="is there already"):
         explain(clamped, motion(), directory="out")
 
@@ -214,7 +217,9 @@ def test_what_follows_no_law_is_inconclusive(by_hand):
         return gravity(*given) + np.sin(5 * given[0][:, :1]) * np.stack([-d[:, 1], d[:, 0]], -1)
 
     found = explain(swirl, motion())
-    assert found.verdict.status == "inconclusive" and "no law was found that the network follows" in str(found.verdict)
+    assert found.verdict.status == "inconclusive" and found.verdict.match is None
+    (follows,) = (check for check in found.verdict.checks if check.id == CheckId.NETWORK_FOLLOWS_LAW)
+    assert follows.passed is False
 
 
 def test_what_is_missing_is_said(in_tmp):
@@ -234,7 +239,7 @@ def test_a_trained_spring_is_explained_as_a_spring():
     force = term.expression.substitute({name: c.value for name, c in term.constants.items()}).numpy(["r"])
     at_rest, stiffness = force(np.array(0.0)), force(np.array(0.0)) - force(np.array(1.0))
     assert [at_rest / stiffness, stiffness] == pytest.approx([0.99, 2.0], rel=0.02)  # however the line is written
-    assert found.found.fit.law_error[0] < found.found.fit.network_error[0] < 0.1
+    assert found.discovery.fit.law_error[0] < found.discovery.fit.network_error[0] < 0.1
     assert 1e-3 < found.tolerance <= 0.1
 
 

@@ -15,11 +15,11 @@ from gnn_discovery.pipeline.session import NETWORK as NETWORK
 from gnn_discovery.pipeline.session import ProgressMonitor as ProgressMonitor
 from gnn_discovery.pipeline.session import Session as Session
 from gnn_discovery.pipeline.session import require_engines as require_engines
-from gnn_discovery.pipeline.stages import CandidateLaws as CandidateLaws
-from gnn_discovery.pipeline.stages import MessageReadout as MessageReadout
-from gnn_discovery.pipeline.stages import PreparedMotion as PreparedMotion
-from gnn_discovery.pipeline.stages import SelectedLaw as SelectedLaw
-from gnn_discovery.pipeline.stages import Validation as Validation
+from gnn_discovery.pipeline.stage_records import CandidateLaws as CandidateLaws
+from gnn_discovery.pipeline.stage_records import MessageReadout as MessageReadout
+from gnn_discovery.pipeline.stage_records import PreparedMotion as PreparedMotion
+from gnn_discovery.pipeline.stage_records import SelectedLaw as SelectedLaw
+from gnn_discovery.pipeline.stage_records import Validation as Validation
 from gnn_discovery.pipeline.stages import check_law as check_law
 from gnn_discovery.pipeline.stages import decide_verdict as decide_verdict
 from gnn_discovery.pipeline.stages import distill_candidates as distill_candidates
@@ -28,5 +28,6 @@ from gnn_discovery.pipeline.stages import extract_messages as extract_messages
 from gnn_discovery.pipeline.stages import prepare_motion as prepare_motion
 from gnn_discovery.pipeline.stages import select_candidate as select_candidate
 from gnn_discovery.pipeline.stages import select_on_motion as select_on_motion
+from gnn_discovery.pipeline.stages import subtract_known_terms as subtract_known_terms
 from gnn_discovery.pipeline.stages import train_network as train_network
 from gnn_discovery.pipeline.stages import validate_law as validate_law

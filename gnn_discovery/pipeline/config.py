@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from typing import Any
 
 from gnn_discovery.criteria import Criteria, criteria_from_dict
-from gnn_discovery.errors import UsageError
+from gnn_discovery.errors import UsageError, require_choice, require_integer
 from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.laws.parser import parse_law
@@ -56,8 +57,16 @@ class DiscoverConfig:
             raise UsageError(f"engines must be names, each once, got {self.engines!r}", remedy='As in ("operon",)')
         if self.known is not None:
             parse_law(self.known)
-        if self.errors not in ERROR_BAR_METHODS:
-            raise UsageError(f"errors is {self.errors!r}", remedy=f"Choose from {', '.join(ERROR_BAR_METHODS)}")
+        where = type(self).__name__
+        require_choice("errors", self.errors, ERROR_BAR_METHODS, where)
+        require_integer("seed", self.seed, 0, where)
+        require_integer("seeds", self.seeds, 1, where)
+        require_choice("order", self.order, (1, 2), where)
+        if self.cutoff is not None and not (isinstance(self.cutoff, int | float) and 0 < self.cutoff < inf):
+            raise UsageError(
+                f"cutoff is {self.cutoff!r}", where=where, remedy="Give a positive distance, or None for no cut-off"
+            )
+        object.__setattr__(self, "regression", replace(self.regression, criteria=self.criteria.search))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as JSON can hold it; the criteria of the search stand with all others."""

@@ -13,12 +13,8 @@ from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.evidence import collect_evidence
 from gnn_discovery.pipeline.loading import LoadedMotion, MotionSource
 from gnn_discovery.pipeline.session import ProgressMonitor, Session
+from gnn_discovery.pipeline.stage_records import CandidateLaws, MessageReadout, PreparedMotion, SelectedLaw, Validation
 from gnn_discovery.pipeline.stages import (
-    CandidateLaws,
-    MessageReadout,
-    PreparedMotion,
-    SelectedLaw,
-    Validation,
     decide_verdict,
     distill_candidates,
     estimate_constants,

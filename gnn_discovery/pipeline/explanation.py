@@ -28,14 +28,8 @@ from gnn_discovery.pipeline.loading import MotionSource
 from gnn_discovery.pipeline.network_probe import NetworkProbe
 from gnn_discovery.pipeline.run_cache import load_run_config
 from gnn_discovery.pipeline.session import NETWORK, ProgressMonitor, Session, require_engines
-from gnn_discovery.pipeline.stages import (
-    CandidateLaws,
-    MessageReadout,
-    PreparedMotion,
-    distill_candidates,
-    prepare_motion,
-    train_network,
-)
+from gnn_discovery.pipeline.stage_records import CandidateLaws, MessageReadout, PreparedMotion
+from gnn_discovery.pipeline.stages import distill_candidates, prepare_motion, train_network
 from gnn_discovery.report.discovery import Discovery, Evidence, FrontPoint
 from gnn_discovery.report.explanation import EXPLANATION_FILE, Explanation, write_explanation
 from gnn_discovery.runs import RunDirectory, package_versions
@@ -123,7 +117,7 @@ def _pair_force_model(subject: Any, label: str, motion: PreparedMotion, session:
             raise DataError("holds no trained network", where=label, remedy=f"gnn-discovery resume {label}")
         subject = train_network(motion, Session(session.config, subject))
     if isinstance(subject, TrainedNetwork):
-        return TrainedPairForceModel(subject)
+        return TrainedPairForceModel(subject, session.criteria)
     function = import_object(str(subject)) if isinstance(subject, str | Path) else subject
     if not callable(function):
         raise UsageError(

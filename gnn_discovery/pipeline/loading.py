@@ -21,7 +21,6 @@ from gnn_discovery.simulators import (
     run_simulator,
     simulator_names,
 )
-from gnn_discovery.simulators.initial_conditions import DEFAULT_RUNS
 
 _HIGHEST = {1: "velocities", 2: "accelerations"}
 
@@ -77,7 +76,7 @@ def load_motion(source: MotionSource, simulation: SimulationConfig) -> LoadedMot
         label = getattr(source, "__name__", type(source).__name__) if is_simulator else "trajectories"
         simulator = as_simulator(source, label)
     runs = run_simulator(simulator, simulation, label)
-    count = (simulation.runs or DEFAULT_RUNS) if isinstance(simulator, FunctionSimulator) else len(runs)
+    count = (simulation.runs or simulator.default_size.runs) if isinstance(simulator, FunctionSimulator) else len(runs)
     return LoadedMotion(label, runs, simulator, notes=_note_short_runs(runs, count))
 
 

@@ -68,7 +68,10 @@ class NetworkProbe:
     def network_roughness(self, structure: AdditiveStructure) -> float:
         """Return the deviation of the network from the best sum of smooth curves, within which most pairs lie."""
         table = self.table
-        smooth = sum(value[:, None] * vector for value, vector in AdditiveFit(table).profiles(structure.components))
+        smooth = sum(
+            value[:, None] * vector
+            for value, vector in AdditiveFit(table, criteria=self.criteria).profiles(structure.components)
+        )
         rough = measure_agreement("r", table.distance, table.contributions, smooth, criteria=self.criteria)
         order = np.argsort(rough.deviation)
         return float(

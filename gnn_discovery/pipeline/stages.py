@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,6 @@ import numpy as np
 from gnn_discovery.catalogue.equivalence import same_law
 from gnn_discovery.data.dataset import Dataset, Split
 from gnn_discovery.distillation import (
-    DistillationResult,
     HamiltonianEnergies,
     distill_energies,
     distill_tables,
@@ -26,9 +25,9 @@ from gnn_discovery.estimation.posterior import sample_posterior
 from gnn_discovery.estimation.residual_weights import numerical_force_floor
 from gnn_discovery.gnn.training import TrainedNetwork, predict_target
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.messages.gauge import Messages, read_messages
+from gnn_discovery.messages.gauge import read_messages
 from gnn_discovery.messages.hamiltonian_energies import read_energies
-from gnn_discovery.messages.symmetry import SymmetryDeviations, measure_symmetry
+from gnn_discovery.messages.symmetry import measure_symmetry
 from gnn_discovery.pipeline.evidence import (
     explains_motion,
     measure_fit,
@@ -41,9 +40,16 @@ from gnn_discovery.pipeline.known_terms import (
     subtract_law,
     verdict_with_known_terms,
 )
-from gnn_discovery.pipeline.loading import LoadedMotion, MotionSource, load_motion, prepare_dataset
+from gnn_discovery.pipeline.loading import MotionSource, load_motion, prepare_dataset
 from gnn_discovery.pipeline.network_training import train_unconstrained, train_with_restarts
 from gnn_discovery.pipeline.session import Session
+from gnn_discovery.pipeline.stage_records import (
+    CandidateLaws,
+    MessageReadout,
+    PreparedMotion,
+    SelectedLaw,
+    Validation,
+)
 from gnn_discovery.report.discovery import GoodnessOfFit
 from gnn_discovery.selection.challengers import select_with_catalogue
 from gnn_discovery.selection.select import Selection, refit_on_all_data, select_law
@@ -52,7 +58,6 @@ from gnn_discovery.validation.accuracy import check_pairwise_additivity
 from gnn_discovery.validation.constant_identification import identify_constants
 from gnn_discovery.validation.decision import (
     JudgeContext,
-    ValidationResults,
     decide,
     judge,
     needs_replication,
@@ -65,81 +70,6 @@ from gnn_discovery.validation.stability import (
     check_resampling_stability,
 )
 from gnn_discovery.validation.verdict import Verdict
-
-
-@dataclass(frozen=True)
-class PreparedMotion:
-    """Motion as a law has to explain it, and what the known terms leave of it.
-
-    Attributes:
-        dataset: the whole motion, whole runs held apart.
-        known_terms: a law with the terms that the config states, or with none.
-        residual: the motion without the force of the known terms; the network learns it.
-        recording: the runs as they were simulated or read; None where the motion was made by hand.
-    """
-
-    dataset: Split
-    known_terms: ForceLaw
-    residual: Split
-    recording: LoadedMotion | None = None
-
-
-@dataclass(frozen=True)
-class MessageReadout:
-    """Messages of a network in units of force, and how they change under each transformation.
-
-    Attributes:
-        messages: contributions to the force on each receiver, at pairs of the training runs.
-        symmetry: change of the pair force under transformations, and when an input is shuffled.
-        network: the network that they were read from; None where it is none of ours.
-    """
-
-    messages: Messages
-    symmetry: SymmetryDeviations
-    network: TrainedNetwork | None = None
-
-
-@dataclass(frozen=True)
-class CandidateLaws:
-    """Candidate laws from the messages, known terms included.
-
-    Attributes:
-        distilled: the laws, best on the messages first, and those of each engine alone where several were asked.
-        energies: formulas for the energies of a Hamiltonian network; None of another.
-    """
-
-    distilled: DistillationResult
-    energies: HamiltonianEnergies | None = None
-
-
-@dataclass(frozen=True)
-class SelectedLaw:
-    """The law selected on held-out motion.
-
-    Attributes:
-        selection: the law fitted to the training runs, its error, and all laws tried.
-        by_engine: the law that each engine alone leads to, where several were asked; None where it leads to none.
-    """
-
-    selection: Selection
-    by_engine: Mapping[str, ForceLaw | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Everything that the verdict follows from.
-
-    Attributes:
-        law: the law with its final constants.
-        fit: errors of law and network on held-out motion, of what the known terms leave.
-        results: comparison with the catalogue, checks of the law, comparison with rivals; None without a term.
-        context: errors, noise, checks of the messages and of the search, and what other seeds found.
-    """
-
-    law: ForceLaw
-    fit: GoodnessOfFit
-    results: ValidationResults | None
-    context: JudgeContext
 
 
 def prepare_motion(source: MotionSource, session: Session) -> PreparedMotion:
@@ -156,8 +86,18 @@ def prepare_motion(source: MotionSource, session: Session) -> PreparedMotion:
         recording = load_motion(source, session.config.simulation)
         dataset = prepare_dataset(recording, session.config)
         session.cache.data(recording.sha256)
-        known = fit_known_terms(dataset, session)
-        return PreparedMotion(dataset, known, subtract_law(known, dataset), recording)
+        return replace(subtract_known_terms(dataset, session), recording=recording)
+
+
+def subtract_known_terms(dataset: Split, session: Session) -> PreparedMotion:
+    """Fit the known terms of the config to the motion, and subtract their force from it.
+
+    Args:
+        dataset: the whole motion.
+        session: its config states the terms, or none.
+    """
+    known = fit_known_terms(dataset, session)
+    return PreparedMotion(dataset, known, subtract_law(known, dataset))
 
 
 def is_consistent_with_no_force(motion: PreparedMotion, session: Session) -> bool:
@@ -230,8 +170,7 @@ def distill_network_energies(
 
 
 def _engine_config(session: Session) -> EngineConfig:
-    criteria = session.criteria.search
-    return replace(session.config.regression, seed=session.config.seed, criteria=criteria)
+    return replace(session.config.regression, seed=session.config.seed)
 
 
 def select_on_motion(laws: Sequence[ForceLaw], dataset: Split, session: Session) -> Selection:

@@ -111,6 +111,7 @@ def _kill_process_group(child: subprocess.Popen[bytes]) -> None:
 def _collect_results(
     folder: Path, engine: str, count: int, timed_out: bool, limit: float | int, code: int
 ) -> list[EngineResult]:
+    """Return the result of each problem, or why the child process has left none."""
     results = []
     errors = (folder / "errors.txt").read_text(errors="replace").strip().splitlines()
     for k in range(count):
@@ -162,17 +163,28 @@ def read_problems(folder: Path) -> tuple[str, list[RegressionProblem], EngineCon
 
 
 def report_progress(folder: Path, done: float) -> None:
-    """Report the number of problems that the child has solved, a fraction for the present one included."""
+    """Report the number of problems that the child has solved.
+
+    Args:
+        folder: Folder of the child.
+        done: Number of problems, a fraction for the present one included.
+    """
     _write_json_atomically(folder / "progress.json", done)
 
 
 def _read_progress(folder: Path) -> float:
+    """Return the number that the child reported last."""
     path = folder / "progress.json"
     return float(json.loads(path.read_text())) if path.exists() else 0.0
 
 
 def write_engine_result(path: Path, result: EngineResult) -> None:
-    """Write a result as JSON."""
+    """Write a result as JSON.
+
+    Args:
+        path: File of the result.
+        result: The result of one problem.
+    """
     rows = [
         {"expression": c.expression.text, "loss": c.loss, "complexity": c.complexity, "engine": c.engine}
         for c in result.candidates
