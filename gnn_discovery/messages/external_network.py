@@ -46,7 +46,7 @@ class MessageFunction:
         gauge: The gauge that was kept, in words.
         matrix: Linear map (M+1 D) of a message with a one appended; None where the message is read as it is.
         times_mass: True where the result is an acceleration, to be multiplied by the receiver's mass.
-        criteria: Criteria that decide; those of visibility are used.
+        criteria: Criteria that decide; those of visibility and the robust scale of estimation are used.
     """
 
     function: Callable[..., Any]
@@ -119,12 +119,12 @@ class MessageFunction:
         raw, force = self.raw_of_all_pairs(sample), self(_all_pairs(sample))
         contributions = np.zeros((*sample.pair_present().shape, sample.dim))
         contributions[sample.pair_present()] = force
-        scale = np.full(sample.present.shape[1], _force_scale(sample))
+        scale = np.full(sample.present.shape[1], _force_scale(sample, self.criteria))
         pair_table, self_table = message_tables(
             sample, contributions.reshape(-1, sample.dim), np.zeros_like(sample.positions), scale
         )
         spectrum, n_active = variance_spectrum(raw, criteria=self.criteria)
-        error = _additivity_error(sample, sum_over_neighbours(contributions, sample))
+        error = _additivity_error(sample, sum_over_neighbours(contributions, sample), self.criteria)
         return Messages(pair_table, self_table, raw, spectrum, n_active, self.gauge, {}, error)
 
 
@@ -137,7 +137,7 @@ def fit_gauge(
         function: A function of pairs, called as `CALL_SIGNATURE` states.
         name: Name of the function in error messages.
         dataset: Snapshots (S N D) with the observed target.
-        criteria: Criteria that decide; those of visibility are used.
+        criteria: Criteria that decide; those of visibility and the robust scale of estimation are used.
 
     Returns:
         The function with the gauge whose sums over neighbours come nearest to the observed force. A gauge with a
@@ -155,14 +155,15 @@ def fit_gauge(
     unfitted = [replace(direct, gauge=FORCE_GAUGE)] if raw.shape[1] == dataset.dim else []
     if unfitted and dataset.has_mass:
         unfitted.append(replace(direct, gauge=ACCELERATION_GAUGE, times_mass=True))
-    matrix = _fit_linear_map(raw, dataset, dataset.force)
+    matrix = _fit_linear_map(raw, dataset, dataset.force, criteria)
     fitted = [replace(direct, gauge=LINEAR_MAP_GAUGE, matrix=matrix)]
     if dataset.has_mass:
-        matrix = _fit_linear_map(raw, dataset, dataset.target)
+        matrix = _fit_linear_map(raw, dataset, dataset.target, criteria)
         fitted.append(replace(direct, gauge=LINEAR_MAP_OVER_MASS_GAUGE, matrix=matrix, times_mass=True))
     best, least_error = direct, np.inf
     for alternatives in (unfitted, fitted):
-        errors = [_additivity_error(dataset, _sum_over_senders(dataset, model(pairs))) for model in alternatives]
+        sums = [_sum_over_senders(dataset, model(pairs)) for model in alternatives]
+        errors = [_additivity_error(dataset, force, criteria) for force in sums]
         if errors and min(errors) < visibility.fitted_gauge_max_error_ratio * least_error:
             least_error = min(errors)
             best = alternatives[errors.index(least_error)]
@@ -194,24 +195,24 @@ def _append_ones(raw: np.ndarray) -> np.ndarray:
     return np.concatenate([raw, np.ones((len(raw), 1))], -1)
 
 
-def _force_scale(dataset: Dataset) -> float:
+def _force_scale(dataset: Dataset, criteria: Criteria) -> float:
     """Return the typical force of the motion, or 1 where there is none."""
-    return robust_scale(np.linalg.norm(dataset.force, axis=-1)[dataset.present]) or 1.0
+    return robust_scale(np.linalg.norm(dataset.force, axis=-1)[dataset.present], criteria=criteria) or 1.0
 
 
-def _additivity_error(dataset: Dataset, force: np.ndarray) -> float:
+def _additivity_error(dataset: Dataset, force: np.ndarray, criteria: Criteria) -> float:
     """Return the median of |m a - force| / (|m a| + force scale), for the sum of the contributions (S N D)."""
-    size = np.linalg.norm(dataset.force, axis=-1) + _force_scale(dataset)
+    size = np.linalg.norm(dataset.force, axis=-1) + _force_scale(dataset, criteria)
     return float(np.median((np.linalg.norm(dataset.force - force, axis=-1) / size)[dataset.present]))
 
 
-def _fit_linear_map(raw: np.ndarray, dataset: Dataset, target: np.ndarray) -> np.ndarray:
+def _fit_linear_map(raw: np.ndarray, dataset: Dataset, target: np.ndarray, criteria: Criteria) -> np.ndarray:
     """Return the linear map (M+1 D) that fits the sums of messages to a target (S N D), in relative errors.
 
     It minimises sum |(sum_j [message_ij, 1]) A - target_i|^2 / (|target_i| + typical target)^2.
     """
     present, size = dataset.present, np.linalg.norm(target, axis=-1)
-    weight = 1.0 / (size + (robust_scale(size[present]) or 1.0))[present][:, None]
+    weight = 1.0 / (size + (robust_scale(size[present], criteria=criteria) or 1.0))[present][:, None]
     sums = _sum_over_senders(dataset, _append_ones(raw))[present] * weight
     length = np.sqrt(np.mean(sums**2, axis=0)) + 1e-300
     solution = np.linalg.lstsq(sums / length, target[present] * weight, rcond=1e-9)[0]

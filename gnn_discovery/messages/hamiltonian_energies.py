@@ -41,7 +41,7 @@ def read_energies(
         dataset: Snapshots (S N D); whole snapshots of it are drawn at random.
         rows: Number of pairs to read at most; None stands for `VisibilityCriteria.message_row_limit`.
         seed: Seed of the draw.
-        criteria: Criteria that decide; those of visibility are used.
+        criteria: Criteria that decide; those of visibility and the robust scale of estimation are used.
 
     Returns:
         The pair table and the self table, in the unit of energy of ``dataset``.
@@ -78,10 +78,10 @@ def read_energies(
         self_energy.reshape(sample.present.shape)[..., None] * momentum_direction,
         trained.force_scale,
     )
-    return _with_energy_scale(pair_table), _with_energy_scale(self_table)
+    return _with_energy_scale(pair_table, criteria), _with_energy_scale(self_table, criteria)
 
 
-def _with_energy_scale(table: MessageTable) -> MessageTable:
+def _with_energy_scale(table: MessageTable, criteria: Criteria) -> MessageTable:
     """Return the table with ``total`` replaced by the size of each energy plus the typical one."""
     size = np.linalg.norm(table.contributions, axis=-1)
-    return replace(table, total=size + robust_scale(size))
+    return replace(table, total=size + robust_scale(size, criteria=criteria))

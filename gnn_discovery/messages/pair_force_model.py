@@ -44,14 +44,17 @@ class TrainedPairForceModel:
 
     @cached_property
     def _pair_force(self) -> Callable[[Pairs], np.ndarray]:
+        """Return the compiled pair force of the network."""
         return network_pair_force(self.trained)
 
     def __call__(self, pairs: Pairs) -> np.ndarray:
         return self._pair_force(pairs)
 
     def read(self, sample: Dataset) -> Messages:
+        """Return the contributions at all pairs of ``sample``."""
         rows = len(sample.run) * max(1, len(sample.senders))
         return read_messages(self.trained, sample, rows=rows, criteria=self.criteria)
 
     def predict(self, dataset: Dataset) -> np.ndarray:
+        """Return the predicted target (S N D)."""
         return predict_target(self.trained, dataset)

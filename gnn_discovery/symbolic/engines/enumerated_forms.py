@@ -160,7 +160,12 @@ class _VariableProjectionFit:
         return coefficients / size, unit @ coefficients - self.weighted_target
 
     def search(self, starts: int = 2, calls: int = 50) -> _VariableProjectionFit:
-        """Fit by Levenberg-Marquardt from the best points of the grid, ``starts`` of them, and return the fit."""
+        """Fit by Levenberg-Marquardt from the best points of the grid, and return the fit.
+
+        Args:
+            starts: Number of points of the grid from which the fit starts.
+            calls: Limit on the evaluations of the residuals in each start.
+        """
         losses = [float(np.sum(self.solve(values)[1] ** 2)) for values in self.template.grid]
         for index in np.argsort(losses, kind="stable")[:starts]:
             # full_output keeps SciPy from warning when the calls run out, which is no fault here

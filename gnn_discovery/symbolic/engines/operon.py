@@ -110,7 +110,14 @@ class _OperonRun:
     wrapper: str
 
     def run(self, evaluations: int, max_length: int, seed: int, criteria: SearchCriteria) -> list[Expression]:
-        """Return the formulas of the front that are worth their length, for the original target, shortest first."""
+        """Return the formulas of the front that are worth their length, for the original target, shortest first.
+
+        Args:
+            evaluations: Budget of formula evaluations.
+            max_length: Largest number of nodes of a formula.
+            seed: Seed of every random choice.
+            criteria: Numbers that decide how much a longer formula must gain.
+        """
         front = _evolve(self.inputs, self.target, self.names, self.operators, evaluations, max_length, seed)
         found, best = [], np.inf
         for text, prediction in front:

@@ -114,6 +114,7 @@ class Refiner:
 
 
 def _row_weights(problem: RegressionProblem) -> Float[np.ndarray, " K"]:
+    """Return the weights (K,) of the squared residuals, ones where the problem has none."""
     return np.ones(problem.target.size) if problem.weights is None else np.asarray(problem.weights, float)
 
 

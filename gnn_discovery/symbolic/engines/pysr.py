@@ -139,6 +139,7 @@ def fit_arguments(problem: RegressionProblem) -> dict[str, Any]:
 
 
 def _short_names(problem: RegressionProblem) -> list[str]:
+    """Return names for the inputs that have no other meaning in Julia."""
     return [f"x{k}" for k in range(len(problem.names))]
 
 

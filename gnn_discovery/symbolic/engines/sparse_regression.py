@@ -84,14 +84,19 @@ class _BeamSearch:
                 forms.setdefault(tuple(sorted(library[k].form for k in subset)), subset)
             for chosen in map(list, list(forms.values())[: self.criteria.sparse_sums_kept_per_length]):
                 values = np.linalg.lstsq(columns[:, chosen], target, rcond=None)[0] / sizes[chosen]
-                text = self.written([library[k].text for k in chosen], values.tolist())
+                text = self.formula([library[k].text for k in chosen], values.tolist())
                 for same in dict.fromkeys((text.format(0.0), text.format(GRID.free_exponent_offset))):
                     with contextlib.suppress(DataError):  # a number that no formula may hold
                         found.append(Expression.parse(same))
         return found
 
-    def written(self, texts: Sequence[str], values: Sequence[float]) -> str:
-        """Return the formula of these terms with these coefficients, or exponents."""
+    def formula(self, texts: Sequence[str], values: Sequence[float]) -> str:
+        """Return the text of the sum, or product, of terms.
+
+        Args:
+            texts: Texts of the terms.
+            values: Coefficients of a sum, or exponents of a product.
+        """
         parts = list(zip(texts, values, strict=True))
         if self.sign is None:
             return " + ".join(f"{value!r}*{text}" for text, value in parts)

@@ -42,11 +42,13 @@ def _render(node: sympy.Basic) -> tuple[str, int]:
 
 
 def _wrap(node: sympy.Basic, at_least: int) -> str:
+    """Return the text of a node, in brackets where it binds less tightly than ``at_least``."""
     text, level = _render(node)
     return text if level >= at_least else f"({text})"
 
 
 def _render_number(value: sympy.Number) -> tuple[str, int]:
+    """Return the text of a number and its binding strength."""
     if value.is_Integer:
         return str(value.p), _ATOM if value >= 0 else _SUM
     if value.is_Rational and value.q & (value.q - 1):
@@ -55,6 +57,7 @@ def _render_number(value: sympy.Number) -> tuple[str, int]:
 
 
 def _render_sum(terms: Sequence[sympy.Expr]) -> str:
+    """Return the text of a sum, its terms in a fixed order."""
     written = []
     for term in terms:
         coefficient, rest = term.as_coeff_Mul()
@@ -75,6 +78,7 @@ def _is_constant(node: sympy.Basic) -> bool:
 
 
 def _render_product(node: sympy.Expr) -> tuple[str, int]:
+    """Return the text of a product as a fraction, its factors in a fixed order, and its binding strength."""
     coefficient, rest = node.as_coeff_Mul()
     negative = bool(coefficient < 0)
     coefficient = abs(coefficient)
@@ -101,15 +105,18 @@ def _render_product(node: sympy.Expr) -> tuple[str, int]:
 
 
 def _bracket(part: tuple[str, int], at_least: int) -> str:
+    """Return a text, in brackets where it binds less tightly than ``at_least``."""
     return part[0] if part[1] >= at_least else f"({part[0]})"
 
 
 def _factor_key(part: tuple[str, int]) -> tuple[bool, str, str]:
+    """Return the key by which factors are sorted: constants first, numbers in names ignored."""
     text = part[0]
     return (_CONSTANT_NAME.fullmatch(text) is None, _CONSTANT_NAME.sub("#", text), text)
 
 
 def _render_power(base: sympy.Expr, exponent: sympy.Expr) -> tuple[str, int]:
+    """Return the text of a power and its binding strength."""
     if exponent == 1:
         return _render(base)
     if exponent == sympy.Rational(1, 2):
@@ -118,6 +125,7 @@ def _render_power(base: sympy.Expr, exponent: sympy.Expr) -> tuple[str, int]:
 
 
 def _render_condition(node: sympy.Basic) -> str:
+    """Return the text of a condition."""
     if isinstance(node, Relational):
         if _is_constant(node.lhs) and not _is_constant(node.rhs):
             node = node.reversed

@@ -30,15 +30,18 @@ class _Tape:
         self.items: list[tuple[str, Any]] = [("input", name) for name in names]
 
     def _register(self, key: tuple[str, Any]) -> int:
+        """Return the register of a value, a new one unless the value is on the tape."""
         if key not in self.registers:
             self.registers[key] = len(self.items)
             self.items.append(key)
         return self.registers[key]
 
     def number(self, value: int | float) -> int:
+        """Return the register of a number."""
         return self._register(("number", float(value)))
 
     def step(self, operation: str, *arguments: int) -> int:
+        """Return the register of the result of an operation on registers."""
         return self._register((operation, arguments))
 
     def record(self, node: ast.expr) -> int:
@@ -78,6 +81,7 @@ class _Tape:
         return self.step("multiply", square, base) if n % 2 else square
 
     def condition(self, node: ast.expr) -> int:
+        """Return the register that will hold the value of a condition."""
         match node:
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 parts = [self.record(part) for part in (left, *comparators)]

@@ -102,6 +102,7 @@ class _ConstantLifter:
         self.values: dict[str, float] = {}
 
     def name(self, value: sympy.Number) -> sympy.Symbol:
+        """Return the symbol of a number, a new one unless the number is known."""
         # A number of full length that stands twice is one number; a short one may be twice by chance.
         shared = isinstance(value, sympy.Float)
         known = [name for name, old in self.values.items() if shared and old == float(value)]
@@ -110,6 +111,7 @@ class _ConstantLifter:
         return real_symbol(name)
 
     def lift(self, node: sympy.Basic) -> sympy.Basic:
+        """Return the tree with symbols in the place of its free numbers."""
         if node.is_Number:
             return node if abs(node) == 1 or node == 0 else self.name(node)
         if node.is_Add:
@@ -127,12 +129,14 @@ class _ConstantLifter:
         return node
 
     def exponent(self, node: sympy.Expr) -> sympy.Expr:
+        """Return the lifted exponent; square roots, and integers if they are kept, stay numbers."""
         if not node.is_Number:
             return self.lift(node)
         kept = (node.is_Integer and self.keep_integers) or abs(node) == sympy.Rational(1, 2)
         return node if kept else self.name(node)
 
     def condition(self, node: sympy.Basic) -> sympy.Basic:
+        """Return the lifted condition; comparisons with zero stay as they are."""
         if isinstance(node, Relational):
             sides = [self.name(s) if s.is_Number and s != 0 else self.lift(s) for s in (node.lhs, node.rhs)]
             return relation(type(node), *sides)

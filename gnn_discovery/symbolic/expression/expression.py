@@ -55,6 +55,7 @@ class Expression:
 
     @cached_property
     def _tree(self) -> ast.expr:
+        """Return the checked syntax tree of the text."""
         return parse_syntax(self.text)
 
     @cached_property
@@ -162,6 +163,7 @@ def _canonical(tree: sympy.Expr) -> Expression:
 
 @lru_cache(maxsize=4096)
 def _parse_cached(text: str) -> Expression:
+    """Return the expression of a text; equal texts are parsed once."""
     from gnn_discovery.symbolic.expression.canonical_tree import from_syntax_tree
 
     return _canonical(from_syntax_tree(parse_syntax(text)))
@@ -169,6 +171,7 @@ def _parse_cached(text: str) -> Expression:
 
 @lru_cache(maxsize=4096)
 def _derivative_cached(expression: Expression, name: str) -> Expression:
+    """Return the derivative of an expression; it is taken once."""
     from gnn_discovery.symbolic.expression.canonical_tree import real_symbol
 
     return Expression.from_sympy(expression._real.diff(real_symbol(name)))

@@ -64,6 +64,7 @@ def _power_of_two_scale(values: Float[np.ndarray, " K"]) -> float:
 
 
 def _nondimensionalise(problem: RegressionProblem) -> tuple[RegressionProblem, _Scales]:
+    """Return the problem in units in which its numbers are near one, and these units."""
     scales = _Scales(
         {name: _power_of_two_scale(x) for name, x in problem.inputs.items()}, _power_of_two_scale(problem.target)
     )
@@ -77,6 +78,7 @@ def _nondimensionalise(problem: RegressionProblem) -> tuple[RegressionProblem, _
 
 
 def _rescale_result(result: EngineResult, scales: _Scales) -> EngineResult:
+    """Return the result with its formulas in the units of the original problem."""
     by_name = {name: Expression.parse(f"{name}*{1 / scale!r}") for name, scale in scales.inputs.items()}
 
     def back(candidate: Candidate) -> Candidate:

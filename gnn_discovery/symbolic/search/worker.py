@@ -63,6 +63,7 @@ def solve_problem(
 
 
 def _report_part(folder: Path, done: int, part: float) -> None:
+    """Report the problems solved and the fraction of the budget spent on the present one."""
     report_progress(folder, done + part)
 
 
