@@ -34,6 +34,7 @@ from gnn_discovery.estimation.latent_properties import absorb_degenerate_amplitu
 from gnn_discovery.estimation.refit import PosteriorSampler, refit, subsample_pairs
 from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, relative_errors
 from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.selection.paired_comparison import standard_error_of_mean, successive_improvements
 from gnn_discovery.selection.simplification import complexity, signature, simplification_moves
 
 
@@ -350,13 +351,11 @@ def held_out_errors(
 def _pareto_front(entries: Iterable[_TriedLaw], criteria: Criteria) -> list[_TriedLaw]:
     """Return the few laws of the lowest cost among those that no simpler one equals, and the simplest of all."""
     limits = criteria.selection
-    front: list[_TriedLaw] = []
-    lowest = np.inf
-    for entry in sorted(entries, key=lambda e: (e.complexity, e.error)):
-        error = max(entry.error, limits.rounding_error_floor)
-        if error < lowest:
-            front.append(entry)
-            lowest = error
+    floor = limits.rounding_error_floor
+    front = successive_improvements(
+        sorted(entries, key=lambda e: (e.complexity, e.error)),
+        lambda entry, last: max(entry.error, floor) < max(last.error, floor),
+    )
     kept = sorted(front, key=lambda e: e.cost(criteria))[: limits.n_pareto_kept]
     return kept if front[0] in kept else [front[0], *kept]
 
@@ -411,4 +410,4 @@ def _is_significantly_better(one: _TriedLaw, other: _TriedLaw, criteria: Criteri
     gain = np.log(np.maximum(other.run_errors, floor) / np.maximum(one.run_errors, floor))[informative]
     if len(gain) < 2:
         return bool(gain.mean() > 0)
-    return bool(gain.mean() > limits.n_sigma * gain.std(ddof=1) / np.sqrt(len(gain)))
+    return bool(gain.mean() > limits.n_sigma * standard_error_of_mean(gain))

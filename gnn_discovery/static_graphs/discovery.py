@@ -15,6 +15,7 @@ from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria, criteria_from_dic
 from gnn_discovery.errors import UsageError, require_integer, require_number
 from gnn_discovery.gnn.training import TrainingProgress
 from gnn_discovery.runs import package_versions
+from gnn_discovery.selection.paired_comparison import standard_error_of_mean
 from gnn_discovery.static_graphs.distillation import distill_node_laws
 from gnn_discovery.static_graphs.node_law import NodeLaw
 from gnn_discovery.static_graphs.node_network import NodeTrainingConfig, train_node_network
@@ -267,8 +268,7 @@ def _decide_status(
 
     def is_worse(other: Predictor, nodes: np.ndarray) -> bool:
         difference = errors["law"][nodes] - errors[other][nodes]
-        standard_error = difference.std() / np.sqrt(len(difference))
-        return bool(difference.mean() > criteria.verdict.node_n_sigma * standard_error)
+        return bool(difference.mean() > criteria.verdict.node_n_sigma * standard_error_of_mean(difference, ddof=0))
 
     for nodes, place in ((split.test, "on held-out nodes"), (split.dense, "on the densest nodes")):
         for other in others:

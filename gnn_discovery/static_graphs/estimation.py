@@ -6,7 +6,8 @@ median absolute residual. Their covariance is the cluster-robust sandwich (Liang
 
     B (sum_b g_b g_b^T) B,   B = (J^T J)^-1,   g_b = sum_{i in b} J_i w_i r_i,
 
-over spatial blocks b, with the Jacobian J of the residuals and Huber's weights w_i = min(1, k s / |r_i|).
+over spatial blocks b, with the Jacobian J of the residuals and Huber's weights w_i = min(1, k s / |r_i|). SciPy
+minimises Huber's rho itself; there are no iterations over weights.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from jaxtyping import Int
 from scipy.optimize import least_squares
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.estimation.residual_weights import huber_weight
 from gnn_discovery.laws.law import Constant
 from gnn_discovery.static_graphs.node_law import NodeLaw, prediction_function
 from gnn_discovery.static_graphs.static_graph import StaticGraph
@@ -32,7 +34,7 @@ class FittedNodeLaw:
 
     Attributes:
         law: the law; its constants have standard errors.
-        cost: Huber's sum of squares of the residuals.
+        cost: sum over nodes of 2 rho(r) = (w r)² (2 / w - 1), with the residuals r and Huber's weights w.
     """
 
     law: NodeLaw
@@ -91,10 +93,10 @@ def fit_node_law(
             values, jacobian = solution.x, solution.jac
         residual = residuals_of(values)
         spread = max(1.48 * float(np.median(np.abs(residual))), 1e-12)  # the standard deviation of normal errors
-    size = np.maximum(np.abs(residual) / (threshold * spread), 1.0)
-    errors = _clustered_standard_errors(jacobian, residual / size, graph.block[nodes])
+    weight = huber_weight(np.abs(residual), threshold * spread)
+    errors = _clustered_standard_errors(jacobian, residual * weight, graph.block[nodes])
     constants = {n: Constant(v, s) for n, v, s in zip(law.constants, values.tolist(), errors, strict=True)}
-    cost = float(np.sum((residual / size) ** 2 * (2 * size - 1)))
+    cost = float(np.sum((residual * weight) ** 2 * (2 / weight - 1)))
     return FittedNodeLaw(replace(law, constants=constants), cost)
 
 

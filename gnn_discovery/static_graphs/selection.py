@@ -12,7 +12,6 @@ Classification and Regression Trees), with the standard error of the paired diff
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from jaxtyping import Float, Int
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.errors import DataError, NoResult
+from gnn_discovery.selection.paired_comparison import standard_error_of_mean, successive_improvements
 from gnn_discovery.static_graphs.estimation import UNDEFINED_RESIDUAL, FittedNodeLaw, fit_node_law
 from gnn_discovery.static_graphs.law_moves import extended_laws, simplified_laws
 from gnn_discovery.static_graphs.node_law import NodeLaw, compose_node_law, restore_units, substitute_constants
@@ -121,10 +121,11 @@ def _law_key(law: NodeLaw) -> str:
 
 def _pareto_front(fits: Iterable[FittedNodeLaw], n_nodes: int, criteria: Criteria) -> list[FittedNodeLaw]:
     """Return the few best of the laws that no simpler law equals, simplest first."""
-    front: list[FittedNodeLaw] = []
-    for one in sorted(fits, key=lambda f: (f.law.complexity, f.cost)):
-        if one.cost < UNDEFINED_RESIDUAL and (not front or _is_worthwhile(one, front[-1], n_nodes, criteria)):
-            front.append(one)
+    finite = (one for one in fits if one.cost < UNDEFINED_RESIDUAL)
+    front = successive_improvements(
+        sorted(finite, key=lambda f: (f.law.complexity, f.cost)),
+        lambda longer, shorter: _is_worthwhile(longer, shorter, n_nodes, criteria),
+    )
     return front[-criteria.selection.node_finalists :]
 
 
@@ -150,5 +151,4 @@ def _cross_validate(
 
 
 def _within_one_standard_error(one: ScoredNodeLaw, best: ScoredNodeLaw) -> bool:
-    difference = one.block_errors - best.block_errors
-    return one.error - best.error <= float(np.std(difference, ddof=1) / math.sqrt(len(difference)))
+    return one.error - best.error <= standard_error_of_mean(one.block_errors - best.block_errors)
