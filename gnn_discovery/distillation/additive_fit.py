@@ -14,6 +14,7 @@ from scipy.interpolate import BSpline
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.distillation.additive_component import TINY, AdditiveComponent
+from gnn_discovery.estimation.residual_weights import huber_weight
 from gnn_discovery.messages.table import MessageTable
 
 
@@ -102,7 +103,7 @@ class AdditiveFit:
         residual = self.target - matrix @ _least_squares(matrix, self.target)
         size = np.linalg.norm(residual.reshape(len(self.weight), -1), axis=-1)
         onset = max(limits.huber_threshold * float(np.median(size)), limits.min_outlier_error)
-        robust = np.repeat(np.minimum(1.0, onset / np.maximum(size, TINY)), residual.size // size.size)
+        robust = np.repeat(huber_weight(size, onset), residual.size // size.size)
         root = np.sqrt(robust)
         solution = _least_squares(matrix * root[:, None], self.target * root)
         return solution, self.target - matrix @ solution, robust

@@ -63,7 +63,7 @@ def estimate_profiles(
             continue
         points = []
         weight = fit.weight**2 * length
-        for index in _bin_rows(values, criteria):
+        for index in even_bins(values, criteria.structure.profile_bins):
             w = weight[index]
             if w.sum() <= 0:
                 continue
@@ -77,14 +77,24 @@ def estimate_profiles(
     return profiles
 
 
-def _bin_rows(values: np.ndarray, criteria: Criteria) -> list[np.ndarray]:
-    """Return the rows in each bin of the variable; the bins are a compromise of equal counts and equal widths."""
+def even_bins(values: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return the rows in each bin of a variable; the bins are a compromise of equal counts and equal widths.
+
+    The widths are those of the logarithm where all values are positive.
+
+    Args:
+        values: (K,) values of the variable.
+        count: largest number of bins; empty ones are left out.
+
+    Returns:
+        The indices of the rows of each bin, in the order of the values.
+    """
     order = np.argsort(values)
     x = values[order]
     scaled = np.log(x) if x[0] > 0 else x
     position = (scaled - scaled[0]) / max(scaled[-1] - scaled[0], TINY)
     rank = np.arange(len(x)) / len(x)
-    label = np.floor((position + rank) / 2 * criteria.structure.profile_bins * (1 - 1e-12))
+    label = np.floor((position + rank) / 2 * count * (1 - 1e-12))
     cuts = np.flatnonzero(np.diff(label)) + 1
     return np.split(order, cuts)
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.distillation.profiles import even_bins
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def measure_agreement(
     numbers = criteria.verdict
     force, size = np.linalg.norm(network, axis=-1), np.linalg.norm(law, axis=-1)
     difference = np.linalg.norm(network - law, axis=-1)
-    bins, floor = _even_bins(values, criteria), numbers.agreement_force_floor * float(np.median(force))
+    bins, floor = _bin_variable(values, criteria), numbers.agreement_force_floor * float(np.median(force))
     reach = numbers.agreement_scale_bins
     rows = []
     for k, index in enumerate(bins):
@@ -194,19 +195,15 @@ def disagreement_intervals(profile: AgreementProfile, tolerance: float) -> tuple
     return tuple(profile.interval(bins) for bins in [*_true_slices(mask & inside), *_true_slices(mask & ~inside)])
 
 
-def _even_bins(values: Float[np.ndarray, " K"], criteria: Criteria) -> list[Int[np.ndarray, " _"]]:
-    """Return the indices of each bin, in the order of the values; bins are as even in count as in range."""
+def _bin_variable(values: Float[np.ndarray, " K"], criteria: Criteria) -> list[Int[np.ndarray, " _"]]:
+    """Return the indices of each bin, in the order of the values; few distinct values are bins of their own, many are in `even_bins`."""
     numbers = criteria.verdict
     order = np.argsort(values)
     x = values[order]
     distinct = np.unique(x)
     if len(distinct) <= numbers.agreement_max_discrete_values:
         return [order[x == value] for value in distinct]
-    scaled = np.log(x) if x[0] > 0 else x
-    quantile = np.arange(len(x)) / len(x)
-    position = ((scaled - scaled[0]) / np.ptp(scaled) + quantile) / 2
-    label = np.floor(position * numbers.agreement_bins * (1 - 1e-12))
-    return _merge_small_bins(np.split(order, np.flatnonzero(np.diff(label)) + 1), numbers.agreement_min_pairs)
+    return _merge_small_bins(even_bins(values, numbers.agreement_bins), numbers.agreement_min_pairs)
 
 
 def _merge_small_bins(parts: list[np.ndarray], least: int) -> list[np.ndarray]:
