@@ -1,8 +1,8 @@
 """Every number that decides something scientific, one frozen dataclass for each stage.
 
-`DiscoverConfig.criteria` changes them, and ``discovery.json`` states those that were used. Each field says what it decides,
-its unit of comparison, and where its value comes from. Tolerances that are purely numerical stay beside the code that
-needs them.
+`DiscoverConfig.criteria` changes them, and ``discovery.json`` states those that were used. Each field says what it
+decides, its unit of comparison, and where its value comes from. Tolerances that are purely numerical stay beside the
+code that needs them.
 """
 
 from __future__ import annotations

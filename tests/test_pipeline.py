@@ -10,6 +10,7 @@ import pytest
 from gnn_discovery_simulations.spring import Spring
 from worlds import halves, radial, world
 
+from gnn_discovery.cli import check_command, run_commands
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.readers import write_trajectories
 from gnn_discovery.data.trajectory import Trajectory
@@ -29,6 +30,7 @@ from gnn_discovery.pipeline import (
     stages,
 )
 from gnn_discovery.pipeline.stages import compare_with_independent_search
+from gnn_discovery.runs import RunDirectory
 from gnn_discovery.simulators import SimulationConfig, resolve_simulator
 from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search import EngineConfig
@@ -207,6 +209,30 @@ def test_a_law_of_ones_own_is_found_and_is_no_known_one(tmp_path):
     assert constants(found.law) == pytest.approx([-0.8], rel=1e-6)
     assert term.expression.names - set(term.constants) == {"m_i", "m_j", "r"}
     assert found.verdict.status == "candidate" and found.verdict.match is None
+
+
+@pytest.mark.slow
+def test_stages_by_hand_and_commands_say_what_discover_says(tmp_path):
+    """A law that nobody has, so that a candidate is among what has to agree: law, checks and verdict."""
+    (tmp_path / "mine.py").write_text(MINE)
+    source, config = f"{tmp_path}/mine.py:attraction", replace(CONFIG, seeds=2)
+    found = discover(source, config)
+    session = Session(config)
+    motion = stages.prepare_motion(source, session)
+    messages = stages.extract_messages(stages.train_network(motion, session), motion, session)
+    selected = stages.select_candidate(stages.distill_candidates(messages, motion, session), motion, session)
+    law = stages.estimate_constants(selected.selection.law, motion, session)
+    validation = stages.validate_law(law, selected, messages, motion, session)
+    verdict = stages.decide_verdict(validation, motion, session)
+    assert law == found.law and verdict == found.verdict and verdict.status == "candidate"
+    record = {"source": source, "config": session.config.to_dict(), "command": None}
+    with RunDirectory.create(tmp_path / "run", record) as run:
+        run_commands.run_training(run, quiet=True)
+        distilled = run_commands.run_distillation(run, quiet=True)
+    judged = check_command.judge_stated_law(str(tmp_path / "run"), None, seed=0, order=2, distances=(0.1, 10.0))
+    assert distilled["text"] == str(found.law) == judged["law"]
+    assert (judged["status"], judged["reason"]) == (found.verdict.status, found.verdict.reason)
+    assert len(judged["checks"]) == len(found.verdict.checks)
 
 
 @pytest.mark.slow

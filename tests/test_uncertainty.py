@@ -85,7 +85,7 @@ def test_the_noise_that_is_drawn_is_the_noise_that_is_there():
     assert weak is not None and weak.noise_realisation is not None
     position, _, target = weak.noise_realisation
     assert position.std() == pytest.approx(1e-3 * weak.positions.std(), rel=0.05)
-    width = len(weak.kernel)
+    width = weak.observation.window
     weights = SavitzkyGolayFilters(weak.times[:width] - weak.times[0], 2).weights(2, width // 2)[0]
     middle = width // 2 + 10
     assert weak.times[0] == 0 and weak.run[0] == weak.run[width + 10]

@@ -11,7 +11,7 @@ from gnn_discovery_simulations.spring import Spring
 from noisy_motion import noisy_dataset
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA
-from gnn_discovery.data.dataset import Dataset, assemble_dataset, split_by_run
+from gnn_discovery.data.dataset import Dataset, WeakFormObservation, assemble_dataset, split_by_run
 from gnn_discovery.data.differentiation.savitzky_golay import SavitzkyGolayFilters
 from gnn_discovery.data.differentiation.weak_form import peano_kernel, resolvable_mask
 from gnn_discovery.estimation.refit import refit
@@ -47,7 +47,7 @@ def test_residuals_of_the_true_law_are_the_noise_alone(springs):
     """Their size is that of the noise that the filter lets through."""
     weak = springs.weak_form
     mask = weak.target_mask
-    residual = (weak.apply_kernel(force(HOOKE, weak)) - weak.force)[mask] / weak.properties["m"][mask][:, None]
+    residual = (weak.observe(force(HOOKE, weak)) - weak.force)[mask] / weak.properties["m"][mask][:, None]
     size = float(np.sum(np.linalg.norm(residual, axis=-1)) / np.sum(np.linalg.norm(weak.target, axis=-1)[mask]))
     assert size == pytest.approx(weak.noise, rel=0.1)
     assert weak.noise < 0.2 * springs.noise, "a wide window of low degree has little noise"
@@ -94,8 +94,8 @@ def test_close_pairs_are_left_out_with_all_instants_of_their_window():
 
 def test_only_whole_windows_count(springs):
     weak = springs.weak_form
-    half = len(weak.kernel) // 2
-    mask = replace(weak, weak_form_valid=None).target_mask
+    half = weak.observation.window // 2
+    mask = replace(weak, observation=WeakFormObservation(weak.observation.kernel)).target_mask
     frames = np.concatenate([np.arange(n) for n in np.unique(weak.run, return_counts=True)[1]])
     assert np.array_equal(mask[:, 0], (frames >= half) & (frames < 100 - half))
     holes = np.arange(len(weak.run)) % 7 > 0
@@ -116,7 +116,7 @@ def test_exact_motion_needs_no_weak_form():
     clean = [replace(run, accelerations=None) for run in Spring().simulate(SimulationConfig(runs=5, frames=30))]
     assert assemble_dataset(clean).weak_form is None
     observed = assemble_dataset(Spring().simulate(SimulationConfig(runs=5, frames=30)))
-    assert observed.weak_form is None and split_by_run(observed).weak_form().train.kernel is None
+    assert observed.weak_form is None and split_by_run(observed).weak_form().train.observation.kind == "pointwise"
 
 
 def test_the_criteria_decide_on_the_weak_form():
@@ -137,7 +137,7 @@ def test_the_criteria_decide_on_the_weak_form():
 def test_one_long_run_is_averaged_within_its_blocks():
     """What is held out of a single run is a block of frames; no window reaches over its edge."""
     weak = noisy_dataset(Spring(), 1e-3, 1, frames=600).weak_form
-    half = len(weak.kernel) // 2
+    half = weak.observation.window // 2
     assert half >= 1 and weak.target_mask.any()
     for block in np.unique(weak.run):
         inside = np.flatnonzero(weak.run == block)

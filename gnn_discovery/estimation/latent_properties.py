@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.dataset import Dataset, thin_snapshots
 from gnn_discovery.errors import DataError
 from gnn_discovery.estimation.least_squares import (
     LeastSquaresProblem,
@@ -122,9 +122,9 @@ def fit_latent_properties(
     """
     if len(data.run) * data.positions.shape[-1] < 4:
         raise DataError(f"{len(data.run)} instants are too few to infer a property")
-    if data.kernel is None:  # in weak form the instants stay together
+    if data.observation.window == 1:  # else the instants stay together
         count = max(criteria.estimation.latent_min_snapshots, max_pairs // max(1, len(data.receivers)))
-        data = data.select(np.unique(np.linspace(0, len(data.run) - 1, count).astype(int)))
+        data = thin_snapshots(data, count)
     evaluator, model = TermEvaluator(data), ParametricLaw(law, data.positions.shape[1], latent)
     scale = force_scale(data, criteria=criteria)
     base = inverse_force_weights(data, scale).T

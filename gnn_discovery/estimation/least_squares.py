@@ -46,7 +46,7 @@ class LeastSquaresProblem:
     def force(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "N S D"]:
         """Return the force of the law as the data would show it."""
         force = self.model.force(theta, self.evaluator)
-        return np.asarray(self.evaluator.data.apply_kernel(force, axis=1))
+        return np.asarray(self.evaluator.data.observe(force, axis=1))
 
     def cost(self, theta: Float[np.ndarray, " P"]) -> float:
         """Return the sum of squares of the weighted residuals."""
@@ -55,7 +55,7 @@ class LeastSquaresProblem:
     def jacobian(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "P NSD"]:
         """Return the derivatives of the flattened weighted residuals by each parameter."""
         with np.errstate(all="ignore"):
-            slope = self.evaluator.data.apply_kernel(self.model.jacobian(theta, self.evaluator), axis=2)
+            slope = self.evaluator.data.observe(self.model.jacobian(theta, self.evaluator), axis=2)
             slope = np.where(self.weight[..., None] > 0, slope, 0.0)
             return np.asarray((slope * self.weight[..., None]).reshape(self.model.size, -1))
 

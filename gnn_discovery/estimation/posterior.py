@@ -101,7 +101,7 @@ def differentiable_cost(problem: LeastSquaresProblem) -> Callable[..., Any]:
     import jax.numpy as jnp
 
     evaluator, model = problem.evaluator, problem.model
-    kernel, pairs = evaluator.data.kernel, evaluator.data.receivers
+    observation, pairs = evaluator.data.observation, evaluator.data.receivers
     place = {parameter: k for k, parameter in enumerate(model.parameters)}
     weight, target = jnp.asarray(problem.weight[..., None]), jnp.asarray(problem.target)
 
@@ -114,10 +114,10 @@ def differentiable_cost(problem: LeastSquaresProblem) -> Callable[..., Any]:
             scalar = jnp.broadcast_to(term.expression.jax(names)(*values), direction.shape[:-1])
             vectors = scalar[..., None] * direction
             total += jax.ops.segment_sum(vectors, pairs, evaluator.n_particles) if term.kind == "pair" else vectors
-        if kernel is not None:
-            half = len(kernel) // 2  # beyond the ends there is no target
+        if observation.window > 1:
+            half = observation.window // 2  # beyond the ends there is no target
             series = jnp.pad(total, ((0, 0), (half, half), (0, 0)))
-            total = sum(w * series[:, k : k + evaluator.n_snapshots] for k, w in enumerate(kernel))
+            total = sum(w * series[:, k : k + evaluator.n_snapshots] for k, w in enumerate(observation.weights))
         return jnp.sum(jnp.where(weight > 0, (total - target) * weight, 0.0) ** 2)
 
     return cost

@@ -112,7 +112,7 @@ def relative_errors(law: ForceLaw, data: Dataset, scale: ForceScale) -> Float[np
         scale: (N,) the scale s of each particle, as `force_scale` gives it.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        residual = data.apply_kernel(force(law, data)) - data.force
+        residual = data.observe(force(law, data)) - data.force
         error = np.linalg.norm(residual, axis=-1) * inverse_force_weights(data, scale)
     return np.where(data.target_mask, np.minimum(np.nan_to_num(error, nan=1.0, posinf=1.0), 1.0), 0.0)
 
@@ -137,6 +137,6 @@ def unexplained_fraction(law: ForceLaw, data: Dataset) -> float | None:
     """
     mask = data.target_mask
     with np.errstate(over="ignore", invalid="ignore"):
-        residual = np.linalg.norm((data.apply_kernel(predict_with_law(law, data)) - data.target)[mask], axis=-1).sum()
+        residual = np.linalg.norm((data.observe(predict_with_law(law, data)) - data.target)[mask], axis=-1).sum()
     size = np.linalg.norm(data.target[mask], axis=-1).sum()
     return float(residual / size) if size > 0 and np.isfinite(residual) else None

@@ -127,7 +127,7 @@ def _problem_near_threshold(
     """Return the part of the problem where the variable lies in a window: only there the threshold matters."""
     values = problem.evaluator.scalar(problem.model.law.terms[parameter[0]], problem.model.thresholds[parameter])
     touched = ((values >= low) & (values <= high)).any(axis=0)
-    if touched.mean() > 0.5 or problem.evaluator.data.kernel is not None:
+    if touched.mean() > 0.5 or problem.evaluator.data.observation.window > 1:
         return problem
     data: Dataset = problem.evaluator.data.select(np.flatnonzero(touched))
     return LeastSquaresProblem(problem.model, type(problem.evaluator)(data), problem.weight[:, touched])

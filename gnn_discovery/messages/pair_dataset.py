@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.dataset.observation import POINTWISE
 from gnn_discovery.messages.gauge import Messages
 
 
@@ -68,8 +69,7 @@ def pair_dataset(
         cutoff=None,
         noise=0.0,
         names=None,
-        kernel=None,
-        weak_form_valid=None,
+        observation=POINTWISE,
         weak_form=None,
     )
     return _with_original_indices(pairs, sample, ends) if keep_particle_indices else pairs

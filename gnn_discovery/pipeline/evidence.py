@@ -51,7 +51,7 @@ def _fit_one(law: ForceLaw, network: Predict | None, part: Dataset, criteria: Cr
     rows = part.target_mask
     if not rows.any():
         return [None] * 4
-    target, predicted = part.target[rows], part.apply_kernel(predict_with_law(law, part))[rows]
+    target, predicted = part.target[rows], part.observe(predict_with_law(law, part))[rows]
     size = float(np.sum(np.linalg.norm(target, axis=-1)))
     squared = np.sum((predicted - target) ** 2, axis=-1)
     spread = np.sum((target - target.mean(axis=0)) ** 2, axis=-1)
@@ -64,7 +64,7 @@ def _fit_one(law: ForceLaw, network: Predict | None, part: Dataset, criteria: Cr
         float(1 - squared[k].sum() / spread[k].sum()) if spread[k].sum() > 0 else None
         for k in (np.ones(len(squared), bool), kept)
     ]
-    network_error = None if network is None else error(part.apply_kernel(network(part))[rows])
+    network_error = None if network is None else error(part.observe(network(part))[rows])
     return [*r2, network_error, error(predicted)]
 
 

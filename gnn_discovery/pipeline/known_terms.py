@@ -53,7 +53,7 @@ def subtract_law(law: ForceLaw, dataset: Split) -> Split:
 
 def _subtract(law: ForceLaw, part: Dataset) -> Dataset:
     """Subtract the force of the law; the noise stays, so it is a larger part of what is left."""
-    target = part.target - part.apply_kernel(predict_with_law(law, part))
+    target = part.target - part.observe(predict_with_law(law, part))
     before, after = (float(np.median(np.linalg.norm(t[part.present], axis=-1))) for t in (part.target, target))
     noise = part.noise * before / max(after, 1e-300) if part.noise else 0.0
     weak_form = None if part.weak_form is None else _subtract(law, part.weak_form)

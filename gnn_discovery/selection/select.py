@@ -28,10 +28,10 @@ import numpy as np
 from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, concatenate_datasets
+from gnn_discovery.data.dataset import Dataset, concatenate_datasets, subsample_pairs
 from gnn_discovery.errors import DataError, NoResult
 from gnn_discovery.estimation.latent_properties import absorb_degenerate_amplitude, latent_properties_used
-from gnn_discovery.estimation.refit import PosteriorSampler, refit, subsample_pairs
+from gnn_discovery.estimation.refit import PosteriorSampler, refit
 from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, relative_errors
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.selection.paired_comparison import standard_error_of_mean, successive_improvements
@@ -226,7 +226,7 @@ def select_law(
         for entry in _pareto_front(tried.values(), criteria)
     ]
     known = [trials.fit(law, limits.final_max_pairs, held_out, limits.incumbent_starts, rounds) for law in incumbents]
-    if train.kernel is not None:
+    if train.observation.window > 1:
         front, known = [trials.cross_validated(e) for e in front], [trials.cross_validated(e) for e in known]
     best = _select_or_keep_incumbent(front, known, criteria)
     used = latent_properties_used(best.law, latent)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from gnn_discovery.catalogue.force_samples import sample_force
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.dataset.observation import POINTWISE
 from gnn_discovery.errors import GnnDiscoveryError
 from gnn_discovery.laws.law import ForceLaw, Term
 from gnn_discovery.laws.rollout import integrate_law
@@ -137,8 +138,7 @@ def _integrate(
         present=run.present[:1, particles],
         senders=edges[0, both],
         receivers=edges[1, both],
-        kernel=None,
-        weak_form_valid=None,
+        observation=POINTWISE,
     )
     try:
         motion = integrate_law(

@@ -4,7 +4,12 @@ from gnn_discovery.data.dataset.assembly import assemble_dataset as assemble_dat
 from gnn_discovery.data.dataset.dataset import Dataset as Dataset
 from gnn_discovery.data.dataset.dataset import concatenate_datasets as concatenate_datasets
 from gnn_discovery.data.dataset.dataset import robust_scale as robust_scale
-from gnn_discovery.data.dataset.dataset import subsample_dataset as subsample_dataset
 from gnn_discovery.data.dataset.nondimensional import CharacteristicScales as CharacteristicScales
+from gnn_discovery.data.dataset.observation import Observation as Observation
+from gnn_discovery.data.dataset.observation import PointwiseObservation as PointwiseObservation
+from gnn_discovery.data.dataset.observation import WeakFormObservation as WeakFormObservation
 from gnn_discovery.data.dataset.split import Split as Split
 from gnn_discovery.data.dataset.split import split_by_run as split_by_run
+from gnn_discovery.data.dataset.subsample import subsample_dataset as subsample_dataset
+from gnn_discovery.data.dataset.subsample import subsample_pairs as subsample_pairs
+from gnn_discovery.data.dataset.subsample import thin_snapshots as thin_snapshots

@@ -11,6 +11,7 @@ from scipy.special import gamma
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
+from gnn_discovery.data.dataset.observation import WeakFormObservation
 from gnn_discovery.data.differentiation import (
     CompletedTrajectory,
     WeakFormRuns,
@@ -89,7 +90,7 @@ def _weak_form_dataset(
     The standard error of a target vector is noise_gain * sigma in each component, so its mean norm is that times
     the mean norm of D standard normal numbers, sqrt(2) Gamma((D + 1) / 2) / Gamma(D / 2).
     """
-    dataset = replace(_stack_runs(runs.runs, blocks, order, 0.0), kernel=runs.kernel)
+    dataset = _stack_runs(runs.runs, blocks, order, 0.0)
     n_particles = dataset.present.shape[1]
     padded = [np.pad(c.position_noise, (0, n_particles - len(c.position_noise))) for c in completed]
     sigma = np.repeat(padded, [len(block) for block in blocks], axis=0)
@@ -102,7 +103,7 @@ def _weak_form_dataset(
         len(runs.kernel),
         criteria=criteria,
     )
-    dataset = replace(dataset, weak_form_valid=valid)
+    dataset = replace(dataset, observation=WeakFormObservation(runs.kernel, valid))
     mean_norm = np.sqrt(2) * gamma((dataset.dim + 1) / 2) / gamma(dataset.dim / 2)
     error = float(np.sum(sigma[dataset.target_mask])) * runs.noise_gain * mean_norm
     size = float(np.sum(np.linalg.norm(dataset.target, axis=-1)[dataset.target_mask]))

@@ -1,7 +1,7 @@
 """The Dataset: instants of motion side by side, with the target that a law must explain.
 
-A law is compared with the target through an observation operator (`Dataset.apply_kernel`). It is the identity for
-derivatives, and an average over a window of instants for motion in weak form.
+A law is compared with the target through the observation of the dataset (`Dataset.observe`): the identity for
+derivatives, an average over a window of instants for motion in weak form.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import correlate1d
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.data.dataset.observation import POINTWISE, Observation
 from gnn_discovery.types import Order
 
 
@@ -37,9 +37,7 @@ class Dataset:
         noise: relative error of ``target`` as estimated from the motion itself; 0 when exact.
         names: names of the particles, if all runs share them.
         units: units of length, time and properties, if they are known.
-        kernel: (W,), weights of the average over W instants that ``target`` is in weak form
-            (`gnn_discovery.data.differentiation.weak_form`); None if ``target`` belongs to the instant itself.
-        weak_form_valid: (S N), True where the average over the kernel can be trusted; None if it can everywhere.
+        observation: says how ``target`` follows from the values of a law at the instants.
         noise_realisation: (3 S N D), one realisation of the noise that positions, velocities and target carry in
             weak form.
         weak_form: the same runs in weak form, to which constants are fitted; None if the target is exact.
@@ -60,8 +58,7 @@ class Dataset:
     noise: float = 0.0
     names: tuple[str, ...] | None = None
     units: Mapping[str, str] | None = None
-    kernel: Float[np.ndarray, " W"] | None = None
-    weak_form_valid: Bool[np.ndarray, "S N"] | None = None
+    observation: Observation = POINTWISE
     noise_realisation: Float[np.ndarray, "3 S N D"] | None = None
     weak_form: Dataset | None = None
 
@@ -87,32 +84,19 @@ class Dataset:
         The particle must be present. In weak form, the window around the instant must also lie within one run
         without a missing frame, and the average over it must be valid.
         """
-        if self.kernel is None:
-            return self.present
-        half, count = len(self.kernel) // 2, len(self.run)
-        complete = np.zeros(count, dtype=bool)
-        if count > 2 * half:
-            first, last = slice(None, count - 2 * half), slice(2 * half, None)
-            step = np.min(np.diff(self.times), where=np.diff(self.times) > 0, initial=np.inf)
-            span = (self.times[last] - self.times[first]) / (2 * half * step)
-            # one missing frame lengthens the span by 1 / (2 half): half of that tells it from rounding
-            complete[half : count - half] = (self.run[first] == self.run[last]) & (np.abs(span - 1) < 0.25 / half)
-        return self.present & complete[:, None] & (True if self.weak_form_valid is None else self.weak_form_valid)
+        return self.observation.mask(self.present, self.run, self.times)
 
-    def apply_kernel(self, values: Float[np.ndarray, "..."], axis: int = 0) -> Float[np.ndarray, "..."]:
-        """Apply the observation operator to the values of a law, so that they can be compared with the target.
+    def observe(self, values: Float[np.ndarray, "..."], axis: int = 0) -> Float[np.ndarray, "..."]:
+        """Apply the observation to the values of a law, so that they can be compared with the target.
 
         Args:
             values: what a law predicts at each instant.
             axis: the axis of ``values`` that runs over the S instants.
 
         Returns:
-            The averages over the kernel in weak form, else ``values`` unchanged.
+            What would be observed where ``values`` were the truth.
         """
-        if self.kernel is None:
-            return values
-        averages: np.ndarray = correlate1d(values, self.kernel, axis=axis, mode="nearest")
-        return averages
+        return self.observation.apply(values, axis)
 
     def separation(self) -> Float[np.ndarray, "S E D"]:
         """Return x_i - x_j of each pair (receiver minus sender), by the nearest image when periodic."""
@@ -135,7 +119,7 @@ class Dataset:
             present=self.present[index],
             run=self.run[index],
             times=self.times[index],
-            weak_form_valid=None if self.weak_form_valid is None else self.weak_form_valid[index],
+            observation=self.observation.select(index),
             noise_realisation=None if self.noise_realisation is None else self.noise_realisation[:, index],
             weak_form=None,
         )
@@ -160,36 +144,12 @@ def concatenate_datasets(parts: Sequence[Dataset]) -> Dataset:
     }
     for name in ("positions", "velocities", "target", "present", "run", "times"):
         changed[name] = np.concatenate([getattr(p, name) for p in parts])
-    if first.weak_form_valid is not None:
-        changed["weak_form_valid"] = np.concatenate([p.weak_form_valid for p in parts if p.weak_form_valid is not None])
+    changed["observation"] = first.observation.join([part.observation for part in parts])
     if first.noise_realisation is not None:
         noise = [p.noise_realisation for p in parts if p.noise_realisation is not None]
         changed["noise_realisation"] = np.concatenate(noise, axis=1)
     joined = replace(first, **changed, weak_form=None)
     return joined.select(np.lexsort((joined.times, joined.run)))
-
-
-def subsample_dataset(dataset: Dataset, count: int, seed: int = 0, *, min_segments: int = 12) -> Dataset:
-    """Draw about ``count`` instants at random and keep them in the order of the data.
-
-    Motion in weak form is drawn in contiguous segments of two windows each, as its averages need their neighbours.
-
-    Args:
-        dataset: the instants to draw from; all of them are returned if there are no more than ``count``.
-        count: number of instants to draw.
-        seed: seed of the random numbers.
-        min_segments: number of segments that are drawn at least from motion in weak form, so that a sample with a
-            wide kernel does not come from one place.
-    """
-    total, rng = len(dataset.run), np.random.default_rng(seed)
-    if total <= count:
-        return dataset
-    if dataset.kernel is None:
-        return dataset.select(np.sort(rng.choice(total, count, replace=False)))
-    length = 2 * len(dataset.kernel)
-    segments = -(-total // length)
-    chosen = rng.choice(segments, min(segments, max(min_segments, count // length)), replace=False)
-    return dataset.select(np.isin(np.arange(total) // length, chosen))
 
 
 def robust_scale(sizes: Float[np.ndarray, "..."], *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
