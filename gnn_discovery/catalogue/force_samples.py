@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.dataset import Dataset, thin_snapshots
 from gnn_discovery.errors import UsageError
 from gnn_discovery.laws.evaluate import term_force, with_latent_properties
 from gnn_discovery.laws.law import ForceLaw, Term
@@ -70,12 +70,6 @@ def terms_by_component(law: ForceLaw) -> dict[tuple[ForceComponent, tuple[float,
     for term in law.discovered_terms.terms:
         groups.setdefault((force_component(term), term.centre), []).append(term)
     return {key: tuple(terms) for key, terms in groups.items()}
-
-
-def thin_snapshots(data: Dataset, count: int) -> Dataset:
-    """Return at most ``count`` snapshots of ``data``, evenly spread."""
-    size = len(data.run)
-    return data if size <= count else data.select(np.linspace(0, size - 1, count).astype(int))
 
 
 def component_shares(law: ForceLaw, data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) -> list[float]:

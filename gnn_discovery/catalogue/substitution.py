@@ -10,8 +10,7 @@ from gnn_discovery.catalogue.catalogue_fit import CatalogueFit
 from gnn_discovery.catalogue.equivalence import CatalogueComparison, ComponentMatch, nested
 from gnn_discovery.catalogue.force_samples import terms_by_component
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset
-from gnn_discovery.estimation.refit import subsample_pairs
+from gnn_discovery.data.dataset import Dataset, subsample_pairs
 from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, mean_relative_error
 from gnn_discovery.laws.law import ForceLaw
 

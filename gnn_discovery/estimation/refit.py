@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, subsample_dataset
+from gnn_discovery.data.dataset import Dataset, subsample_pairs
 from gnn_discovery.estimation.errors_in_variables import errors_in_variables_bias
 from gnn_discovery.estimation.jackknife import jackknife
 from gnn_discovery.estimation.latent_properties import (
@@ -77,19 +77,6 @@ class FittedLaw:
     error: float
     names: tuple[str, ...]
     covariance: Float[np.ndarray, "P P"]
-
-
-def subsample_pairs(data: Dataset, max_pairs: int, seed: int = 0, *, criteria: Criteria = DEFAULT_CRITERIA) -> Dataset:
-    """Draw snapshots at random, in their order, so that their pairs number about ``max_pairs``.
-
-    Args:
-        data: the motion.
-        max_pairs: number of snapshots times the number of pairs, or of particles where there are more of these.
-        seed: of the draw.
-        criteria: the criteria of the discovery; at least ``estimation.min_snapshots`` snapshots are drawn.
-    """
-    count = max_pairs // max(1, len(data.receivers), data.positions.shape[1])
-    return subsample_dataset(data, max(criteria.estimation.min_snapshots, count), seed)
 
 
 def multistart_search(

@@ -11,8 +11,8 @@ import numpy as np
 from gnn_discovery.catalogue.equivalence import CatalogueComparison, fit_label
 from gnn_discovery.catalogue.substitution import fits_of_rank, rank_known_laws, substitute_known_laws
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset
-from gnn_discovery.estimation.refit import refit, subsample_pairs
+from gnn_discovery.data.dataset import Dataset, subsample_pairs
+from gnn_discovery.estimation.refit import refit
 from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, mean_relative_error, unexplained_fraction
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.validation.verdict import Check, CheckId, MeasuredLaw

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gnn_discovery.catalogue.force_samples import thin_snapshots
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.dataset import Dataset, thin_snapshots
 from gnn_discovery.laws.evaluate import force
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.validation.verdict import Check, CheckId
