@@ -1,4 +1,4 @@
-"""The command line: what is printed, what is written, and how it ends."""
+"""Test the command line: what it prints and writes, and how it ends."""
 
 from __future__ import annotations
 

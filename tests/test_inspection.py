@@ -1,4 +1,4 @@
-"""What `inspect` shows: what was understood of a file, with a picture, and what is a file at all."""
+"""Test what `inspect` shows of a file, with its picture, and what counts as a file."""
 
 from __future__ import annotations
 

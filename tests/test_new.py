@@ -1,4 +1,4 @@
-"""Files to begin with work as they are written, and nothing is overwritten."""
+"""Test that files to begin with work as they are written, and that nothing is overwritten."""
 
 from __future__ import annotations
 

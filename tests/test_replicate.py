@@ -1,4 +1,4 @@
-"""`gnn-discovery replicate`: cells that are done outlive an interruption, here and on a cluster of processes."""
+"""Test `gnn-discovery replicate`: cells that are done outlive an interruption, here and on a cluster of processes."""
 
 from __future__ import annotations
 

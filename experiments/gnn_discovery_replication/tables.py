@@ -7,8 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gnn_discovery.report.number_format import format_number, format_r2
-from gnn_discovery_replication import published_values
 from gnn_discovery_replication.matrix import LAW_SYSTEMS, MESSAGE_STRATEGIES
+from gnn_discovery_replication.published_values import (
+    TABLE_1,
+    TABLE_3,
+    ValuesBySystem,
+    published_recovery,
+    published_value,
+)
 from gnn_discovery_replication.results import ReplicationResult, SeedGroup, group_by_seed, median_with_range
 
 Row = Sequence[str]
@@ -75,7 +81,7 @@ def _table_1(groups: Sequence[SeedGroup]) -> Table:
     rows = [
         (
             *_group_cells(g),
-            _published(g, published_values.TABLE_1, "{:.3f}".format),
+            _published(g, TABLE_1, "{:.3f}".format),
             *(
                 median_with_range(g.values("messages", k), format_r2)
                 for k in ("fitted_r2", "direct_r2_trimmed", "direct_r2_all")
@@ -94,7 +100,7 @@ def _table_3(groups: Sequence[SeedGroup]) -> Table:
     rows = [
         (
             *_group_cells(g),
-            _published(g, published_values.TABLE_3),
+            _published(g, TABLE_3),
             median_with_range(g.values("prediction"), _format_value),
             median_with_range(g.values("shifted", "held out", "network"), _format_value),
             _format_optional(ratios[id(g)]),
@@ -158,7 +164,7 @@ def _summary_table(groups: Sequence[SeedGroup]) -> Table:
     rows = []
     for (recipe, strategy), members in _group_by(groups, lambda g: (g.recipe, g.strategy)).items():
         selected = [g for g in members if g.settings["system"] in LAW_SYSTEMS]
-        published = [published_values.published_recovery(strategy, g.settings["system"]) for g in selected]
+        published = [published_recovery(strategy, g.settings["system"]) for g in selected]
         ratios = [ratio for g in members if (ratio := _error_over_paper(g, groups)) is not None]
         rows.append(
             (
@@ -202,7 +208,7 @@ def _table_5(groups: Sequence[SeedGroup], no_network: Sequence[ReplicationResult
     rows = []
     for g in groups:
         alone = [r for r in no_network if r.data == g.results[0].data]
-        published = published_values.published_recovery(g.strategy, g.settings["system"])
+        published = published_recovery(g.strategy, g.settings["system"])
         rows.append(
             (
                 *_group_cells(g),
@@ -272,12 +278,10 @@ def _lowest(groups: Sequence[SeedGroup], name: str) -> float | None:
     return min(medians, default=None)
 
 
-def _published(
-    group: SeedGroup, table: dict[str, published_values.ValuesBySystem], shown: Callable[[float], str] | None = None
-) -> str:
+def _published(group: SeedGroup, table: dict[str, ValuesBySystem], shown: Callable[[float], str] | None = None) -> str:
     """Return the published value for the strategy, system and dimension of a group, or a dash."""
     settings = group.settings
-    value = published_values.published_value(table, group.strategy, settings["system"], settings["dim"])
+    value = published_value(table, group.strategy, settings["system"], settings["dim"])
     return _format_optional(value, shown or _format_value)
 
 

@@ -1,18 +1,19 @@
-"""The commands. Each is a few lines over ``gnn_discovery.pipeline``."""
+"""Define the commands; each is a few lines over ``gnn_discovery.pipeline``."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from gnn_discovery.cli import new
-from gnn_discovery.cli import options as opt
+import gnn_discovery.cli.options as opt
 from gnn_discovery.cli.error_reporting import EXIT_INTERRUPTED, ErrorReportingGroup
-from gnn_discovery.cli.replicate_command import replicate
+from gnn_discovery.cli.new import new_app
+from gnn_discovery.cli.output import format_lines, print_result
+from gnn_discovery.cli.replicate_command import replicate_command
 
 app = typer.Typer(
     cls=ErrorReportingGroup,
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(new.new_app, name="new")
+app.add_typer(new_app, name="new")
 
 LawFile = Annotated[
     Path,
@@ -33,7 +34,7 @@ LawFile = Annotated[
 
 
 def main() -> None:
-    """The command line.
+    """Run the command line.
 
     An interrupted one ends at once: what jax still computes in its threads would crash a usual shutdown.
     """
@@ -47,38 +48,31 @@ def main() -> None:
         raise
 
 
-def print_result(value: Any, as_json: bool, text: str) -> None:
-    """Print a result on standard output, as JSON or as text."""
-    from gnn_discovery.runs.files import to_json_text
-
-    typer.echo(to_json_text(value) if as_json else text)
-
-
-@app.command()
-def discover(
+@app.command("discover")
+def discover_command(
     ctx: typer.Context,
-    source: opt.Source,
-    seed: opt.Seed = 0,
-    out: opt.Out = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    source: opt.SourceArgument,
+    seed: opt.SeedOption = 0,
+    out: opt.OutOption = None,
+    json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
-    runs: opt.Runs = None,
-    frames: opt.Frames = None,
-    particles: opt.Particles = None,
-    dim: opt.Dim = None,
-    order: opt.Order = 2,
-    cutoff: opt.Cutoff = None,
-    known: opt.Known = None,
-    units: opt.Units = None,
-    node: opt.Node = None,
-    strategy: opt.Strategy = None,
-    steps: opt.Steps = None,
-    engine: opt.Engine = None,
-    errors: opt.Errors = "jackknife",
+    runs: opt.RunsOption = None,
+    frames: opt.FramesOption = None,
+    particles: opt.ParticlesOption = None,
+    dim: opt.DimOption = None,
+    order: opt.OrderOption = 2,
+    cutoff: opt.CutoffOption = None,
+    known: opt.KnownOption = None,
+    units: opt.UnitsOption = None,
+    node: opt.NodeOption = None,
+    strategy: opt.StrategyOption = None,
+    steps: opt.StepsOption = None,
+    engine: opt.EngineOption = None,
+    errors: opt.ErrorsOption = "jackknife",
 ) -> None:
     """Find the law of motion in SOURCE, and say what it is."""
-    from gnn_discovery.cli import run_commands
+    from gnn_discovery.cli.run_commands import create_run, discovery_plan, run_discovery
 
     config = opt.make_config(
         seed=seed,
@@ -97,15 +91,15 @@ def discover(
         errors=errors,
     )
     if dry_run:
-        plan = run_commands.discovery_plan(source, config, out)
-        print_result(plan, json, run_commands.format_lines(plan))
+        plan = discovery_plan(source, config, out)
+        print_result(plan, json, format_lines(plan))
         return
-    with run_commands.create_run(ctx, source, config, out) as run:
-        run_commands.run_discovery(run, json=json, quiet=quiet)
+    with create_run(ctx, source, config, out) as run:
+        run_discovery(run, json=json, quiet=quiet)
 
 
-@app.command()
-def relate(
+@app.command("relate")
+def relate_command(
     ctx: typer.Context,
     source: Annotated[
         str, typer.Argument(metavar="GRAPH", help="A catalogue in a file, or a graph of `gnn-discovery list graphs`.")
@@ -114,79 +108,85 @@ def relate(
     radius: Annotated[float | None, typer.Option(help="Distance within which nodes are neighbours.")] = None,
     given: Annotated[
         list[str] | None,
-        typer.Option("--property", metavar="NAME", help="Column that nodes are known by.", show_default="all others"),
+        typer.Option(
+            "--property", metavar="NAME", help="Column that is a property of the nodes.", show_default="all others"
+        ),
     ] = None,
     box: Annotated[float | None, typer.Option(help="Side of a periodic cube.", show_default="as the file says")] = None,
-    seed: opt.Seed = 0,
-    out: opt.Out = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    engine: opt.Engine = None,
+    seed: opt.SeedOption = 0,
+    out: opt.OutOption = None,
+    json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    engine: opt.EngineOption = None,
 ) -> None:
     """Find a formula for a property of nodes in what is around them.
 
-    For haloes and other things that do not move: no accelerations, but any number a node has."""
-    from gnn_discovery.cli import relate_command
+    This is for haloes and other things that do not move: it explains any number that a node has."""
+    from gnn_discovery.cli.relate_command import create_relate_run, make_relate_config, run_relate
 
-    config = relate_command.make_relate_config(
+    config = make_relate_config(
         seed=seed, target=target, radius=radius, properties=tuple(given or ()), box=box, engine=engine
     )
-    with relate_command.create_relate_run(ctx, source, config, out) as run:
-        relate_command.run_relate(run, json=json, quiet=quiet)
+    with create_relate_run(ctx, source, config, out) as run:
+        run_relate(run, json=json, quiet=quiet)
 
 
-@app.command()
-def simulate(
-    source: opt.Source,
+@app.command("simulate")
+def simulate_command(
+    source: opt.SourceArgument,
     out: Annotated[Path, typer.Option(help="File to write, .npz or .h5; it must not exist.")],
-    seed: opt.Seed = 0,
-    runs: opt.Runs = None,
-    frames: opt.Frames = None,
-    particles: opt.Particles = None,
-    dim: opt.Dim = None,
+    seed: opt.SeedOption = 0,
+    runs: opt.RunsOption = None,
+    frames: opt.FramesOption = None,
+    particles: opt.ParticlesOption = None,
+    dim: opt.DimOption = None,
 ) -> None:
     """Write the motion of a simulator to a trajectory file."""
-    from gnn_discovery.cli import run_commands
+    from gnn_discovery.cli.run_commands import write_simulation
 
-    run_commands.write_simulation(source, out, seed=seed, runs=runs, frames=frames, particles=particles, dim=dim)
+    write_simulation(source, out, seed=seed, runs=runs, frames=frames, particles=particles, dim=dim)
 
 
-@app.command()
-def inspect(
-    source: opt.Source, seed: opt.Seed = 0, json: opt.Json = False, order: opt.Order = 2, units: opt.Units = None
+@app.command("inspect")
+def inspect_command(
+    source: opt.SourceArgument,
+    seed: opt.SeedOption = 0,
+    json: opt.JsonOption = False,
+    order: opt.OrderOption = 2,
+    units: opt.UnitsOption = None,
 ) -> None:
     """Say what motion SOURCE holds, and how noisy it is.
 
     A simulator is also held against its contract."""
-    from gnn_discovery.cli import inspection, run_commands
+    from gnn_discovery.cli.inspection import inspect_motion
 
-    found, picture = inspection.inspect_motion(source, opt.make_config(seed=seed, order=order, units=units))
-    print_result(found, json, f"{run_commands.format_lines(found)}\n\n{picture}")
+    result, picture = inspect_motion(source, opt.make_config(seed=seed, order=order, units=units))
+    print_result(result, json, f"{format_lines(result)}\n\n{picture}")
 
 
-@app.command()
-def train(
+@app.command("train")
+def train_command(
     ctx: typer.Context,
-    source: opt.Source,
-    seed: opt.Seed = 0,
-    out: opt.Out = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    runs: opt.Runs = None,
-    frames: opt.Frames = None,
-    particles: opt.Particles = None,
-    dim: opt.Dim = None,
-    order: opt.Order = 2,
-    cutoff: opt.Cutoff = None,
-    units: opt.Units = None,
-    node: opt.Node = None,
-    strategy: opt.Strategy = None,
-    steps: opt.Steps = None,
+    source: opt.SourceArgument,
+    seed: opt.SeedOption = 0,
+    out: opt.OutOption = None,
+    json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    runs: opt.RunsOption = None,
+    frames: opt.FramesOption = None,
+    particles: opt.ParticlesOption = None,
+    dim: opt.DimOption = None,
+    order: opt.OrderOption = 2,
+    cutoff: opt.CutoffOption = None,
+    units: opt.UnitsOption = None,
+    node: opt.NodeOption = None,
+    strategy: opt.StrategyOption = None,
+    steps: opt.StepsOption = None,
 ) -> None:
     """Train the graph network on SOURCE, and stop there.
 
     `distill` or `resume` go on with the run directory."""
-    from gnn_discovery.cli import run_commands
+    from gnn_discovery.cli.run_commands import create_run, run_training
 
     config = opt.make_config(
         seed=seed,
@@ -201,27 +201,29 @@ def train(
         strategy=strategy,
         steps=steps,
     )
-    with run_commands.create_run(ctx, source, config, out) as run:
-        found = run_commands.run_training(run, quiet=quiet)
+    with create_run(ctx, source, config, out) as run:
+        result = run_training(run, quiet=quiet)
     if json or not quiet:
-        print_result(found, json, run_commands.format_lines(found))
+        print_result(result, json, format_lines(result))
 
 
-@app.command()
-def distill(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.Quiet = False) -> None:
+@app.command("distill")
+def distill_command(
+    ctx: typer.Context, run: opt.RunArgument, json: opt.JsonOption = False, quiet: opt.QuietOption = False
+) -> None:
     """Find the law in the messages of a trained RUN.
 
     It is refitted on the motion and written to law.json; `check` judges it."""
-    from gnn_discovery.cli import run_commands
+    from gnn_discovery.cli.run_commands import open_run, run_distillation
 
-    with run_commands.open_run(ctx, run) as opened:
-        found = run_commands.run_distillation(opened, quiet=quiet)
+    with open_run(ctx, run) as opened:
+        result = run_distillation(opened, quiet=quiet)
     if json or not quiet:
-        print_result(found, json, found["text"])
+        print_result(result, json, result["text"])
 
 
-@app.command(context_settings={"ignore_unknown_options": True})  # a formula may begin with a minus
-def check(
+@app.command("check", context_settings={"ignore_unknown_options": True})  # a formula may begin with a minus
+def check_command(
     law: Annotated[
         str,
         typer.Argument(
@@ -234,23 +236,23 @@ def check(
         str | None,
         typer.Argument(metavar="[SOURCE]", help="Motion to hold the law against.", show_default="a run's own, or none"),
     ] = None,
-    seed: opt.Seed = 0,
-    order: opt.Order = 2,
-    distances: opt.Distances = (0.1, 10.0),
-    json: opt.Json = False,
+    seed: opt.SeedOption = 0,
+    order: opt.OrderOption = 2,
+    distances: opt.DistancesOption = opt.DEFAULT_DISTANCES,
+    json: opt.JsonOption = False,
 ) -> None:
-    """Judge a law: is it known, does it explain the motion?
+    """Judge a law: is it known, and does it explain the motion?
 
     Without SOURCE a formula is compared with the known laws by its form alone, over the distances given. Terms of a sum
     stand with ; between them, each after its kind and direction; pair radial goes without saying."""
-    from gnn_discovery.cli import check_command, run_commands
+    from gnn_discovery.cli.check_command import judge_stated_law
 
-    found = check_command.check_law(law, source, seed=seed, order=order, distances=distances)  # type: ignore[arg-type]  # 1 or 2
-    print_result(found, json, run_commands.format_lines(found))
+    result = judge_stated_law(law, source, seed=seed, order=order, distances=distances)  # type: ignore[arg-type]  # 1 or 2
+    print_result(result, json, format_lines(result))
 
 
-@app.command()
-def explain(
+@app.command("explain")
+def explain_command(
     ctx: typer.Context,
     network: Annotated[
         str,
@@ -262,100 +264,103 @@ def explain(
         str | None,
         typer.Option(metavar="SOURCE", help="Motion to ask the network about.", show_default="the run's"),
     ] = None,
-    seed: opt.Seed = 0,
+    seed: opt.SeedOption = 0,
     out: Annotated[
         Path | None, typer.Option(help="Directory, new or empty.", show_default="RUN, or runs/NETWORK-N")
     ] = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    order: opt.Order = 2,
-    units: opt.Units = None,
-    engine: opt.Engine = None,
+    json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    order: opt.OrderOption = 2,
+    units: opt.UnitsOption = None,
+    engine: opt.EngineOption = None,
 ) -> None:
     """Say what a network has learnt, and where it departs from that law.
 
     A run that was explained already is shown again."""
-    from gnn_discovery.cli import explain_command
+    from gnn_discovery.cli.explain_command import run_explanation
 
     config = opt.make_config(seed=seed, order=order, units=units, engine=engine)
-    explain_command.run_explanation(network, data, config, out, json=json, quiet=quiet)
+    run_explanation(network, data, config, out, json=json, quiet=quiet)
 
 
-@app.command()
-def export(
+@app.command("export")
+def export_command(
     law: LawFile,
     format: Annotated[str, typer.Option(metavar="NAME", help="A format; `gnn-discovery list` shows them.")],
     out: Annotated[Path | None, typer.Option(help="File to write; it must not exist.", show_default="print it")] = None,
-    distances: opt.Distances = (0.1, 10.0),
+    distances: opt.DistancesOption = opt.DEFAULT_DISTANCES,
 ) -> None:
     """Write a law for other programs, or as their source.
 
     A format that cannot express the law says why."""
-    from gnn_discovery.cli import run_commands
+    from gnn_discovery.cli.run_commands import export_law
 
-    text = run_commands.export_law(law, format, distances, out)
+    text = export_law(law, format, distances, out)
     if out is None:
         typer.echo(text, nl=False)
 
 
-@app.command()
-def report(run: opt.Run, json: opt.Json = False) -> None:
+@app.command("report")
+def report_command(run: opt.RunArgument, json: opt.JsonOption = False) -> None:
     """Show the result of a finished RUN again."""
-    from gnn_discovery.cli import run_commands
+    from gnn_discovery.cli.run_commands import format_result, read_result
 
-    found = run_commands.read_result(run)
-    print_result(found, json, run_commands.format_result(found, run))
+    result = read_result(run)
+    print_result(result, json, format_result(result, run))
 
 
-@app.command()
-def resume(ctx: typer.Context, run: opt.Run, json: opt.Json = False, quiet: opt.Quiet = False) -> None:
+@app.command("resume")
+def resume_command(
+    ctx: typer.Context, run: opt.RunArgument, json: opt.JsonOption = False, quiet: opt.QuietOption = False
+) -> None:
     """Go on with a RUN that was stopped.
 
     A finished one is shown and left as it is."""
-    from gnn_discovery.cli import relate_command, run_commands
+    from gnn_discovery.cli.relate_command import is_relate_run, run_relate
+    from gnn_discovery.cli.run_commands import format_result, is_finished, open_run, read_result, run_discovery
 
-    with run_commands.open_run(ctx, run) as opened:
-        if not run_commands.is_finished(opened):
-            if relate_command.is_relate_run(opened):
-                relate_command.run_relate(opened, json=json, quiet=quiet)
+    with open_run(ctx, run) as opened:
+        if not is_finished(opened):
+            if is_relate_run(opened):
+                run_relate(opened, json=json, quiet=quiet)
                 return
-            run_commands.run_discovery(opened, json=json, quiet=quiet)
+            run_discovery(opened, json=json, quiet=quiet)
             return
-    found = run_commands.read_result(run)
+    result = read_result(run)
     if json or not quiet:
-        print_result(found, json, run_commands.format_result(found, run))
+        print_result(result, json, format_result(result, run))
 
 
-app.command()(replicate)
+app.command("replicate")(replicate_command)
 
 
-@app.command(name="list")
-def list_(
+@app.command("list")
+def list_command(
     section: Annotated[
-        str | None, typer.Argument(metavar="[SECTION]", help="One of them alone, as in `list known-laws`.")
+        str | None, typer.Argument(metavar="[SECTION]", help="Section to list alone, as in `list known-laws`.")
     ] = None,
-    json: opt.Json = False,
+    json: opt.JsonOption = False,
 ) -> None:
     """List systems, formats, engines, laws and more.
 
-    Plug-ins included; a broken one stands with its error."""
-    from gnn_discovery.cli import inventory
+    Plug-ins are included; a broken one stands with its error."""
+    from gnn_discovery.cli.inventory import collect_inventory, format_inventory
 
-    found = inventory.collect_inventory(section)
-    print_result(found, json, inventory.format_inventory(found))
+    result = collect_inventory(section)
+    print_result(result, json, format_inventory(result))
 
 
-@app.command()
-def doctor(
-    json: opt.Json = False,
+@app.command("doctor")
+def doctor_command(
+    json: opt.JsonOption = False,
     install_julia: Annotated[
         bool, typer.Option("--install-julia", help="Install Julia and what PySR needs; this goes on line.")
     ] = False,
 ) -> None:
     """Say what runs here: versions, devices, engines."""
-    from gnn_discovery.cli import inventory
+    from gnn_discovery.cli.inventory import collect_diagnostics, format_diagnostics, install_julia_packages
 
     if install_julia:
-        inventory.install_julia()
-    found = inventory.collect_diagnostics()
-    print_result(found, json, inventory.format_diagnostics(found))
+        install_julia_packages()
+    result = collect_diagnostics()
+    print_result(result, json, format_diagnostics(result))

@@ -1,4 +1,4 @@
-"""A law that is given, judged: against motion, or by its form alone."""
+"""Implement the command `check`: it judges a stated law by motion, or by its form alone."""
 
 from __future__ import annotations
 
@@ -8,68 +8,87 @@ from typing import Any
 
 from gnn_discovery import pipeline
 from gnn_discovery.catalogue.recognition import recognise
-from gnn_discovery.cli import run_commands
+from gnn_discovery.cli.run_commands import read_law_file, validate_run
+from gnn_discovery.criteria import DEFAULT_CRITERIA
 from gnn_discovery.errors import UsageError
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.parser import parse_law
-from gnn_discovery.pipeline import DiscoverConfig, load_run_config
-from gnn_discovery.report.wording import is_informational
+from gnn_discovery.pipeline import DiscoverConfig, Session, Validation, load_run_config
+from gnn_discovery.report.wording import is_property_not_kept
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.types import Order
-from gnn_discovery.validation.verdict import Check
+from gnn_discovery.validation.verdict import Check, Verdict
 
-CHECK_OUTCOMES = {True: "passed", False: "failed", None: "not made"}
+_CHECK_OUTCOMES = {True: "passed", False: "failed", None: "not made"}
 
 
-def check_law(
-    given: str, source: str | None, *, seed: int, order: Order, distances: tuple[float, float]
+def judge_stated_law(
+    stated: str, source: str | None, *, seed: int, order: Order, distances: tuple[float, float]
 ) -> dict[str, Any]:
-    """The verdict on a law that somebody wrote down, or that a run found; of its form where there is no motion."""
-    for argument in (given, source or ""):
+    """Return the verdict on a law that somebody stated or that a run match.
+
+    Args:
+        stated: a formula, a file with a law, or a run directory.
+        source: motion that the law is held against. Without it a run is judged as `discover` does, with its network
+            and its own motion, and a formula is compared with known laws by its form alone.
+        seed: seed of the choice of the runs that are held out.
+        order: order of the equation of motion, for a formula.
+        distances: the range over which forms are compared.
+
+    Raises:
+        UsageError, DataError: the law, or the motion, is not valid.
+    """
+    for argument in (stated, source or ""):
         if argument.startswith("--"):
             raise UsageError(f"there is no option {argument.partition('=')[0]}", remedy="`check --help` lists them")
-    config, there = DiscoverConfig(seed=seed), source
-    if Path(given).is_dir():
-        config, there = load_run_config(RunDirectory(Path(given)))
-    known = run_commands.read_law_file(Path(given)) if _is_file(given) else parse_law(given, order)
-    if source is None and there is None:
-        return _check_form_only(known, distances)
-    config = replace(config, order=known.order)
-    data = pipeline.prepare_dataset(pipeline.load_motion(source or str(there), config.simulation), config)
-    if not _is_file(given):
-        known = pipeline.fit_stated_law(known, data)
-    verdict, fit = pipeline.check(known, data)
+    if source is None and Path(stated).is_dir():
+        with RunDirectory.open(Path(stated)) as run:
+            return _describe(*validate_run(run, quiet=True))
+    law = read_law_file(Path(stated)) if _is_file(stated) else parse_law(stated, order)
+    if source is None:
+        return _check_form_only(law, distances)
+    config = DiscoverConfig(seed=seed)
+    if Path(stated).is_dir():
+        config, _ = load_run_config(RunDirectory(Path(stated)))
+    session = Session(replace(config, order=law.order, known=None))
+    motion = pipeline.prepare_motion(source, session)
+    if not _is_file(stated):
+        law = pipeline.fit_stated_law(law, motion.dataset, session)
+    return _describe(law, *pipeline.check_law(law, motion, session))
+
+
+def _describe(law: ForceLaw, validation: Validation, verdict: Verdict) -> dict[str, Any]:
     return {
-        "law": str(known),
+        "law": str(law),
         "status": verdict.status,
         "match": verdict.match,
         "alternatives": list(verdict.alternatives),
         "reason": verdict.reason,
-        "error": fit.law_error[0],
-        "r2": fit.r2[0],
-        "checks": [_format_check(one) for one in verdict.checks],
+        "error": validation.fit.law_error[0],
+        "r2": validation.fit.r2[0],
+        "checks": [_format_check(check) for check in verdict.checks],
     }
 
 
 def _format_check(check: Check) -> str:
-    """A check in a line, with its figure."""
-    outcome = "not kept" if is_informational(check) else CHECK_OUTCOMES[check.passed]
+    """Return a check in a line, with its figure."""
+    outcome = "not kept" if is_property_not_kept(check) else _CHECK_OUTCOMES[check.passed]
     figure = "" if check.figure is None else f", {check.figure:.2g}"
-    return f"{check.name}: {outcome}{figure} ({check.detail})"
+    return f"{check.label}: {outcome}{figure} ({check.detail})"
 
 
-def _is_file(given: str) -> bool:
-    """Whether a law is in a file or a run, there or missing, and not spelt out."""
-    return Path(given).exists() or given.endswith((".json", ".yaml", ".yml"))
+def _is_file(stated: str) -> bool:
+    """Return True where a law is named by a file or a run, there or missing, and not spelt out."""
+    return Path(stated).exists() or stated.endswith((".json", ".yaml", ".yml"))
 
 
 def _check_form_only(law: ForceLaw, distances: tuple[float, float]) -> dict[str, Any]:
-    found = recognise(law, distances)
+    match = recognise(law, distances, criteria=DEFAULT_CRITERIA)
     return {
-        "law": str(found.law),
-        "status": found.status,
-        "match": found.match,
-        "alternatives": list(found.alternatives),
-        "nearest": dict(found.nearest),
-        "compared_over": found.over,
+        "law": str(match.law),
+        "status": match.status,
+        "match": match.match,
+        "alternatives": list(match.alternatives),
+        "nearest": dict(match.nearest),
+        "compared_over": match.over,
     }

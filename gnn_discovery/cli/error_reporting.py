@@ -1,4 +1,4 @@
-"""How errors leave the command line: one message on standard error, and the exit code of the design."""
+"""Report errors of the command line: one message on standard error, and the exit code that belongs to it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from typer.core import TyperGroup
 from gnn_discovery.errors import GnnDiscoveryError, StorageError
 
 EXIT_INTERRUPTED = 130
+"""A command that was interrupted ends with this exit code, as shells expect: 128 + SIGINT."""
 _STORAGE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG)
 
 
 class ErrorReportingGroup(TyperGroup):
-    """A group of commands whose errors are sentences.
+    """A group of commands that reports errors as one sentence, with an exit code.
 
     ``ctx.obj`` is the run directory that a command works in, where it has begun one: an interrupted
     command names it, so that the run can be gone on with.
     """
 
     def invoke(self, ctx: Any) -> Any:
+        """Run a command; turn its errors into messages and exit codes."""
         try:
             return super().invoke(ctx)
         except GnnDiscoveryError as error:

@@ -1,4 +1,4 @@
-"""What was understood of the motion, in plain figures and a small picture."""
+"""Describe the motion of a source as it was understood, in plain figures and a small picture."""
 
 from __future__ import annotations
 
@@ -24,13 +24,21 @@ PLOTTED_AXES = "xyz"
 
 
 def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any], str]:
-    """What is in the motion, and the tracks of its first run."""
+    """Describe the motion of a source.
+
+    Args:
+        source: where the motion comes from.
+        config: the settings; units, order and cut-off are used.
+
+    Returns:
+        The figures by name, as JSON knows them, and the tracks of the first run as text.
+    """
     motion = pipeline.load_motion(source, config.simulation)
     data = pipeline.prepare_dataset(motion, config)
-    runs, seen = motion.trajectories, data.whole()
+    runs, whole = motion.trajectories, data.whole()
     steps = np.concatenate([np.diff(run.times) for run in runs])
-    r = np.linalg.norm(seen.separation(), axis=-1)[seen.pair_present()]
-    found = {
+    r = np.linalg.norm(whole.separation(), axis=-1)[whole.pair_present()]
+    figures = {
         "source": motion.label,
         "format": motion.format or "a simulator",
         "runs": len(runs),
@@ -39,29 +47,29 @@ def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any],
         "dimensions": runs[0].positions.shape[2],
         "times": format_span(np.concatenate([run.times[[0, -1]] for run in runs])),
         "time_step": format_span(steps),
-        "units": _format_units(seen.units or {}),
+        "units": _format_units(whole.units or {}),
         "positions": {
             PLOTTED_AXES[k]: format_span(np.concatenate([run.positions[..., k].ravel() for run in runs]))
             for k in range(runs[0].positions.shape[2])
         },
         "separations": format_span(r),
-        "speeds": format_span(np.linalg.norm(seen.velocities, axis=-1)[seen.present]),
+        "speeds": format_span(np.linalg.norm(whole.velocities, axis=-1)[whole.present]),
         "velocities": "given" if runs[0].velocities is not None else "from the positions",
         "accelerations": "given" if runs[0].accelerations is not None else "from the positions",
-        "properties": sorted(seen.properties),
+        "properties": sorted(whole.properties),
         "names": list(runs[0].names or ()),
         "periodic": runs[0].box is not None,
-        "pairs": _format_pairs(seen, runs[0].edges is not None),
+        "pairs": _format_pairs(whole, runs[0].edges is not None),
         "noise": data.train.noise,
         "snapshots": {name: 0 if part is None else len(part.run) for name, part in vars(data).items()},
         "notes": list(motion.notes),
         **({} if motion.simulator is None else _simulator_contract(motion.simulator, config.simulation)),
     }
-    return found, plot_trajectory(runs[0])
+    return figures, plot_trajectory(runs[0])
 
 
 def format_span(values: Sequence[float] | np.ndarray) -> Any:
-    """One number where all are alike, else "least to most"; nothing of nothing."""
+    """Return one number where all values are alike, else "least to most"; None without values."""
     if not len(values):
         return None
     least, most = np.min(values).item(), np.max(values).item()
@@ -69,10 +77,12 @@ def format_span(values: Sequence[float] | np.ndarray) -> Any:
 
 
 def _simulator_contract(simulator: Simulator, config: SimulationConfig) -> dict[str, Any]:
-    """How a simulator keeps its contract, tried on a few short runs, and what a bare function is the same under."""
-    tried = replace(config, runs=None if getattr(simulator, "recorded", False) else 2, frames=12)
-    found: dict[str, Any] = {"contract": list(check_simulator(simulator, tried)) or "kept"}
-    return found | ({"law": simulator_symmetries(simulator, tried)} if isinstance(simulator, FunctionSimulator) else {})
+    """Check a simulator against its contract on a few short runs, and list the symmetries of a bare function."""
+    size = replace(config, runs=None if getattr(simulator, "recorded", False) else 2, frames=12)
+    figures: dict[str, Any] = {"contract": list(check_simulator(simulator, size)) or "kept"}
+    return figures | (
+        {"law": simulator_symmetries(simulator, size)} if isinstance(simulator, FunctionSimulator) else {}
+    )
 
 
 def _format_units(units: Mapping[str, str]) -> Any:
@@ -84,6 +94,6 @@ def _format_units(units: Mapping[str, str]) -> Any:
     return f"{stated}{' and '.join(missing) + ' ' if stated else ''}not stated (give --units {ask})"
 
 
-def _format_pairs(data: Dataset, given: bool) -> str:
-    which = f"{len(data.senders)} given" if given else "all"
+def _format_pairs(data: Dataset, has_edges: bool) -> str:
+    which = f"{len(data.senders)} given" if has_edges else "all"
     return which if data.cutoff is None else f"{which}, closer than {data.cutoff:g}"

@@ -1,4 +1,4 @@
-"""What is there: systems, formats, engines, known laws; and whether it runs on this machine."""
+"""List systems, formats, engines and known laws, and tell what runs on this machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from gnn_discovery.runs import describe_machine, package_versions
 
 
 def collect_inventory(section: str | None = None) -> dict[str, dict[str, Any]]:
-    """Name and description of all that is registered, or of one section; a broken plug-in stands with its error.
+    """Return name and description of all that is registered, by section; a broken plug-in stands with its error.
 
-    A known law is described by its whole record.
+    Args:
+        section: return this section alone. A known law is described by its whole record.
 
     Raises:
         UsageError: an unknown section.
@@ -38,14 +39,14 @@ def collect_inventory(section: str | None = None) -> dict[str, dict[str, Any]]:
 
 
 def list_systems() -> dict[str, str]:
-    """What each registered simulator moves."""
+    """Describe each registered simulator."""
     from gnn_discovery.simulators import simulator_plugins
 
     return {p.name: _or_error(p.summary, p.error) for p in simulator_plugins()}
 
 
 def list_graphs() -> dict[str, str]:
-    """What each registered static graph is."""
+    """Describe each registered static graph."""
     from gnn_discovery.static_graphs import graph_generators
 
     found = {}
@@ -58,14 +59,14 @@ def list_graphs() -> dict[str, str]:
 
 
 def list_formats() -> dict[str, str]:
-    """What each reader reads."""
+    """Describe the format of each reader."""
     from gnn_discovery.data import readers
 
     return {p.name: _or_error(_first_line(p.reader), p.error) for p in readers.reader_plugins()}
 
 
 def list_known_laws() -> dict[str, Any]:
-    """The record of each known law, and where it comes from."""
+    """Return the record of each known law, and its origin."""
     from gnn_discovery.catalogue.known_law import load_catalogue
 
     known = load_catalogue()
@@ -74,7 +75,7 @@ def list_known_laws() -> dict[str, Any]:
 
 
 def list_properties() -> dict[str, str]:
-    """What each known property of particles means, and where that comes from if it is not built in."""
+    """Return the meaning of each known property of particles, and its origin where it is not built in."""
     from gnn_discovery.registry.properties import known_properties
 
     known = known_properties()
@@ -82,14 +83,14 @@ def list_properties() -> dict[str, str]:
 
 
 def list_exports() -> dict[str, str]:
-    """What each format of export is."""
+    """Describe each format of export."""
     from gnn_discovery.export import export_format_summaries
 
     return export_format_summaries()
 
 
 def list_engines() -> dict[str, str]:
-    """Whether each engine can run here, in words."""
+    """Tell in words for each engine whether it can run here."""
     from gnn_discovery.symbolic.search import engine_entries, get_engine
 
     found = {}
@@ -105,7 +106,7 @@ def list_engines() -> dict[str, str]:
 
 
 def format_inventory(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The inventory as a few paragraphs; where it is one section, its records in full."""
+    """Return the inventory as a few paragraphs; a single section shows its records in full."""
     paragraphs = []
     for title, entries in found.items():
         width = max(map(len, entries), default=0)
@@ -119,7 +120,7 @@ def format_inventory(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _law_lines(law: Mapping[str, Any]) -> list[str]:
-    """The record of a known law: its force first, then what it is, its constants, and where it holds."""
+    """Return the lines of a known law: its force, kind, constants, range and reference."""
     constants = [f"{name}: {c['meaning']} ({c['unit']})" for name, c in law["constants"].items()]
     origin = "" if law["origin"] == BUILT_IN else f"  [{law['origin']}]"
     what = f"{law['kind']} {law['direction']}" + (f", {law['field']}" if law["field"] else "")
@@ -128,7 +129,7 @@ def _law_lines(law: Mapping[str, Any]) -> list[str]:
 
 
 def collect_diagnostics() -> dict[str, Any]:
-    """Versions, machine, devices that jax sees, engines."""
+    """Return versions, machine, devices that jax sees, and engines."""
     import jax
 
     devices = [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()]
@@ -141,14 +142,14 @@ def collect_diagnostics() -> dict[str, Any]:
 
 
 def format_diagnostics(found: Mapping[str, Any]) -> str:
-    """The state of things, one a line."""
+    """Return the diagnostics, one a line."""
     rows = [f"machine   {found['machine']}", f"devices   {', '.join(found['devices'])}"]
     rows += [f"engine    {name}: {state}" for name, state in found["engines"].items()]
     rows += [f"version   {name} {version}" for name, version in found["versions"].items()]
     return "\n".join(rows)
 
 
-def install_julia() -> None:
+def install_julia_packages() -> None:
     """Install Julia and the packages that PySR needs, in a child process that may go on line.
 
     Raises:
@@ -167,7 +168,7 @@ def install_julia() -> None:
 def _plugin_entries(
     entries: Mapping[str, str], origins: Mapping[str, str], broken: Iterable[tuple[str, str]]
 ) -> dict[str, str]:
-    """Records that plug in, with their origin where it is not the package."""
+    """Return records that plug in, with their origin where that is not the package."""
     foreign = {name: f"{what}  [{origins[name]}]" for name, what in entries.items() if origins[name] != BUILT_IN}
     return {**entries, **foreign, **{name: _or_error("", error) for name, error in broken}}
 

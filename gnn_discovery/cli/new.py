@@ -1,4 +1,4 @@
-"""Files to begin with: a simulator and its test, a known law."""
+"""Implement the commands `new`, which write files to begin with: a simulator and its test, a known law."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ new_app = typer.Typer(
 
 @new_app.command()
 def simulator(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the module: letters, digits and _.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the module: letters, digits and _.")],
 ) -> None:
     """Write NAME.py, a simulator, and test_NAME.py."""
     if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name):
@@ -48,7 +48,7 @@ def simulator(
 
 
 @new_app.command()
-def law(name: Annotated[str, typer.Argument(metavar="NAME", help="As reports should call it.")]) -> None:
+def law(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the law in reports.")]) -> None:
     """Write the record of a known law in your folder."""
     from gnn_discovery.catalogue.known_law import load_catalogue
     from gnn_discovery.registry.plugin_records import user_folder

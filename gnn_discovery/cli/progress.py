@@ -1,4 +1,4 @@
-"""Progress on standard error: what is being done, how fast, and the time that is left."""
+"""Show progress on standard error: the stage, its speed, and the time that is left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SilentMonitor:
-    """Says nothing."""
+    """A monitor that shows nothing; it is a context manager."""
 
     def __enter__(self) -> SilentMonitor:
         return self
@@ -22,17 +22,17 @@ class SilentMonitor:
         pass
 
     def stage(self, name: str) -> None:
-        pass
+        """Receive the name of a stage that begins."""
 
     def training(self, progress: TrainingProgress) -> None:
-        pass
+        """Receive the state of a training."""
 
     def regression(self, done: float, count: int) -> None:
-        pass
+        """Receive the number of profiles that are done, a fraction for the one in hand, and their total."""
 
 
 class ProgressBars(SilentMonitor):
-    """One line a stage, with a bar where its length is known. Plain lines where there is no terminal."""
+    """A monitor that shows one line a stage, with a bar where its length is known; plain lines without a terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -60,6 +60,7 @@ class ProgressBars(SilentMonitor):
         self.bars.stop()
 
     def stage(self, name: str) -> None:
+        """Finish the line of the last stage and begin one."""
         self._finish()
         self.started = None
         self.task = self.bars.add_task(name, total=None, note="")
@@ -73,6 +74,12 @@ class ProgressBars(SilentMonitor):
         self._show(progress.step, progress.steps, note)
 
     def regression(self, done: float, count: int) -> None:
+        """Show the profiles done and the time left, measured from the first report on.
+
+        Args:
+            done: profiles that are done, a fraction for the one in hand.
+            count: number of profiles.
+        """
         now = time.monotonic()
         first, since = self.started = self.started or (done, now)
         left = f"  {(now - since) * (count - done) / (done - first):.0f} s left" if done > first else ""
@@ -89,5 +96,5 @@ class ProgressBars(SilentMonitor):
 
 
 def progress_monitor(quiet: bool) -> SilentMonitor:
-    """What a command reports its progress to; a context manager."""
+    """Return the monitor of a command, silent where it is to be quiet."""
     return SilentMonitor() if quiet else ProgressBars()

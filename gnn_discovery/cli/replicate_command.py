@@ -1,4 +1,4 @@
-"""The paper's tables: a matrix of cells with a bar, and what is known of them so far."""
+"""Implement the command `replicate`: the tables of the paper as a matrix of cells, with a progress bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gnn_discovery.cli import options as opt
+import gnn_discovery.cli.options as opt
 from gnn_discovery.cli.error_reporting import EXIT_INTERRUPTED
 from gnn_discovery.errors import UsageError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REPLICATION_PAGE = "replication.md"
 
 
-def replicate(
+def replicate_command(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="table1, table3, table5 or all.")],
     systems: Annotated[
         str | None, typer.Option(help="Names, as in gravity,spring.", show_default="all of the table")
@@ -31,24 +31,25 @@ def replicate(
     ] = None,
     dims: Annotated[str, typer.Option(help="Dimensions of space.")] = "2,3",
     n: Annotated[str, typer.Option(help="Particles.")] = "4",
-    seeds: Annotated[int, typer.Option(min=1, help="Of each cell so many.")] = 1,
-    recipe: Annotated[str, typer.Option(help="fast (ours) or paper.")] = "fast",
-    budget: Annotated[float, typer.Option(help="What the steps of training are multiplied by.")] = 1.0,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds of each cell.")] = 1,
+    recipe: Annotated[str, typer.Option(help="Recipe: fast (ours) or paper.")] = "fast",
+    budget: Annotated[float, typer.Option(help="Factor on the steps of training.")] = 1.0,
     runs: Annotated[
-        int | None, typer.Option(min=20, help="Of each system.", show_default="fast 1000, paper 10000")
+        int | None, typer.Option(min=20, help="Runs of each system.", show_default="fast 1000, paper 10000")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes side by side.", show_default="the cores")
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Of a dask cluster that does the work.", show_default=False)
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Address of a dask cluster that does the work.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where cells are kept; those that are there are not run again.")] = Path(
         "runs/replication"
     ),
     retry: Annotated[bool, typer.Option("--retry", help="Run the cells that failed once more.")] = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
+    json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which cells would be run.")] = False,
 ) -> None:
     """Replicate TABLE of arXiv 2006.11287, cell by cell.
@@ -93,7 +94,9 @@ def replicate(
     tables = make_tables(results, table)
     if json:
         typer.echo(
-            to_json_text([{"title": t.title, "heads": t.heads, "rows": t.rows, "learnt": t.learnt} for t in tables])
+            to_json_text(
+                [{"title": t.title, "heads": t.headings, "rows": t.rows, "learnt": t.findings} for t in tables]
+            )
         )
     elif not quiet:
         typer.echo("\n\n".join([*(t.text() for t in tables), str(out / REPLICATION_PAGE)]))
@@ -107,7 +110,16 @@ def run_matrix(
     retry: bool,
     report: Callable[[CellResult], None],
 ) -> None:
-    """The cells that are not there yet, here or on a cluster; a cell may take hours."""
+    """Run the cells that are not there yet, here or on a cluster; a cell may take hours.
+
+    Args:
+        cells: all cells.
+        out: directory of the kept cells.
+        workers: processes side by side; None takes the number of cores.
+        scheduler: address of a dask scheduler; None runs the cells here.
+        retry: run cells that failed once more.
+        report: called with the result of each cell.
+    """
     from gnn_discovery.runs import run_cells, run_on_cluster
 
     if scheduler is not None:
@@ -121,7 +133,13 @@ def run_matrix(
 
 @contextmanager
 def cell_progress_bar(count: int, done: int, quiet: bool) -> Iterator[Callable[[Any], None]]:
-    """How many cells are done and the time that is left, on standard error; a line for each."""
+    """Yield a function that shows a cell that has ended: a line for each, the number done, and the time left.
+
+    Args:
+        count: number of cells.
+        done: number of those that are there already.
+        quiet: show nothing.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -148,15 +166,19 @@ def cell_progress_bar(count: int, done: int, quiet: bool) -> Iterator[Callable[[
 
 
 def split_names(text: str | None) -> tuple[str, ...] | None:
-    """Names between commas; None for all."""
+    """Return the names between commas; None stands for all."""
     return None if text is None else tuple(part.strip() for part in text.split(","))
 
 
 def split_integers(where: str, text: str) -> tuple[int, ...]:
-    """Whole numbers between commas.
+    """Return the whole numbers between commas.
+
+    Args:
+        where: the option, for the error.
+        text: its value.
 
     Raises:
-        UsageError: something else.
+        UsageError: it is something else.
     """
     try:
         return tuple(int(part) for part in text.split(","))

@@ -1,4 +1,4 @@
-"""What the commands do: a run directory, the steps of the pipeline, a few lines to print."""
+"""Implement the commands that work in a run directory: they call stages of the pipeline and print the outcome."""
 
 from __future__ import annotations
 
@@ -12,29 +12,36 @@ from typing import Any
 import typer
 
 from gnn_discovery import pipeline
-from gnn_discovery.cli import inspection
+from gnn_discovery.cli.inspection import inspect_motion
+from gnn_discovery.cli.output import format_lines
 from gnn_discovery.cli.progress import progress_monitor
 from gnn_discovery.errors import DataError, StorageError, UsageError
-from gnn_discovery.export import export_to_format as in_format
-from gnn_discovery.export import text as text_format
+from gnn_discovery.export import export_to_format
+from gnn_discovery.export.text import law_from_yaml
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.serialisation import from_dict, to_dict
-from gnn_discovery.pipeline import DiscoverConfig, load_run_config
-from gnn_discovery.report import read_discovery_json as read_discovery
-from gnn_discovery.report import summary
+from gnn_discovery.pipeline import NETWORK, DiscoverConfig, Session, Validation, load_run_config
+from gnn_discovery.report import discovery_summary, read_discovery_json
 from gnn_discovery.runs import RunDirectory, next_directory
 from gnn_discovery.runs.files import read_json, read_text, write_bytes
 from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery.validation.verdict import Verdict
 
 DISCOVERY_FILE = "discovery.json"
 REPORT_FILE = "report.html"
 LAW_FILE = "law.json"
-NETWORK_STAGE = "network"
 
 
 @contextlib.contextmanager
 def create_run(ctx: typer.Context, source: str, config: DiscoverConfig, out: Path | None) -> Iterator[RunDirectory]:
-    """A new run directory; taken back where what was asked for cannot be done at all."""
+    """Yield a new run directory; it is removed again where the settings or the motion are not valid.
+
+    Args:
+        ctx: context of the command, which remembers the directory for the message of an interrupted one.
+        source: where the motion comes from.
+        config: the settings.
+        out: the directory; None takes the next free ``runs/SOURCE-N``.
+    """
     pipeline.require_engines(config)
     path = next_directory(source) if out is None else out
     command = shlex.join(["gnn-discovery", *sys.argv[1:]])
@@ -50,79 +57,147 @@ def create_run(ctx: typer.Context, source: str, config: DiscoverConfig, out: Pat
 
 @contextlib.contextmanager
 def open_run(ctx: typer.Context, path: Path) -> Iterator[RunDirectory]:
-    """An existing run directory."""
+    """Yield an existing run directory.
+
+    Args:
+        ctx: context of the command, which remembers the directory for the message of an interrupted one.
+        path: the directory.
+    """
     with RunDirectory.open(path) as run:
         ctx.find_root().obj = path
         yield run
 
 
 def run_discovery(run: RunDirectory, *, json: bool, quiet: bool) -> None:
-    """The whole story in ``run``, and its result printed."""
+    """Discover the law of the motion of ``run``, and print the result.
+
+    Args:
+        run: an open run directory.
+        json: print discovery.json in the place of a summary.
+        quiet: show neither progress nor summary.
+    """
     config, source = load_run_config(run)
     with progress_monitor(quiet) as progress:
-        found = pipeline.discover(source, config, directory=run, monitor=progress, command=run.config["command"])
+        discovery = pipeline.discover(source, config, directory=run, monitor=progress, command=run.config["command"])
     if json:
         typer.echo((run.path / DISCOVERY_FILE).read_text(encoding="utf-8"), nl=False)
     elif not quiet:
-        typer.echo(summary(found, run.path / REPORT_FILE))
+        typer.echo(discovery_summary(discovery, run.path / REPORT_FILE))
 
 
 def run_training(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
-    """The network of ``run``."""
-    config, source = load_run_config(run)
-    with progress_monitor(quiet) as progress:
-        progress.stage("motion")
-        data = pipeline.prepare_dataset(pipeline.load_motion(source, config.simulation), config)
-        progress.stage("training")
-        trained = pipeline.train_with_restarts(NETWORK_STAGE, data, config, pipeline.RunCache(run), progress.training)
+    """Train the network of ``run``, and return how it went.
+
+    Args:
+        run: an open run directory; it keeps the network.
+        quiet: show no progress.
+    """
+    with session_of_run(run, quiet) as (session, source):
+        motion = pipeline.prepare_motion(source, session)
+        trained = pipeline.train_network(motion, session)
     step, loss, valid = (float(x) for x in trained.history[-1, :3])
     return {"run": str(run.path), "steps": step, "loss": loss, "held_out_error": valid, "best": trained.error}
 
 
 def run_distillation(run: RunDirectory, *, quiet: bool) -> dict[str, Any]:
-    """The law of the network of ``run``, as it is written to law.json."""
-    config, source = load_run_config(run)
-    if not run.done(NETWORK_STAGE):
+    """Find the law of the network of ``run``, write it to law.json, and return it.
+
+    Args:
+        run: an open run directory that holds a trained network.
+        quiet: show no progress.
+
+    Raises:
+        DataError: the run holds no trained network.
+    """
+    law, *_ = _law_of_run(run, quiet=quiet, validate=False)
+    record = {**to_dict(law), "text": str(law)}
+    run.write_json(LAW_FILE, record)
+    return record
+
+
+def validate_run(run: RunDirectory, *, quiet: bool) -> tuple[ForceLaw, Validation, Verdict]:
+    """Return the law of ``run``, its validation and its verdict: the same as those of `run_discovery`.
+
+    Args:
+        run: an open run directory that holds a trained network.
+        quiet: show no progress.
+
+    Raises:
+        DataError: the run holds no trained network.
+    """
+    law, validation, verdict = _law_of_run(run, quiet=quiet, validate=True)
+    assert validation is not None and verdict is not None
+    return law, validation, verdict
+
+
+def _law_of_run(
+    run: RunDirectory, *, quiet: bool, validate: bool
+) -> tuple[ForceLaw, Validation | None, Verdict | None]:
+    if not run.done(NETWORK):
         raise DataError("holds no trained network", where=str(run.path), remedy=f"gnn-discovery resume {run.path}")
+    with session_of_run(run, quiet) as (session, source):
+        motion = pipeline.prepare_motion(source, session)
+        messages = pipeline.extract_messages(pipeline.train_network(motion, session), motion, session)
+        candidates = pipeline.distill_candidates(messages, motion, session)
+        selected = pipeline.select_candidate(candidates, motion, session)
+        law = pipeline.estimate_constants(selected.selection.law, motion, session)
+        if not validate:
+            return law, None, None
+        validation = pipeline.validate_law(law, selected, messages, motion, session)
+        return law, validation, pipeline.decide_verdict(validation, motion, session)
+
+
+@contextlib.contextmanager
+def session_of_run(run: RunDirectory, quiet: bool) -> Iterator[tuple[Session, str]]:
+    """Yield the session of an open run, with progress bars, and the source of its motion.
+
+    Args:
+        run: an open run directory.
+        quiet: show no progress.
+    """
+    config, source = load_run_config(run)
     with progress_monitor(quiet) as progress:
-        progress.stage("motion")
-        data = pipeline.prepare_dataset(pipeline.load_motion(source, config.simulation), config)
-        known = pipeline.fit_known_terms(config, data)
-        rest = pipeline.subtract_known_terms(known, data)
-        trained = pipeline.train_with_restarts(NETWORK_STAGE, rest, config, pipeline.RunCache(run))
-        progress.stage("messages")
-        reading = pipeline.extract_messages(trained, rest, config)
-        progress.stage("regression")
-        distilled = pipeline.prepend_known_terms(
-            known, pipeline.distill_candidates(reading, rest, config, report=progress.regression)
-        )
-        progress.stage("refit")
-        law = pipeline.select(distilled.laws, data, config).law
-    found = {**to_dict(law), "text": str(law)}
-    run.write_json(LAW_FILE, found)
-    return found
+        yield Session(config, run, progress, run.config["command"]), source
 
 
-def write_simulation(source: str, out: Path, **asked: Any) -> None:
-    """Motion of a simulator in a file that is new."""
+def write_simulation(source: str, out: Path, **size: Any) -> None:
+    """Write the motion of a simulator to a new file.
+
+    Args:
+        source: the simulator.
+        out: the file.
+        size: fields of `SimulationConfig`.
+
+    Raises:
+        StorageError: the file exists.
+    """
     from gnn_discovery.data.readers import write_trajectories
 
     if out.exists():
         raise StorageError("exists already", where=str(out), remedy="Give another --out; nothing is overwritten")
-    motion = pipeline.load_motion(source, SimulationConfig(**asked))
+    motion = pipeline.load_motion(source, SimulationConfig(**size))
     write_trajectories(out, motion.trajectories)
     typer.echo(f"{out}: {len(motion.trajectories)} runs", err=True)
 
 
 def discovery_plan(source: str, config: DiscoverConfig, out: Path | None) -> dict[str, Any]:
-    """What `run_discovery` would do, after every check that it makes before training."""
+    """Return what a discovery would do, after every check that it makes before training.
+
+    Args:
+        source: where the motion comes from.
+        config: the settings.
+        out: the run directory; None takes the next free one.
+
+    Raises:
+        StorageError: the run directory is not empty.
+    """
     pipeline.require_engines(config)
     path = next_directory(source) if out is None else out
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise StorageError("exists and is not empty", where=str(path), remedy="Give another --out")
     network = config.network
     return {
-        **inspection.inspect_motion(source, config)[0],
+        **inspect_motion(source, config)[0],
         "order": config.order,
         "network": f"node {network.node}, strategy {network.strategy}, width {network.width}",
         "engines": list(config.engines),
@@ -132,15 +207,19 @@ def discovery_plan(source: str, config: DiscoverConfig, out: Path | None) -> dic
 
 
 def read_law_file(path: Path) -> ForceLaw:
-    """The law of a run, a discovery.json, a law.json, or a file written by hand, JSON or YAML."""
+    """Return the law of a run, a discovery.json, a law.json, or a file of that form, JSON or YAML.
+
+    Raises:
+        DataError: there is no law, or it is not valid.
+    """
     if path.is_dir():
-        found = next((path / name for name in (DISCOVERY_FILE, LAW_FILE) if (path / name).exists()), None)
-        if found is None:
+        file = next((path / name for name in (DISCOVERY_FILE, LAW_FILE) if (path / name).exists()), None)
+        if file is None:
             raise DataError("holds no law yet", where=str(path), remedy=f"gnn-discovery resume {path}")
-        path = found
+        path = file
     try:
         if path.suffix in (".yaml", ".yml"):
-            return text_format.law_from_yaml(read_text(path))
+            return law_from_yaml(read_text(path))
         record = read_json(path)
         if isinstance(record, Mapping) and isinstance(record.get("law"), Mapping):
             record = record["law"]
@@ -150,30 +229,49 @@ def read_law_file(path: Path) -> ForceLaw:
 
 
 def export_law(law: Path, name: str, distances: tuple[float, float], out: Path | None) -> str:
-    """A law in another format, in a file that is new where one is asked for."""
+    """Return a law in another format, and write it to a new file where one is named.
+
+    Args:
+        law: file or run with the law.
+        name: name of the format.
+        distances: distances over which the law has to hold.
+        out: the file; None writes none.
+
+    Raises:
+        StorageError: the file exists.
+    """
     if out is not None and out.exists():
         raise StorageError("exists already", where=str(out), remedy="Give another --out; nothing is overwritten")
-    written = in_format(read_law_file(law), name, distances)
+    text = export_to_format(read_law_file(law), name, distances)
     if out is not None:
-        write_bytes(out, written.encode())
-    return written
+        write_bytes(out, text.encode())
+    return text
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """The discovery.json of a finished run."""
+    """Return the contents of the discovery.json of a finished run.
+
+    Raises:
+        DataError: the directory is no run, or the run is not finished.
+    """
     if not (path / "config.json").exists():
-        raise DataError("is no run directory", where=str(path), remedy="Name one that `run_discovery` made")
+        raise DataError("is no run directory", where=str(path), remedy="Name one that `discover` made")
     if not (path / DISCOVERY_FILE).exists():
         raise DataError("is not finished", where=str(path), remedy=f"gnn-discovery resume {path}")
-    return read_discovery(path / DISCOVERY_FILE)
+    return read_discovery_json(path / DISCOVERY_FILE)
 
 
-def format_result(found: Mapping[str, Any], path: Path) -> str:
-    """The law and the verdict of a discovery.json, and where its page lies."""
-    verdict = found["verdict"]
+def format_result(record: Mapping[str, Any], path: Path) -> str:
+    """Return law and verdict of a discovery.json in a few lines, and the path of its page.
+
+    Args:
+        record: contents of the discovery.json.
+        path: the run directory.
+    """
+    verdict = record["verdict"]
     return format_lines(
         {
-            "law": found["law"]["text"],
+            "law": record["law"]["text"],
             "verdict": f"{verdict['status']}: {verdict['reason']}",
             "report": str(path / REPORT_FILE),
         }
@@ -181,32 +279,10 @@ def format_result(found: Mapping[str, Any], path: Path) -> str:
 
 
 def is_finished(run: RunDirectory) -> bool:
-    """Whether ``run`` has its result."""
+    """Return True where ``run`` has its result."""
     return (run.path / DISCOVERY_FILE).exists()
 
 
 def absolute_source(source: str) -> str:
-    """A source that means the same in any working directory, where it is a file."""
+    """Return a source that means the same in any working directory: the path of a file is made absolute."""
     return str(Path(source).resolve()) if pipeline.names_a_file(source) else source
-
-
-def format_lines(found: Mapping[str, Any]) -> str:
-    """Names and values, one a line."""
-    width = max(len(name) for name in found)
-    return "\n".join(f"{name.replace('_', ' '):<{width}}  {format_value(value)}" for name, value in found.items())
-
-
-def format_value(value: Any) -> str:
-    """One value in words."""
-    match value:
-        case None:
-            return "not measured"
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.4g}"
-        case Mapping():
-            return ", ".join(f"{name} {format_value(part)}" for name, part in value.items())
-        case list():
-            return ("\n  " if any(": " in p or p.endswith(".") for p in value) else ", ").join(value) or "none"
-    return str(value)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-_FONT_SIZE = 100.0
-"""The size at which a formula is set; the SVG scales with the text around it."""
-
 
 def _mathtext(latex: str) -> str:
     """Return LaTeX that matplotlib can set: cases are stacked behind a brace, small brackets stay small."""
@@ -21,13 +18,21 @@ def _stack_cases(cases: re.Match[str]) -> str:
     return r"\left\{\substack{" + r"\\".join(rows) + r"}\right."
 
 
-def equation_to_svg(latex: str) -> str | None:
-    """Return a piece of LaTeX as inline SVG in the colour and size of the text around it; None if it cannot be set."""
+def equation_to_svg(latex: str, font_size: float = 100.0) -> str | None:
+    """Return a piece of LaTeX as inline SVG in the colour and size of the text around it.
+
+    Args:
+        latex: the piece.
+        font_size: size at which it is set, which fixes the resolution of the outlines.
+
+    Returns:
+        The SVG; None where the piece cannot be set.
+    """
     from matplotlib.font_manager import FontProperties
     from matplotlib.mathtext import MathTextParser
     from matplotlib.textpath import TextToPath
 
-    font, text = FontProperties(size=_FONT_SIZE, math_fontfamily="cm"), f"${_mathtext(latex)}$"
+    font, text = FontProperties(size=font_size, math_fontfamily="cm"), f"${_mathtext(latex)}$"
     try:
         width, height, depth, *_ = MathTextParser("path").parse(text, 72, font)
         vertices, codes = TextToPath().get_text_path(font, text, ismath=True)
@@ -43,5 +48,5 @@ def equation_to_svg(latex: str) -> str | None:
             path.append(f"{command}{x:.0f} {-y:.0f}")
         previous = code
     box = f"0 {depth - height:.0f} {width:.0f} {height:.0f}"
-    style = f"width:{width / _FONT_SIZE:.2f}em;vertical-align:{-depth / _FONT_SIZE:.2f}em"
+    style = f"width:{width / font_size:.2f}em;vertical-align:{-depth / font_size:.2f}em"
     return f'<svg aria-hidden="true" viewBox="{box}" style="{style}"><path d="{"".join(path)}"/></svg>'

@@ -32,9 +32,6 @@ from gnn_discovery.report.wording import (
 )
 from gnn_discovery.validation.verdict import Check
 
-_NORMAL_QUANTILE_95 = 1.96
-"""Half of the width of a 95% interval of a normal distribution, in standard errors."""
-
 
 @dataclass(frozen=True)
 class ConstantRow:
@@ -192,6 +189,7 @@ def _constant_rows(discovery: Discovery) -> Iterator[ConstantRow]:
 def _latent_rows(discovery: Discovery, name: str) -> Iterator[LatentRow]:
     latent, accepted = discovery.law.latent[name], discovery.reference.get(name)
     max_deviation = discovery.criteria.verdict.max_reference_deviation
+    quantile = 1.96  # a 95% interval of a normal distribution reaches so many standard errors to either side
     for n, value in enumerate(np.asarray(latent.values, dtype=float).tolist()):
         std, reference = float(latent.std[n]), None if accepted is None else float(accepted[n])
         determined = bool(latent.determined[n])
@@ -200,7 +198,7 @@ def _latent_rows(discovery: Discovery, name: str) -> Iterator[LatentRow]:
         yield LatentRow(
             particle=discovery.particles[n] if n < len(discovery.particles) else f"particle {n}",
             value=format_with_error(value, std) if determined else "–",
-            interval=format_interval(value, _NORMAL_QUANTILE_95 * std),
+            interval=format_interval(value, quantile * std),
             determined=determined,
             reference="" if reference is None else format_number(reference, 6),
             difference="" if deviation is None or not determined else sign + format_relative_error(deviation),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_MAX_DIGITS = 10
-"""Numbers are printed to at most this many significant digits."""
 
 
 def power_of_ten(exponent: int) -> str:
@@ -40,7 +38,7 @@ def format_number(value: float | None, digits: int = 6) -> str:
     return f"{with_minus_signs(mantissa)}·{power_of_ten(exponent)}"
 
 
-def round_to_error(value: float, std: float | None, max_digits: int = _MAX_DIGITS) -> tuple[float, int, int]:
+def round_to_error(value: float, std: float | None, max_digits: int = 10) -> tuple[float, int, int]:
     """Return (mantissa, decimals, exponent), such that the error has two digits.
 
     Args:
