@@ -196,7 +196,10 @@ def disagreement_intervals(profile: AgreementProfile, tolerance: float) -> tuple
 
 
 def _bin_variable(values: Float[np.ndarray, " K"], criteria: Criteria) -> list[Int[np.ndarray, " _"]]:
-    """Return the indices of each bin, in the order of the values; few distinct values are bins of their own, many are in `even_bins`."""
+    """Return the indices of each bin, in the order of the values.
+
+    Where there are few distinct values each is a bin of its own, else the bins are those of `even_bins`.
+    """
     numbers = criteria.verdict
     order = np.argsort(values)
     x = values[order]
