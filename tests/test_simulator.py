@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -15,12 +16,14 @@ from gnn_discovery.simulators import (
     SimulationConfig,
     as_simulator,
     check_simulator,
-    integrator,
     registry,
     resolve_simulator,
     simulator_names,
     simulator_plugins,
+    user_function,
 )
+from gnn_discovery.simulators.compiled_integrator import integrate_compiled
+from gnn_discovery.simulators.integrator import AdaptiveIntegrator, step_error, step_factor
 from gnn_discovery.simulators.user_function import FunctionSimulator
 
 SYSTEMS = {
@@ -222,6 +225,33 @@ def test_a_force_that_jumps_is_followed():
         np.testing.assert_allclose(energy, np.broadcast_to(energy[0], energy.shape), atol=5e-5)
 
 
+def test_the_compiled_integrator_and_the_one_of_bare_functions_agree():
+    """They share error estimate and step control; each run has steps of its own."""
+    rng = np.random.default_rng(0)
+    x, v = rng.standard_normal((2, 6, 3, 2))
+    m = {"m": np.exp(rng.standard_normal((6, 3)))}
+
+    def derivative(state, runs, place):
+        return np.stack([state[:, 1], -state[:, 0] / m["m"][runs, :, None]], axis=1)
+
+    states, counts = AdaptiveIntegrator(derivative, "springs", np.stack([x, v], 1), 9, 0.5, tolerance=1e-9).integrate()
+    motion = integrate_compiled(
+        lambda x, v, p: -x / p["m"][:, None], x, v, m, spacing=0.5, frames=9, tolerance=1e-9, lanes=4
+    )
+    assert (counts == 9).all()
+    np.testing.assert_allclose(np.stack(motion, axis=2), states, atol=1e-7)
+
+
+def test_a_step_that_gives_no_number_is_tried_again_at_a_fifth():
+    error = step_error(
+        np.full((13, 2, 3), np.nan), np.ones((2, 3)), np.ones((2, 3)), 0.1, tolerance=1, size=1, axes=(1,)
+    )
+    assert np.isinf(error).all()
+    np.testing.assert_allclose(
+        step_factor(np.array([np.inf, 1.0, 0.0, 0.0]), [False, False, False, True]), [0.2, 0.9, 10, 1]
+    )
+
+
 def falling(x, v, p):
     return -x / (x**2).sum(-1, keepdims=True) ** 2
 
@@ -309,15 +339,23 @@ def test_what_is_wrong_with_a_bare_function_is_said(function, says):
 
 
 def test_a_bare_function_that_needs_endless_steps_is_given_up(monkeypatch):
-    monkeypatch.setattr(integrator, "MOST_STEPS", 20)
+    monkeypatch.setattr(user_function, "AdaptiveIntegrator", partial(AdaptiveIntegrator, max_steps=20))
     with pytest.raises(DataError, match=r"in 3 of 3 runs .* too short to go on: run 0, .*frame \d+"):
         as_simulator(lambda x, v, p: -1e8 * x).simulate(FEW)
 
 
+@pytest.mark.parametrize("value", [-1, 2.0, "4", True])
 @pytest.mark.parametrize("name", ["runs", "frames", "particles", "dim", "seed"])
+def test_a_config_refuses_impossible_sizes(name, value):
+    with pytest.raises(UsageError) as caught:
+        SimulationConfig(**{name: value})
+    assert caught.value.what == f"{name} is {value!r}" and caught.value.where == "SimulationConfig"
+
+
+@pytest.mark.parametrize("name", ["frames", "particles"])
 def test_sizes_of_a_bare_function_are_checked(name):
-    with pytest.raises(UsageError, match=f"{name} is -1"):
-        as_simulator(oscillator).simulate(SimulationConfig(**{name: -1}))
+    with pytest.raises(UsageError, match=f"{name} is 1"):
+        as_simulator(oscillator).simulate(SimulationConfig(**{name: 1}))
 
 
 # --- the contract
@@ -347,6 +385,11 @@ class Failing:
         raise KeyError("planet")
 
 
+class Empty:
+    def simulate(self, config):
+        return []
+
+
 def bad_number(run):
     positions = run.positions.copy()
     positions[3, 1, 0] = np.nan
@@ -365,7 +408,7 @@ def test_simulators_that_keep_the_contract(simulator):
         (Forgetful(), "the same seed gave different runs"),
         (Changed(config=lambda c: replace(c, seed=0)), "another seed gave the same runs"),
         (Changed(config=lambda c: replace(c, runs=1)), "3 runs were asked for, 1 were made"),
-        (Changed(config=lambda c: replace(c, runs=0)), "there are no runs"),
+        (Empty(), "there are no runs"),
         (Changed(config=lambda c: replace(c, frames=7)), "15 frames were asked for, there are 7"),
         (Changed(bad_number), "particle 1 at frame 3 is nan"),
         (Changed(lambda r: replace(r, times=-r.times)), "times do not increase"),

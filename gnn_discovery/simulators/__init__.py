@@ -1,8 +1,9 @@
-"""The door through which motion comes in: built-in systems, plug-ins, a user's own class or bare function."""
+"""The simulators: built-in systems, plug-ins, and a user's own class, bare function or list of runs."""
 
+from gnn_discovery.simulators.config import SimulationConfig as SimulationConfig
+from gnn_discovery.simulators.config import SimulationSize as SimulationSize
 from gnn_discovery.simulators.conformance import check_simulator as check_simulator
 from gnn_discovery.simulators.invariance import simulator_symmetries as simulator_symmetries
-from gnn_discovery.simulators.protocol import SimulationConfig as SimulationConfig
 from gnn_discovery.simulators.protocol import Simulator as Simulator
 from gnn_discovery.simulators.protocol import run_simulator as run_simulator
 from gnn_discovery.simulators.registry import SimulatorPlugin as SimulatorPlugin

@@ -1,167 +1,228 @@
-"""Motion from a rate of change: many runs side by side, each with steps of its own."""
+"""The integration of an equation of motion: many runs side by side, each with steps of its own.
+
+The method is that of Dormand and Prince of order 8, with the step control of Hairer, Norsett and Wanner, "Solving
+Ordinary Differential Equations I", sections II.5 and II.10, on SciPy's tableau. `step_error` and `step_factor` state
+its error estimate and step control. Two drivers share them: `AdaptiveIntegrator` calls a function that may be anything,
+on NumPy arrays; `gnn_discovery.simulators.compiled_integrator` compiles one that jax can trace as a whole.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from gnn_discovery.errors import DataError
 
 StateDerivative = Callable[[np.ndarray, np.ndarray, str], np.ndarray]
-"""(R K N D) of the state (R K N D) of the runs (R,) at a place in the motion, for errors."""
+"""The time derivative (R K N D) of the state (R K N D) of the runs (R,), and a text for errors that says where in the
+motion it is called."""
 
-INTEGRATION_TOLERANCE = 1e-7
 MIN_STEP_FRACTION = 1e-10
-"""Of the frame spacing: a step that has to be shorter has met a singularity, a jump, or no number."""
-MAX_RELATIVE_JUMP = 1e-6
-"""What so short a step across a jump of the force changes at most, as a share of the state."""
-MAX_STEPS = 30_000
-"""Of one run between its first frame and its last; what takes more ends there."""
+"""A step shorter than this fraction of the frame spacing has met a singularity, a jump, or no finite number."""
+
+
+def step_error(
+    derivatives: Any,
+    start: Any,
+    end: Any,
+    step: Any,
+    *,
+    tolerance: float,
+    size: Any,
+    axes: tuple[int, ...],
+    xp: Any = np,
+) -> Any:
+    """Return the error of a step in units of the tolerance, infinite where it is no finite number.
+
+    It is h e5 / sqrt(e5 + 0.01 e3), with the mean squares e5 and e3 of the error estimates of order five and three.
+
+    Args:
+        derivatives: (S ...) the derivatives of all stages.
+        start: (...) the state before the step.
+        end: (...) the state after it.
+        step: the step of each run.
+        tolerance: the relative tolerance.
+        size: the size that is added to that of the state when an error is related to it.
+        axes: the axes of a state over which means are taken, all but that of the runs.
+        xp: numpy, or jax.numpy where the step is traced.
+    """
+    from scipy.integrate import DOP853
+
+    allowed = tolerance * (size + xp.maximum(abs(start), abs(end)))
+    fifth, third = (
+        ((xp.tensordot(weights, derivatives, 1) / allowed) ** 2).mean(axes) for weights in (DOP853.E5, DOP853.E3)
+    )
+    error = step * fifth / xp.sqrt(xp.maximum(fifth + 0.01 * third, 1e-300))
+    return xp.where(xp.isfinite(error), error, xp.inf)
+
+
+def step_factor(error: Any, rejected: Any, xp: Any = np) -> Any:
+    """Return the factor by which the step changes: 0.9 error^(-1/8), between 0.2 and 10, and 1 after a rejected step.
+
+    Args:
+        error: the error of the step in units of the tolerance.
+        rejected: says whether the step before was rejected.
+        xp: numpy, or jax.numpy where the step is traced.
+    """
+    return xp.clip(0.9 * xp.maximum(error, 1e-30) ** (-1 / 8), 0.2, xp.where(rejected, 1.0, 10.0))
 
 
 @dataclass
 class _Batch:
-    """The B runs that go on: what they have reached since their last ``frame``, and the step to try next."""
+    """A record of the B runs that continue: their state since the last ``frame``, and the step to try next."""
 
     runs: np.ndarray
     frame: np.ndarray
     y: np.ndarray
-    slope: np.ndarray
+    derivative: np.ndarray
     time: np.ndarray
     step: np.ndarray
     rejected: np.ndarray
 
-    def only(self, kept: np.ndarray) -> _Batch:
+    def select(self, kept: np.ndarray) -> _Batch:
         return _Batch(**{f.name: getattr(self, f.name)[kept] for f in fields(self)})
 
 
 @dataclass
 class AdaptiveIntegrator:
-    """Adaptive integration; runs that have ended leave the batch.
+    """An integrator with adaptive steps; runs that have ended leave the batch.
 
-    Dormand and Prince's method of order 8 with the step control of Hairer, Norsett and Wanner, "Solving
-    Ordinary Differential Equations I", II.5 and II.10, on SciPy's tableau. ``start`` is (R K N D): positions, and
-    velocities for a law of second order.
+    Attributes:
+        derivative: the time derivative of the state.
+        name: the name of the system, for errors.
+        start: (R K N D) initial positions, and velocities for a law of second order.
+        frames: number of frames.
+        spacing: time between frames.
+        tolerance: relative tolerance of a step.
+        max_relative_jump: the largest change of the state, as a fraction of its size, in a step of the smallest length
+            across a jump of the force; a larger one has met a force without a bound.
+        max_steps: the largest number of steps of one run between its first and its last frame; a run that needs more
+            ends there.
     """
 
-    slope: StateDerivative
+    derivative: StateDerivative
     name: str
     start: np.ndarray
     frames: int
     spacing: float
+    tolerance: float = 1e-7
+    max_relative_jump: float = 1e-6
+    max_steps: int = 30_000
 
     @cached_property
     def size(self) -> np.ndarray:
-        """(1 K 1 1) what an error is measured against, beside the state itself: how large it is at the start."""
+        """Return the size (1 K 1 1) at the start, to which errors are related beside that of the state itself."""
         size = np.sqrt(np.mean(self.start**2, axis=(0, 2, 3), keepdims=True))
         return 2.0 ** np.round(np.log2(np.where(size > 0, size, 1.0)))
 
     def integrate(self) -> tuple[np.ndarray, np.ndarray]:
-        """(R T K+1 N D) the state and the highest rate of change, and (R,) how many frames of each run there are.
+        """Return (R T K+1 N D), the state and the highest derivative, and (R,) the number of frames of each run.
 
-        A run ends early where particles meet and the force has no bound: there it can be followed no further.
+        A run ends early where particles meet and the force has no bound, since it can be followed no further.
+
+        Raises:
+            DataError: a derivative is no finite number, or more than half of the runs end early.
         """
         states = self.start.shape[1]
         out = np.empty((len(self.start), self.frames, states + 1, *self.start.shape[2:]))
-        ends: np.ndarray = np.ones(len(self.start), dtype=int)
-        fallen: np.ndarray = np.zeros(len(self.start), dtype=bool)
-        batch = self._batch()
-        out[:, 0, :states], out[:, 0, states] = batch.y, batch.slope[:, -1]
-        for _ in range(MAX_STEPS):
-            framed, leaps = self._advance(batch)
+        counts: np.ndarray = np.ones(len(self.start), dtype=int)
+        ended_early: np.ndarray = np.zeros(len(self.start), dtype=bool)
+        batch = self._start_batch()
+        out[:, 0, :states], out[:, 0, states] = batch.y, batch.derivative[:, -1]
+        for _ in range(self.max_steps):
+            framed, unbounded = self._advance(batch)
             at = batch.runs[framed], batch.frame[framed]
-            out[*at, :states], out[*at, states] = batch.y[framed], batch.slope[framed, -1]
-            ends[batch.runs], fallen[batch.runs] = batch.frame + 1, leaps
-            going = (batch.frame < self.frames - 1) & ~leaps
-            if not going.any() or 2 * np.count_nonzero(fallen) > len(fallen):
+            out[*at, :states], out[*at, states] = batch.y[framed], batch.derivative[framed, -1]
+            counts[batch.runs], ended_early[batch.runs] = batch.frame + 1, unbounded
+            continues = (batch.frame < self.frames - 1) & ~unbounded
+            if not continues.any() or 2 * np.count_nonzero(ended_early) > len(ended_early):
                 break
-            if not going.all():
-                batch = batch.only(going)
+            if not continues.all():
+                batch = batch.select(continues)
         else:
-            fallen = ends < self.frames
-        self._require_most(fallen, ends)
-        return out, ends
+            ended_early = counts < self.frames
+        self._require_most_runs(ended_early, counts)
+        return out, counts
 
-    def _batch(self) -> _Batch:
-        """All runs at their start."""
+    def _start_batch(self) -> _Batch:
+        """Return all runs at their start."""
         count = len(self.start)
         runs: np.ndarray = np.arange(count)
         frame: np.ndarray = np.zeros(count, dtype=int)
-        slope = self._slope(self.start, runs, frame)
-        self._require_finite(slope, runs, frame)
+        derivative = self._derivative(self.start, runs, frame)
+        self._require_finite(derivative, runs, frame)
         step: np.ndarray = np.full(count, self.spacing / 4)
         return _Batch(
-            runs, frame, self.start.copy(), slope, np.zeros(count), step, rejected=np.zeros(count, dtype=bool)
+            runs, frame, self.start.copy(), derivative, np.zeros(count), step, rejected=np.zeros(count, dtype=bool)
         )
 
     def _advance(self, batch: _Batch) -> tuple[np.ndarray, np.ndarray]:
-        """One step of each run, or an attempt at one: which reached their next frame, and which can go no further."""
+        """Try one step of each run; return which reached their next frame, and which can be followed no further."""
         left = self.spacing - batch.time
         reaches = batch.step >= left * (1 - 1e-9)
         taken = np.where(reaches, left, batch.step)
-        end, end_slope, error = self._step(batch, taken)
+        end, end_derivative, error = self._try_step(batch, taken)
         stuck = (error >= 1) & (taken < MIN_STEP_FRACTION * self.spacing)
-        self._require_finite((end + end_slope)[stuck], batch.runs[stuck], batch.frame[stuck])
-        leaps = stuck & (abs(end - batch.y) > MAX_RELATIVE_JUMP * (self.size + abs(batch.y))).any((1, 2, 3))
-        accepted = (error < 1) | (stuck & ~leaps)
+        self._require_finite((end + end_derivative)[stuck], batch.runs[stuck], batch.frame[stuck])
+        allowed = self.max_relative_jump * (self.size + abs(batch.y))
+        unbounded = stuck & (abs(end - batch.y) > allowed).any((1, 2, 3))
+        accepted = (error < 1) | (stuck & ~unbounded)
         framed = accepted & reaches
-        factor = np.clip(0.9 * np.maximum(error, 1e-30) ** (-1 / 8), 0.2, np.where(batch.rejected, 1.0, 10.0))
-        step = taken * factor
+        step = taken * step_factor(error, batch.rejected)
         batch.step = np.minimum(np.where(framed, np.maximum(batch.step, step), step), self.spacing)
         batch.rejected = ~accepted
-        batch.y[accepted], batch.slope[accepted] = end[accepted], end_slope[accepted]
+        batch.y[accepted], batch.derivative[accepted] = end[accepted], end_derivative[accepted]
         batch.time = np.where(framed, 0.0, np.where(accepted, batch.time + taken, batch.time))
         batch.frame = batch.frame + framed
-        return framed, leaps
+        return framed, unbounded
 
-    def _step(self, batch: _Batch, step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A step of each run: the new state, its slope, and the error in units of the tolerance."""
+    def _try_step(self, batch: _Batch, step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the state after a step of each run, its derivative, and the error in units of the tolerance."""
         from scipy.integrate import DOP853
 
-        y, slope, runs, frame = batch.y, batch.slope, batch.runs, batch.frame
+        y, runs, frame = batch.y, batch.runs, batch.frame
         h = step[:, None, None, None]
-        slopes = np.zeros((len(DOP853.B) + 1, *y.shape))
-        slopes[0] = slope
-        with np.errstate(all="ignore"):  # a step that goes too far is taken back
+        derivatives = np.zeros((len(DOP853.B) + 1, *y.shape))
+        derivatives[0] = batch.derivative
+        with np.errstate(all="ignore"):  # a step that goes too far is rejected
             for s, row in enumerate(DOP853.A[1:], start=1):
-                slopes[s] = self._slope(y + h * np.tensordot(row[:s], slopes[:s], 1), runs, frame)
-            end = y + h * np.tensordot(DOP853.B, slopes[:-1], 1)
-            slopes[-1] = self._slope(end, runs, frame)
-            scale = INTEGRATION_TOLERANCE * (self.size + np.maximum(abs(y), abs(end)))
-            fifth, third = (
-                ((np.tensordot(weights, slopes, 1) / scale) ** 2).mean((1, 2, 3)) for weights in (DOP853.E5, DOP853.E3)
-            )
-            error = step * fifth / np.sqrt(np.maximum(fifth + 0.01 * third, 1e-300))
-        return end, slopes[-1], np.where(np.isfinite(error), error, np.inf)
+                derivatives[s] = self._derivative(y + h * np.tensordot(row[:s], derivatives[:s], 1), runs, frame)
+            end = y + h * np.tensordot(DOP853.B, derivatives[:-1], 1)
+            derivatives[-1] = self._derivative(end, runs, frame)
+            error = step_error(derivatives, y, end, step, tolerance=self.tolerance, size=self.size, axes=(1, 2, 3))
+        return end, derivatives[-1], error
 
-    def _slope(self, y: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> np.ndarray:
-        return self.slope(y, runs, _place(runs[0], frame[0]))
+    def _derivative(self, y: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        return self.derivative(y, runs, _place(runs[0], frame[0]))
 
-    def _require_finite(self, motion: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> None:
-        wrong = ~np.isfinite(motion).all((1, 3))
+    def _require_finite(self, derivative: np.ndarray, runs: np.ndarray, frame: np.ndarray) -> None:
+        """Raise a DataError where a derivative is no finite number."""
+        wrong = ~np.isfinite(derivative).all((1, 3))
         if wrong.any():
             row, particle = np.argwhere(wrong)[0]
-            quantity = "acceleration" if motion.shape[1] == 2 else "velocity"
+            quantity = "acceleration" if derivative.shape[1] == 2 else "velocity"
             raise DataError(
                 f"the {quantity} of particle {particle} is no finite number at {_place(runs[row], frame[row])}",
                 where=self.name,
                 remedy="A particle acts on itself (r = 0) in many such functions: leave the pair i = j out",
             )
 
-    def _require_most(self, fallen: np.ndarray, ends: np.ndarray) -> None:
-        """At least half of the runs can be followed to their last frame."""
-        count, first = np.count_nonzero(fallen), np.argmax(fallen)
-        if 2 * count > len(fallen):
+    def _require_most_runs(self, ended_early: np.ndarray, counts: np.ndarray) -> None:
+        """Raise a DataError where more than half of the runs end early."""
+        count, first = np.count_nonzero(ended_early), np.argmax(ended_early)
+        if 2 * count > len(ended_early):
             raise DataError(
-                f"in {count} of {len(fallen)} runs the force has no bound, or steps become too short to go on: "
-                f"{_place(first, ends[first] - 1)}",
+                f"in {count} of {len(ended_early)} runs the force has no bound, or steps become too short to go on: "
+                f"{_place(first, counts[first] - 1)}",
                 where=self.name,
                 remedy="Soften the force at short distance, or write a class with your own integrator",
             )
 
 
 def _place(run: np.integer, frame: np.integer) -> str:
+    """Return where in the motion a run is, in words."""
     return f"run {run}, frame {frame}" if frame == 0 else f"run {run}, after frame {frame}"

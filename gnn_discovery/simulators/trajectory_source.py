@@ -1,4 +1,4 @@
-"""Runs that a function yields or a list holds, as a simulator."""
+"""The simulator of runs that exist already: a list of them, or a function that yields them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gnn_discovery.data.trajectory import Trajectory
-from gnn_discovery.simulators.protocol import SimulationConfig
+from gnn_discovery.simulators.config import SimulationConfig
 
 
 @dataclass(frozen=True)
 class TrajectorySource:
-    """Runs out of ``make(config)``.
+    """A simulator whose runs a function makes.
 
     Attributes:
-        recorded: the motion is given; the config has no say.
+        make: returns the runs.
+        recorded: the motion is given, and the config has no effect.
     """
 
     make: Callable[[SimulationConfig], Iterable[Trajectory]]
     recorded: bool = False
 
     def simulate(self, config: SimulationConfig) -> tuple[Trajectory, ...]:
-        """All of them."""
+        """Return all runs."""
         return tuple(self.make(config))

@@ -1,4 +1,4 @@
-"""What somebody's code says when it fails."""
+"""The description of errors that a user's own code raises."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from gnn_discovery.errors import GnnDiscoveryError
 
 USER_CODE_ERRORS = (Exception, SystemExit)
-"""Somebody's code may fail in any way, and may even try to end the program."""
+"""The errors that a user's code may raise; it may even try to end the program."""
 
-_OURS = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[1]
 
 
 def describe_error(error: BaseException) -> str:
-    """The error in words, with the last line of somebody's own code on the way to it."""
+    """Return the type and text of an error, and the last line of the user's own code that led to it."""
     if isinstance(error, GnnDiscoveryError):
         return str(error)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if _own(Path(f.filename))]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_user_code(Path(f.filename))]
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
 
 
-def _own(file: Path) -> bool:
-    """Whether a file is neither of this package, nor of Python, nor installed."""
-    return file.is_file() and _OURS not in file.parents and not {"site-packages", "lib"} & set(file.parts)
+def _is_user_code(file: Path) -> bool:
+    """Tell whether a file belongs neither to this package, nor to Python, nor to an installed package."""
+    return file.is_file() and _PACKAGE not in file.parents and not {"site-packages", "lib"} & set(file.parts)

@@ -1,4 +1,4 @@
-"""Coulomb's law between charges of either sign."""
+"""The system of Coulomb's law between charges of either sign."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem
 
 
 class Charge(PairSystem):
-    """U = q_i q_j / r', with q = -1 or +1."""
+    """The system U = q_i q_j / r', with q = -1 or +1."""
 
     step = 0.001
     properties = ("m", "q")

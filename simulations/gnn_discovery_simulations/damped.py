@@ -1,4 +1,4 @@
-"""Springs between all pairs, and friction on each particle."""
+"""The system of springs between all pairs, and friction on each particle."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem
 
 
 class Damped(PairSystem):
-    """U = (r' - 1)^2 and the force -v_i.
+    """The system U = (r' - 1)^2, with the force -v_i on each particle.
 
     The paper's table prints the friction as a part of the potential, r_1 . v_1 / n in each pair; its code
-    thereby damps particle i by (n - 1 - i)/n, by its place in the list. Here every particle is damped alike.
+    thereby damps particle i by (n - 1 - i)/n, by its place in the list. Here all particles are damped alike.
     """
 
     step = 0.02

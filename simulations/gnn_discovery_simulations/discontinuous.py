@@ -1,4 +1,4 @@
-"""Springs that pull only beyond a threshold."""
+"""The system of springs that pull only beyond a threshold."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem
 
 
 class Discontinuous(PairSystem):
-    """No force for r' < 2, that of the spring (r' - 1)^2 beyond.
+    """The system without a force for r' < 2, and with that of the spring (r' - 1)^2 beyond.
 
     The constant makes the potential continuous; the force jumps by 2 at the threshold.
     """
 
     step = 0.01
-    tolerance = 1e-9  # each jump of the force is closed in on by ever shorter steps
+    tolerance = 1e-9  # steps become ever shorter at each jump of the force
 
     def pair_potential(self, r: jax.Array, i: Particle, j: Particle) -> jax.Array:
         return jnp.where(r + SOFTENING < 2, 0.0, (r + SOFTENING - 1) ** 2 - 1)

@@ -1,4 +1,4 @@
-"""Motion without interaction."""
+"""The system without interaction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gnn_discovery_simulations.pair_system import LawTerm, PairSystem, Particle
 
 
 class Free(PairSystem):
-    """Straight lines: nothing is to be found."""
+    """The system of straight lines, in which nothing is to be found."""
 
     step = 0.01
 

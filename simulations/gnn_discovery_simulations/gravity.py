@@ -1,4 +1,4 @@
-"""Newton's gravity: the paper's "1/r^2"."""
+"""The system of Newton's gravity, the paper's "1/r^2"."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem
 
 
 class Gravity(PairSystem):
-    """U = -m_i m_j / r'."""
+    """The system U = -m_i m_j / r'."""
 
     step = 0.001
 

@@ -1,4 +1,4 @@
-"""Gravity in two dimensions: the paper's "1/r"."""
+"""The system of gravity in two dimensions, the paper's "1/r"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem
 
 
 class LogGravity(PairSystem):
-    """U = m_i m_j log r', a force of 1/r' in any dimension."""
+    """The system U = m_i m_j log r', with a force of 1/r' in any dimension."""
 
     step = 0.005
 

@@ -1,4 +1,4 @@
-"""The Solar System: real positions of the Sun and the planets."""
+"""The Solar System: real positions of the Sun and the planets, from an ephemeris."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from gnn_discovery.simulators import SimulationConfig
 from gnn_discovery_simulations.pair_system import LawTerm, law_term
 
 START_JULIAN_DATE = 2440587.5
-"""Julian date, TDB, of the first frame: 1970-01-01, 0 h."""
+"""The Julian date, TDB, of the first frame: 1970-01-01, 0 h."""
 
 DEFAULT_DAYS = 18263
-"""Fifty years, one frame a day."""
+"""The number of frames where the config leaves it open: fifty years, one frame a day."""
 
 CUBIC_AU_PER_DAY2 = 86400.0**2 / 149597870.7**3
 """One km^3/s^2 in AU^3/day^2."""
@@ -30,11 +30,11 @@ GM = {
     "Uranus": 5794556.4,
     "Neptune": 6836527.10058,
 }
-"""Source strengths in km^3/s^2, moons included: DE440, Park et al. 2021, Astron. J. 161, 105, table 2."""
+"""The source strengths in km^3/s^2, moons included: DE440, Park et al. 2021, Astron. J. 161, 105, table 2."""
 
 
 class SolarSystem:
-    """Barycentric positions in AU, one frame a day, axes of the ICRS; neither velocities nor masses.
+    """The barycentric positions in AU, one frame a day, axes of the ICRS; neither velocities nor masses are given.
 
     They are astropy's built-in ephemeris, which needs neither a file nor a network: Sun and Earth after
     VSOP2000 (Moisson and Bretagnon 2001), the other planets after Simon et al. 1994 (Astron. Astrophys. 282,
@@ -42,13 +42,13 @@ class SolarSystem:
     the Sun once and not once for each planet. The Earth-Moon barycentre stands for the Earth.
 
     Attributes:
-        recorded: the motion is given; there is one run, and the seed has no say.
+        recorded: the motion is given; there is one run, and the seed has no effect.
     """
 
     recorded = True
 
     def simulate(self, config: SimulationConfig) -> tuple[Trajectory, ...]:
-        """One run of nine bodies; ``config.frames`` is the number of days from the start of 1970 on."""
+        """Return one run of nine bodies; ``config.frames`` is the number of days from the start of 1970."""
         for name, asked, fixed in (
             ("runs", config.runs, 1),
             ("particles", config.particles, 9),
@@ -74,16 +74,16 @@ class SolarSystem:
         )
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
-        """The acceleration of each body, for the report alone; ``m_j`` is the source strength GM."""
+        """Return the acceleration of each body, for the report alone; ``m_j`` is the source strength GM."""
         return (law_term("pair", "radial", "-m_j/r**2"),)
 
     def reference_properties(self) -> dict[str, np.ndarray]:
-        """Accepted source strengths ``m`` (N,), AU^3/day^2, in the order of the names, for the report."""
+        """Return the accepted source strengths ``m`` (N,), AU^3/day^2, in the order of the names, for the report."""
         return {"m": np.array(list(GM.values())) * CUBIC_AU_PER_DAY2}
 
 
 def _barycentric(days: np.ndarray) -> np.ndarray:
-    """(T 9 3) of days (T) after ``START_JULIAN_DATE``."""
+    """Return positions (T 9 3) at days (T) after ``START_JULIAN_DATE``."""
     heliocentric, barycentric = erfa.epv00(START_JULIAN_DATE, days)
     sun = barycentric["p"] - heliocentric["p"]
     planets = [sun + erfa.plan94(START_JULIAN_DATE, days, number)["p"] for number in range(1, 9)]

@@ -1,4 +1,4 @@
-"""Springs between all pairs."""
+"""The system of springs between all pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem
 
 
 class Spring(PairSystem):
-    """U = (r' - 1)^2: rest length 1, stiffness 2."""
+    """The system U = (r' - 1)^2: rest length 1, stiffness 2."""
 
     step = 0.01
 

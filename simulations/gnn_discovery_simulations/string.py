@@ -1,4 +1,4 @@
-"""A string: each particle is tied to the next, and all fall."""
+"""The system of a string: each particle is tied to the next, and all fall."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem
 
 
 class String(PairSystem):
-    """U = (r' - 1)^2 between neighbours and m_i y_i for each particle (a uniform field, g = 1, along y).
+    """The system U = (r' - 1)^2 between neighbours and m_i y_i for each particle (a uniform field, g = 1, along y).
 
     At the start the particles lie along x, about 1 apart, at rest in that direction, as in the paper's code.
     There all masses are 1 and the last particle feels no field; here masses are log-normal, as in the other
-    systems, so that the motion tells a weight from a mere constant, and the field acts on all.
+    systems, so that the motion distinguishes a weight from a constant force, and the field acts on all.
     """
 
     step = 0.01

@@ -1,4 +1,4 @@
-"""Charge and gravity together."""
+"""The system of charge and gravity together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gnn_discovery_simulations.pair_system import SOFTENING, LawTerm, PairSystem
 
 
 class Superposition(PairSystem):
-    """U = (q_i q_j - m_i m_j) / r'."""
+    """The system U = (q_i q_j - m_i m_j) / r'."""
 
     step = 0.001
     properties = ("m", "q")

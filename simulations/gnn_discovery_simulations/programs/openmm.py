@@ -1,4 +1,4 @@
-"""OpenMM: a pair force written by the user, and a Lennard-Jones fluid in a periodic box.
+"""The adapter to OpenMM: a pair force written by the user, and a Lennard-Jones fluid in a periodic box.
 
 Eastman et al., PLOS Comput. Biol. 13, e1005659 (2017). The Reference platform, which is double precision throughout;
 nm, ps, Da and kJ/mol, in which m a is the force.
@@ -17,35 +17,45 @@ from gnn_discovery_simulations.pair_system import LawTerm, law_term
 from gnn_discovery_simulations.programs.program import Program, random_positions, thermal_velocities
 
 BOLTZMANN_KJ_PER_MOL_K = 8.314462618e-3
-"""kJ/mol/K."""
+"""Boltzmann's constant in kJ/mol/K."""
 
 
 class OpenMMSystem(Program):
-    """Particles under one force of OpenMM, moved by velocity Verlet.
+    """A system of particles under one force of OpenMM, moved by velocity Verlet.
 
     Class attributes:
-        temperature: of the start, in K.
-        step: of the integrator in ps; frames are ``kept`` steps apart.
-        cutoff: in nm, of a force that has one; then the box is periodic.
+        temperature: temperature at the start, in K.
+        step: step of the integrator in ps; frames are ``steps_per_frame`` steps apart.
+        cutoff: cut-off in nm of a force that has one; then the box is periodic.
     """
 
     extra = "openmm"
     temperature: ClassVar[float] = 120.0
     step: ClassVar[float] = 0.002
-    kept: ClassVar[int] = 20
+    steps_per_frame: ClassVar[int] = 20
     cutoff: ClassVar[float | None] = None
 
     @abstractmethod
     def force(self, openmm: Any, particles: int) -> Any:
-        """A ``Force`` of OpenMM for so many particles."""
+        """Return a ``Force`` of OpenMM.
+
+        Args:
+            openmm: the module.
+            particles: number of particles.
+        """
 
     @abstractmethod
     def start(self, rng: np.random.Generator, particles: int) -> tuple[np.ndarray, np.ndarray, float]:
-        """Places (N 3) in nm, masses (N,) in Da, and the side of the cube in nm."""
+        """Return positions (N 3) in nm, masses (N,) in Da, and the side of the cube in nm.
+
+        Args:
+            rng: the random generator.
+            particles: number N of particles.
+        """
 
     def run(self, rng: np.random.Generator, frames: int, particles: int, dim: int) -> Trajectory:
-        openmm, unit = self.use("openmm"), self.use("openmm.unit")
-        places, masses, side = self.start(rng, particles)
+        openmm, unit = self.import_program("openmm"), self.import_program("openmm.unit")
+        positions, masses, side = self.start(rng, particles)
         system = openmm.System()
         for mass in masses:
             system.addParticle(mass)
@@ -54,7 +64,7 @@ class OpenMMSystem(Program):
         system.addForce(self.force(openmm, particles))
         integrator = _velocity_verlet(openmm, self.step)
         context = openmm.Context(system, integrator, openmm.Platform.getPlatformByName("Reference"))
-        context.setPositions(places)
+        context.setPositions(positions)
         context.setVelocities(thermal_velocities(rng, masses, BOLTZMANN_KJ_PER_MOL_K * self.temperature, dim))
         quantities = (
             unit.nanometer,
@@ -64,13 +74,13 @@ class OpenMMSystem(Program):
         motion = np.empty((3, frames, particles, 3))
         for frame in range(frames):
             state = context.getState(positions=True, velocities=True, forces=True)
-            read = (state.getPositions, state.getVelocities, state.getForces)
-            for k, (get, quantity) in enumerate(zip(read, quantities, strict=True)):
+            getters = (state.getPositions, state.getVelocities, state.getForces)
+            for k, (get, quantity) in enumerate(zip(getters, quantities, strict=True)):
                 motion[k, frame] = get(asNumpy=True).value_in_unit(quantity)
-            integrator.step(self.kept)
+            integrator.step(self.steps_per_frame)
         return Trajectory(
             motion[0],
-            self.kept * self.step * np.arange(frames),
+            self.steps_per_frame * self.step * np.arange(frames),
             velocities=motion[1],
             accelerations=motion[2] / masses[:, None],
             properties={"m": masses},
@@ -81,9 +91,10 @@ class OpenMMSystem(Program):
 
 
 class OpenMMBuckingham(OpenMMSystem):
-    """Buckingham's potential A exp(-r/L) - C/r^6 as a CustomNonbondedForce, between noble gas atoms of many masses.
+    """A system with Buckingham's potential A exp(-r/L) - C/r^6 as a CustomNonbondedForce.
 
-    The constants are those of argon (R. A. Buckingham, Proc. R. Soc. A 168, 264, 1938), without a cut-off.
+    It acts between noble gas atoms of many masses. The constants are those of argon (R. A. Buckingham, Proc. R. Soc. A
+    168, 264, 1938), without a cut-off.
     """
 
     runs = 60
@@ -111,18 +122,18 @@ class OpenMMBuckingham(OpenMMSystem):
 
 
 class OpenMMLennardJones(OpenMMSystem):
-    """Argon as a NonbondedForce, at a third of the density of the liquid; the force ends at the cut-off."""
+    """A fluid of argon as a NonbondedForce, at a third of the density of the liquid; the force ends at the cut-off."""
 
     runs = 40
     frames = 25
     particles = 32
     temperature = 200.0
-    kept = 15
+    steps_per_frame = 15
     cutoff = 0.75
     sigma: ClassVar[float] = 0.34
     epsilon: ClassVar[float] = 0.997
     density: ClassVar[float] = 9.3
-    """Atoms in a cubic nanometre."""
+    """The number of atoms in a cubic nanometre."""
 
     def force(self, openmm: Any, particles: int) -> Any:
         force = openmm.NonbondedForce()
@@ -135,8 +146,8 @@ class OpenMMLennardJones(OpenMMSystem):
     def start(self, rng: np.random.Generator, particles: int) -> tuple[np.ndarray, np.ndarray, float]:
         assert self.cutoff is not None
         side = max((particles / self.density) ** (1 / 3), 2 * self.cutoff)
-        places = random_positions(rng, particles, 3, side, 0.9 * self.sigma, periodic=True)
-        return places, np.full(particles, 39.948), side
+        positions = random_positions(rng, particles, 3, side, 0.9 * self.sigma, periodic=True)
+        return positions, np.full(particles, 39.948), side
 
     def true_law(self, config: SimulationConfig) -> tuple[LawTerm, ...]:
         size = 24 * self.epsilon
@@ -144,7 +155,7 @@ class OpenMMLennardJones(OpenMMSystem):
 
 
 def _velocity_verlet(openmm: Any, step: float) -> Any:
-    """OpenMM's own Verlet integrator leaps: its velocities are half a step behind."""
+    """Return a velocity Verlet integrator; the velocities of OpenMM's own Verlet integrator are half a step behind."""
     integrator = openmm.CustomIntegrator(step)
     integrator.addUpdateContextState()
     integrator.addComputePerDof("v", "v + 0.5*dt*f/m")

@@ -1,4 +1,4 @@
-"""Program: what the adapters share. A new one says how one run is made, and what law its program documents."""
+"""The base class of the adapters: a new one says how one run is made, and what law its program documents."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import UsageError
-from gnn_discovery.simulators import SimulationConfig
+from gnn_discovery.simulators import SimulationConfig, SimulationSize
 
 MAX_PLACEMENT_ATTEMPTS = 10_000
-"""Places that are drawn for one particle before its start counts as too crowded."""
+"""The number of positions that are drawn for one particle before the cube counts as too crowded."""
 
 
 class Program(ABC):
-    """Runs made by somebody else's program.
+    """A simulator whose runs another program makes.
 
     Class attributes:
-        extra: of this package, which installs the program.
-        runs, frames, particles: what is made when the config leaves it open.
-        dims: dimensions of space that the program moves in; the first is taken when the config leaves it open.
+        extra: the extra of this package that installs the program.
+        runs, frames, particles: the size that is made where the config leaves it open.
+        dims: dimensions of space that the program moves in; the first is taken where the config leaves it open.
     """
 
     extra: ClassVar[str]
@@ -33,20 +33,27 @@ class Program(ABC):
 
     @abstractmethod
     def run(self, rng: np.random.Generator, frames: int, particles: int, dim: int) -> Trajectory:
-        """One run from a random start."""
+        """Return one run from random initial conditions.
+
+        Args:
+            rng: the random generator.
+            frames: number T of frames.
+            particles: number N of particles.
+            dim: dimension D of space.
+        """
 
     @abstractmethod
     def true_law(self, config: SimulationConfig) -> tuple[dict[str, Any], ...]:
-        """The terms of m_i a_i that the program documents, for the report alone."""
+        """Return the terms of m_i a_i that the program documents, for the report alone."""
 
     def simulate(self, config: SimulationConfig) -> tuple[Trajectory, ...]:
-        """Runs with velocities and accelerations; a run does not depend on how many others are asked for."""
-        size = config.size(type(self).__name__, self.runs, self.frames, self.particles, self.dims)
-        runs, frames, particles, dim = size
+        """Return runs with velocities and accelerations; a run does not depend on how many others are asked for."""
+        default = SimulationSize(self.runs, self.frames, self.particles, self.dims[0])
+        runs, frames, particles, dim = config.resolve(type(self).__name__, default, self.dims)
         return tuple(self.run(np.random.default_rng([config.seed, k]), frames, particles, dim) for k in range(runs))
 
-    def use(self, module: str) -> Any:
-        """A module of the program.
+    def import_program(self, module: str) -> Any:
+        """Return a module of the program.
 
         Raises:
             UsageError: the program is not installed.
@@ -62,28 +69,48 @@ class Program(ABC):
 
 
 def random_positions(
-    rng: np.random.Generator, particles: int, dim: int, side: float, apart: float, periodic: bool = False
+    rng: np.random.Generator, particles: int, dim: int, side: float, min_distance: float, periodic: bool = False
 ) -> np.ndarray:
-    """(N D) places in a cube of that side, drawn one after the other, no two nearer than ``apart``."""
-    places = np.zeros((0, dim))
+    """Return random positions (N D) in a cube, drawn one after the other, with no two of them close.
+
+    Args:
+        rng: the random generator.
+        particles: number N of particles.
+        dim: dimension D of space.
+        side: side of the cube.
+        min_distance: least distance between two particles.
+        periodic: measure distances to the nearest image.
+
+    Raises:
+        UsageError: the cube is too crowded.
+    """
+    positions = np.zeros((0, dim))
     for _ in range(particles):
         for _ in range(MAX_PLACEMENT_ATTEMPTS):
-            place = side * rng.uniform(size=dim)
-            away = places - place
+            position = side * rng.uniform(size=dim)
+            separation = positions - position
             if periodic:
-                away -= side * np.round(away / side)
-            if (np.sum(away**2, axis=1) > apart**2).all():
+                separation -= side * np.round(separation / side)
+            if (np.sum(separation**2, axis=1) > min_distance**2).all():
                 break
         else:
             raise UsageError(
-                f"{particles} particles that are {apart:g} apart do not fit into a cube of side {side:g}",
+                f"{particles} particles that are {min_distance:g} apart do not fit into a cube of side {side:g}",
                 remedy="Ask for fewer",
             )
-        places = np.concatenate([places, place[None]])
-    return places
+        positions = np.concatenate([positions, position[None]])
+    return positions
 
 
 def thermal_velocities(rng: np.random.Generator, masses: np.ndarray, temperature: float, dim: int) -> np.ndarray:
-    """(N D) velocities of Maxwell's distribution, ``temperature`` in units of energy, the whole at rest."""
-    velocities = rng.standard_normal((len(masses), dim)) * np.sqrt(temperature / masses)[:, None]
-    return velocities - masses @ velocities / masses.sum()
+    """Return velocities (N D) of Maxwell's distribution, with the centre of mass at rest.
+
+    Args:
+        rng: the random generator.
+        masses: (N,).
+        temperature: the temperature in units of energy.
+        dim: dimension D of space.
+    """
+    velocities: np.ndarray = rng.standard_normal((len(masses), dim)) * np.sqrt(temperature / masses)[:, None]
+    velocities -= masses @ velocities / masses.sum()
+    return velocities

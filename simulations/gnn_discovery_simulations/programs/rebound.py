@@ -1,4 +1,4 @@
-"""REBOUND: planets around a star, integrated by IAS15, with and without a force of our own.
+"""The adapter to REBOUND: planets around a star, integrated by IAS15, with and without an additional force.
 
 Rein and Liu, A&A 537, A128 (2012); Rein and Spiegel, MNRAS 446, 1424 (2015). G = 1: AU, solar masses, years/2pi.
 """
@@ -20,8 +20,8 @@ class Planets(Program):
     """A star and planets of 1 to 30 Jupiters on orbits of their own in each run; softening 0.
 
     Class attributes:
-        drag: the acceleration -drag v of every body, which REBOUND gets from a callback in Python.
-        spacing: between frames; the innermost period is about 2.
+        drag: every body has the acceleration -drag v, which REBOUND gets from a callback in Python.
+        spacing: time between frames; the innermost period is about 2.
     """
 
     extra = "rebound"
@@ -31,8 +31,15 @@ class Planets(Program):
     spacing: ClassVar[float] = 0.2
 
     def run(self, rng: np.random.Generator, frames: int, particles: int, dim: int) -> Trajectory:
-        """``particles`` counts the star."""
-        rebound = self.use("rebound")
+        """Return one run from random orbits.
+
+        Args:
+            rng: the random generator.
+            frames: number T of frames.
+            particles: number N of bodies, the star included.
+            dim: dimension D of space.
+        """
+        rebound = self.import_program("rebound")
         simulation = rebound.Simulation()
         simulation.integrator = "ias15"
         self._add_bodies(simulation, rng, particles, dim)
@@ -54,7 +61,7 @@ class Planets(Program):
         return (law_term("pair", "radial", "-m_i*m_j/r**2"),)
 
     def _add_bodies(self, simulation: Any, rng: np.random.Generator, particles: int, dim: int) -> None:
-        """Masses and orbits at random, each orbit a fifth to a half wider than the last, in the centre of mass."""
+        """Add bodies with random masses and orbits, each a fifth to a half wider than the last, about their centre."""
         simulation.add(m=rng.lognormal(0.0, 0.3))
         axis = 0.5
         for _ in range(particles - 1):
@@ -80,7 +87,7 @@ class Planets(Program):
 
 
 class DraggedPlanets(Planets):
-    """The same planets in a gas at rest, which slows every body by -0.05 v."""
+    """The planets of `Planets` in a gas at rest, which slows every body by -0.05 v."""
 
     runs = 50
     frames = 60
@@ -92,7 +99,7 @@ class DraggedPlanets(Planets):
 
 
 def _read(rebound: Any, simulation: Any, time: float) -> list[list[tuple[float, ...]]]:
-    """Positions, velocities and accelerations at ``time``, the last evaluated at that very instant."""
+    """Return positions, velocities and accelerations at ``time``, the last evaluated at that instant."""
     simulation.integrate(time)
     rebound.clibrebound.reb_simulation_update_acceleration(ctypes.byref(simulation))
     bodies = simulation.particles
