@@ -1,4 +1,4 @@
-"""Pages of the docs as something to follow: their marked blocks, run in order in one folder.
+"""Follow a page of the docs: run its marked blocks in order in one folder.
 
 A comment before a block says what it is:
 
@@ -33,20 +33,20 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page, in order."""
+    """Return the fenced blocks of a page, in order."""
     return [
         Block(found["mark"], found["language"], found["text"]) for found in _BLOCK.finditer(page.read_text("utf-8"))
     ]
 
 
 def block(page: Path, mark: str) -> str:
-    """The text of the block with that mark."""
+    """Return the text of the block with that mark."""
     (found,) = (b.text for b in blocks(page) if b.mark == mark)
     return found
 
 
 def follow(page: Path, folder: Path) -> None:
-    """Do what the page says, in ``folder``.
+    """Follow the page in ``folder``.
 
     Raises:
         AssertionError: a command fails, or does not print what the page says it prints.
@@ -62,11 +62,11 @@ def follow(page: Path, folder: Path) -> None:
                 printed = _run(part, folder)
             case "prints":
                 for line in filter(None, part.text.splitlines()):
-                    assert _said(line, printed), f"{page.name} shows\n{line}\nand this was printed:\n{printed}"
+                    assert _was_printed(line, printed), f"{page.name} shows\n{line}\nand this was printed:\n{printed}"
 
 
-def _said(line: str, printed: str) -> bool:
-    """Whether a line was printed, whatever the spaces in it."""
+def _was_printed(line: str, printed: str) -> bool:
+    """Tell whether a line was printed, whatever the spaces in it."""
     pattern = ".*".join(re.escape(" ".join(part.split())) for part in line.split("…"))
     return any(re.fullmatch(pattern, " ".join(row.split())) for row in printed.splitlines())
 
@@ -74,17 +74,17 @@ def _said(line: str, printed: str) -> bool:
 def _run(part: Block, folder: Path) -> str:
     shell = [sys.executable] if part.language == "python" else ["bash", "-euo", "pipefail"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    own = {"PATH": path, "GNN_DISCOVERY_HOME": str(folder / "home")}
-    said = subprocess.run(
+    environment = {**os.environ, "PATH": path, "GNN_DISCOVERY_HOME": str(folder / "home")}
+    done = subprocess.run(
         [*shell, "-c", part.text],
         cwd=folder,
-        env={**os.environ, **own},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert said.returncode == 0, f"{part.text}ends with {said.returncode}:\n{said.stdout}"
-    return said.stdout
+    assert done.returncode == 0, f"{part.text}ends with {done.returncode}:\n{done.stdout}"
+    return done.stdout
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the docs show is done as it stands there, in a folder of its own."""
+"""Run the examples of the docs as they stand, each page in a folder of its own, and look up every name in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands there."""
+"""Run the examples of the README as they stand."""
 
 from __future__ import annotations
 
