@@ -113,9 +113,8 @@ def test_a_cluster_of_processes_does_what_one_machine_does(tasks):
 
 def test_a_scheduler_that_is_not_there_is_said(tasks, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("gnn_discovery.runs.cluster.CONNECT_TIMEOUT", 0.5)
     with pytest.raises(UsageError, match="no scheduler answers"):
-        run_on_cluster([cell(tasks, "s")], tasks / "out", "tcp://127.0.0.1:9")
+        run_on_cluster([cell(tasks, "s")], tasks / "out", "tcp://127.0.0.1:9", connect_timeout=0.5)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError, match=r"pip install 'gnn-discovery\[dask\]'"):
         run_on_cluster([cell(tasks, "s")], tasks / "out", "tcp://127.0.0.1:9")

@@ -1,4 +1,4 @@
-"""The run directory: lock, atomic writes, checkpoints, metrics; and the resumable runner of many cells."""
+"""The run directory with its lock, atomic writes and checkpoints, and the resumable runner of many cells."""
 
 from gnn_discovery.runs.cells import Cell as Cell
 from gnn_discovery.runs.cells import CellResult as CellResult

@@ -1,7 +1,8 @@
-"""Many cells side by side, resumable: each a child process, each result a file that can be committed.
+"""The runner of many cells side by side: each is a child process, and each result a file that can be committed.
 
-A cell is a task (``module:function``) with plain arguments. Children are started with ``subprocess``, in a
-process group of their own, with a fixed number of threads; they end with their parent, and on Ctrl-C.
+A cell is a task (``module:function``) with plain arguments. A run that was stopped continues with the cells that have
+no result yet. Children are started with ``subprocess``, in a process group of their own, with a fixed number of
+threads; they end with their parent, and on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ from gnn_discovery.runs.files import read_json, storage_errors, to_json_values, 
 
 @dataclass(frozen=True)
 class Cell:
-    """One piece of work: ``task`` (``module:function``) is called with ``arguments``, gives plain values."""
+    """A frozen record of one piece of work.
+
+    Attributes:
+        name: name of the cell and of the file of its result.
+        task: the function that is called, ``module:function``; it returns plain values.
+        arguments: its arguments by name.
+    """
 
     name: str
     task: str
@@ -35,7 +42,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellResult:
-    """How a cell went. ``outcome`` is "done" or says in words why there is no ``value``."""
+    """A frozen record of the result of a cell.
+
+    Attributes:
+        name: name of the cell.
+        outcome: "done", or in words why there is no value.
+        value: what the task returned.
+        seconds: the time it took.
+    """
 
     name: str
     outcome: str
@@ -44,6 +58,7 @@ class CellResult:
 
     @property
     def ok(self) -> bool:
+        """Tell whether the task returned a value."""
         return self.outcome == "done"
 
 
@@ -58,13 +73,15 @@ def run_cells(
     retry: bool = False,
     report: Callable[[CellResult], None] | None = None,
 ) -> list[CellResult]:
-    """Run what is not yet in ``directory``, ``workers`` at a time; one ``NAME.json`` a cell.
+    """Run the cells that have no result in the directory yet, and write one ``NAME.json`` for each.
 
     Args:
-        cells: with names that differ.
-        threads: of each child; None leaves it to the libraries.
-        time_limit: seconds, after which a cell is ended and says so.
-        search: directories from which tasks are imported.
+        cells: the cells, with names that differ.
+        directory: the folder of the results.
+        workers: the number of cells that run at a time.
+        threads: the number of threads of each child; None leaves it to the libraries.
+        time_limit: the seconds after which a cell is ended.
+        search: folders from which tasks are imported.
         retry: run the failed cells again; those that are done are never run again.
         report: called with each result as it comes in.
 
@@ -78,7 +95,7 @@ def run_cells(
         while waiting or running:
             while waiting and len(running) < workers:
                 running.append(_Child(waiting.pop(0), threads, time_limit, search))
-            for child in [c for c in running if c.ended()]:
+            for child in [c for c in running if c.has_ended()]:
                 running.remove(child)
                 result = child.result()
                 write_cell_result(directory, child.cell, result, describe_machine())
@@ -93,10 +110,16 @@ def run_cells(
 
 
 def run_cell(cell: Cell, threads: int | None = None, time_limit: float = 1800.0) -> CellResult:
-    """One cell to its end, in a child process; what comes of it is kept by the caller."""
+    """Run one cell to its end in a child process, and return its result without writing it.
+
+    Args:
+        cell: the cell.
+        threads: the number of threads of the child; None leaves it to the libraries.
+        time_limit: the seconds after which the cell is ended.
+    """
     child = _Child(cell, threads, time_limit, ())
     try:
-        while not child.ended():
+        while not child.has_ended():
             time.sleep(0.05)
     except BaseException:
         child.stop()
@@ -105,7 +128,13 @@ def run_cell(cell: Cell, threads: int | None = None, time_limit: float = 1800.0)
 
 
 def load_cell_results(cells: Sequence[Cell], directory: Path, retry: bool = False) -> dict[str, CellResult]:
-    """What ``directory``, which is made where it is missing, holds of the cells, by name."""
+    """Return the results that the directory holds, by the name of the cell; make the directory if it is missing.
+
+    Args:
+        cells: the cells.
+        directory: the folder of the results.
+        retry: leave the results of failed cells out.
+    """
     if len({cell.name for cell in cells}) < len(cells):
         raise ValueError("two cells have one name")
     with storage_errors(directory):
@@ -114,7 +143,13 @@ def load_cell_results(cells: Sequence[Cell], directory: Path, retry: bool = Fals
 
 
 def read_cell_result(directory: Path, cell: Cell, retry: bool = False) -> CellResult | None:
-    """The kept result of a cell; None where there is none, of other arguments, or to be retried."""
+    """Return the result of a cell, and None where there is none, or one of another task or other arguments.
+
+    Args:
+        directory: the folder of the results.
+        cell: the cell.
+        retry: return None for a failed cell.
+    """
     path = directory / f"{cell.name}.json"
     if not path.exists():
         return None
@@ -129,7 +164,14 @@ def read_cell_result(directory: Path, cell: Cell, retry: bool = False) -> CellRe
 
 
 def write_cell_result(directory: Path, cell: Cell, result: CellResult, where: str) -> None:
-    """Write ``NAME.json``; ``where`` is the machine that the cell ran on."""
+    """Write the result of a cell as ``NAME.json``.
+
+    Args:
+        directory: the folder of the results.
+        cell: the cell.
+        result: its result.
+        where: the machine that it ran on.
+    """
     record = {
         "name": cell.name,
         "task": cell.task,
@@ -145,7 +187,7 @@ def write_cell_result(directory: Path, cell: Cell, result: CellResult, where: st
 
 
 class _Child:
-    """One cell under way, in a process group of its own."""
+    """A cell under way, in a process group of its own."""
 
     def __init__(self, cell: Cell, threads: int | None, time_limit: float, search: Sequence[Path]):
         self.cell, self.time_limit = cell, time_limit
@@ -164,19 +206,20 @@ class _Child:
                 env=child_environment(threads, search),
                 start_new_session=True,
             )
-        self.late = False
+        self.timed_out = False
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
+        """Tell whether the cell has ended; end it where it is over its time limit."""
         if self.process.poll() is not None:
             return True
         if time.monotonic() - self.start > self.time_limit:
-            self.late = True
+            self.timed_out = True
             self._end()
             return True
         return False
 
     def result(self) -> CellResult:
-        """What came of it; cleans up after itself."""
+        """Return the result, and remove the temporary files."""
         seconds = time.monotonic() - self.start
         try:
             answer = json.loads(self.answer.read_text(encoding="utf-8"))
@@ -184,12 +227,12 @@ class _Child:
         except (OSError, ValueError, KeyError):
             tail = self.errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             ending = f"ended with status {self.process.returncode}: {tail[-1] if tail else 'no message'}"
-            outcome, value = f"stopped after {self.time_limit:g} s" if self.late else ending, None
+            outcome, value = f"stopped after {self.time_limit:g} s" if self.timed_out else ending, None
         self._clean()
         return CellResult(self.cell.name, outcome, value, seconds)
 
     def stop(self) -> None:
-        """End it and everything that it started."""
+        """End the cell and everything that it started."""
         self._end()
         self._clean()
 
@@ -208,7 +251,12 @@ class _Child:
 
 
 def child_environment(threads: int | None, search: Sequence[Path] = ()) -> dict[str, str]:
-    """What a child finds: the folders to import from, and how many threads the libraries may start."""
+    """Return the environment of a child process.
+
+    Args:
+        threads: the number of threads that libraries may start; None leaves it to them.
+        search: folders from which it can import.
+    """
     env = dict(os.environ)
     paths = [str(p.resolve()) for p in search]
     if "PYTHONPATH" in env:

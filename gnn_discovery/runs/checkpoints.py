@@ -1,4 +1,4 @@
-"""Checkpoints: named arrays and their description in one safetensors file, with a checksum of the content."""
+"""The checkpoints: named arrays and plain values in one safetensors file, with a checksum of the content."""
 
 from __future__ import annotations
 
@@ -15,19 +15,26 @@ from gnn_discovery.runs.files import to_json_text, write_bytes
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any] | None = None) -> None:
-    """Write ``arrays`` by name and ``meta`` (what JSON knows) atomically."""
+    """Write a checkpoint, atomically.
+
+    Args:
+        path: the file.
+        arrays: arrays by name.
+        meta: values that JSON can hold.
+    """
     from safetensors.numpy import save
 
-    # ascontiguousarray makes a vector of a scalar
-    whole = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()}
-    write_bytes(path, save(whole, {"meta": to_json_text(meta or {}, indent=None), "sha256": _digest(whole)}))
+    # ascontiguousarray turns a scalar into a vector
+    contiguous = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()}
+    header = {"meta": to_json_text(meta or {}, indent=None), "sha256": _digest(contiguous)}
+    write_bytes(path, save(contiguous, header))
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the description of them.
+    """Return the arrays and the plain values of a checkpoint.
 
     Raises:
-        DataError: missing, no checkpoint, or damaged (the checksum does not fit).
+        DataError: the file is missing, no checkpoint, or damaged (the checksum does not match).
     """
     from safetensors import SafetensorError, safe_open
 
@@ -37,14 +44,15 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError) as error:
         raise DataError(
-            f"is no checkpoint that can be read ({error})", where=str(path), remedy="Delete it and resume"
+            f"it is no checkpoint that can be read ({error})", where=str(path), remedy="Delete it and resume"
         ) from error
     if meta.get("sha256") != _digest(arrays):
-        raise DataError("is damaged (checksum)", where=str(path), remedy="Delete it and resume")
+        raise DataError("it is damaged (its checksum does not match)", where=str(path), remedy="Delete it and resume")
     return arrays, json.loads(meta["meta"])
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the checksum of names, types, shapes and contents."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]

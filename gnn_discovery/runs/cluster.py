@@ -1,4 +1,4 @@
-"""Cells on a cluster, by dask.distributed; on its workers each is still a child process of its own."""
+"""The runner of cells on a cluster, by dask.distributed; on its workers each is a child process of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from gnn_discovery.errors import UsageError
 from gnn_discovery.runs.cells import Cell, CellResult, load_cell_results, run_cell, write_cell_result
 from gnn_discovery.runs.environment import describe_machine
 
-CONNECT_TIMEOUT = 10
-"""Seconds that a scheduler has to answer."""
-
 
 def run_on_cluster(
     cells: Sequence[Cell],
@@ -23,13 +20,24 @@ def run_on_cluster(
     time_limit: float = 1800.0,
     retry: bool = False,
     report: Callable[[CellResult], None] | None = None,
+    connect_timeout: float = 10.0,
 ) -> list[CellResult]:
-    """`run_cells` on the workers of the scheduler at an address; the results are written here, as they come in.
+    """Run cells on the workers of a scheduler, and write the results here as they come in.
+
+    Args:
+        cells: the cells, with names that differ.
+        directory: the folder of the results.
+        scheduler: the address of the scheduler.
+        threads: the number of threads of each child; None leaves it to the libraries.
+        time_limit: the seconds after which a cell is ended.
+        retry: run the failed cells again.
+        report: called with each result as it comes in.
+        connect_timeout: the seconds that the scheduler has to answer.
 
     Raises:
         UsageError: dask.distributed is not installed, or nothing answers at the address.
     """
-    distributed, client = _connect(scheduler)
+    distributed, client = _connect(scheduler, connect_timeout)
     results = load_cell_results(cells, directory, retry)
     waiting = [cell for cell in cells if cell.name not in results]
     with client:
@@ -39,7 +47,7 @@ def run_on_cluster(
                 cell = futures[future]
                 try:
                     result, where = future.result()
-                except Exception as error:  # a worker that died, or has no gnn-discovery
+                except Exception as error:  # the worker died, or has no gnn-discovery
                     result, where = CellResult(cell.name, f"lost on the cluster: {error}", None, 0.0), "unknown"
                 write_cell_result(directory, cell, result, where)
                 results[cell.name] = result
@@ -51,21 +59,22 @@ def run_on_cluster(
 
 
 def _run(cell: Cell, threads: int | None, time_limit: float) -> tuple[CellResult, str]:
-    """Called on a worker."""
+    """Return the result of a cell and the machine that it ran on; called on a worker."""
     return run_cell(cell, threads, time_limit), describe_machine()
 
 
-def _connect(scheduler: str) -> tuple[Any, Any]:
+def _connect(scheduler: str, timeout: float) -> tuple[Any, Any]:
+    """Return the module ``distributed`` and a client of the scheduler."""
     try:
         import distributed
     except ImportError as error:
         raise UsageError(
-            "needs dask.distributed, which is not installed",
+            "this needs dask.distributed, which is not installed",
             where="--scheduler",
             remedy="pip install 'gnn-discovery[dask]'",
         ) from error
     try:
-        return distributed, distributed.Client(scheduler, timeout=CONNECT_TIMEOUT)
+        return distributed, distributed.Client(scheduler, timeout=timeout)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UsageError(
             f"no scheduler answers at {scheduler!r}",

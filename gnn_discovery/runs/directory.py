@@ -1,4 +1,4 @@
-"""RunDirectory: where one discovery keeps its config, environment, metrics, checkpoints and results."""
+"""The run directory, in which one discovery keeps its config, environment, metrics, checkpoints and results."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ from gnn_discovery.runs.environment import describe_environment
 from gnn_discovery.runs.files import read_json, storage_errors, to_json_text, write_bytes, write_json
 from gnn_discovery.runs.lock import DirectoryLock
 
-StepResult = TypeVar("Result")
+StepResult = TypeVar("StepResult")
+"""The result of a step of a run."""
 
 
 class RunDirectory:
-    """A directory that one process works in at a time; a context manager that holds its lock.
+    """A directory that one process works in at a time; as a context manager it holds the lock.
 
-    ``config.json`` is what was asked, ``environment.json`` with what, ``metrics.jsonl`` one record
-    a line, ``checkpoints/`` the arrays of each step, ``steps/`` a marker for each step that is done.
+    ``config.json`` holds what was asked, ``environment.json`` versions and machine, ``metrics.jsonl`` one record in
+    each line, ``checkpoints/`` the arrays of each step, and ``steps/`` a marker for each step that is done.
+
+    Args:
+        path: the directory.
     """
 
     def __init__(self, path: Path):
@@ -34,7 +38,11 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> RunDirectory:
-        """A new run in a directory that is new or empty, locked. Never overwrites.
+        """Return a new run, locked, in a directory that is new or empty; nothing is ever overwritten.
+
+        Args:
+            path: the directory.
+            config: the content of ``config.json``.
 
         Raises:
             StorageError: the directory holds something, or cannot be written.
@@ -44,7 +52,7 @@ class RunDirectory:
             occupied = any(path.iterdir())
         if occupied:
             raise StorageError(
-                "exists and is not empty",
+                "it exists and is not empty",
                 where=str(path),
                 remedy=f"Give another --out, or go on with it: gnn-discovery resume {path}",
             )
@@ -60,15 +68,15 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        """An existing run, locked, to go on with.
+        """Return an existing run, locked, to continue it.
 
         Raises:
-            DataError: no run directory.
+            DataError: the path is no run directory.
             StorageError: another process works in it, or it cannot be written.
         """
         if not (path / "config.json").is_file():
             raise DataError(
-                "is no run directory (it has no config.json)",
+                "it is no run directory, since it has no config.json",
                 where=str(path),
                 remedy="Give the directory that an earlier `gnn-discovery discover` named",
             )
@@ -78,11 +86,14 @@ class RunDirectory:
 
     @classmethod
     def create_or_open(cls, path: Path, config: Mapping[str, Any]) -> RunDirectory:
-        """A run in ``path``, locked: a new one, or the one that is there, if it was asked the same (``config``'s
-        entry "config").
+        """Return a run, locked: a new one, or the existing one if it began with the same settings.
+
+        Args:
+            path: the directory.
+            config: the content of ``config.json``; its entry "config" holds the settings that are compared.
 
         Raises:
-            StorageError: another process works in it, it was asked something else, or it cannot be written.
+            StorageError: another process works in it, it began with other settings, or it cannot be written.
         """
         if not (path / "config.json").is_file():
             return cls.create(path, config)
@@ -91,12 +102,12 @@ class RunDirectory:
             return run
         run.close()
         raise StorageError(
-            "holds a run that was begun with other settings", where=str(path), remedy="Name another directory"
+            "it holds a run that began with other settings", where=str(path), remedy="Name another directory"
         )
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was asked, as it was resolved when the run began."""
+        """Return the settings of the run, as they were resolved when it began."""
         return dict(self.read_json("config.json"))
 
     def close(self) -> None:
@@ -104,13 +115,13 @@ class RunDirectory:
         self._lock.release()
 
     def discard(self) -> None:
-        """Take back a run that never began: the directory goes if it holds only what `create` wrote."""
+        """Remove a run that never began, if it holds only what `create` wrote."""
         if (self.path / "checkpoints").exists():
             return
         for name in ("config.json", "environment.json"):
             (self.path / name).unlink(missing_ok=True)
         self.close()
-        with contextlib.suppress(OSError):  # the folder of all runs goes too, where this was its first
+        with contextlib.suppress(OSError):  # the folder of all runs is removed too, if this was its first
             self.path.rmdir()
             self.path.parent.rmdir()
 
@@ -121,38 +132,45 @@ class RunDirectory:
         self.close()
 
     def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file of the run, atomically.
+
+        Args:
+            name: name of the file.
+            value: its content.
+        """
         write_json(self.path / name, value)
 
     def read_json(self, name: str) -> Any:
+        """Return the content of a JSON file of the run."""
         return read_json(self.path / name)
 
     def write_text(self, name: str, text: str) -> None:
+        """Write a text file of the run, atomically.
+
+        Args:
+            name: name of the file.
+            text: its content.
+        """
         write_bytes(self.path / name, text.encode())
 
-    def log(self, **figures: Any) -> None:
-        """Append one line to ``metrics.jsonl``."""
+    def log(self, **metrics: Any) -> None:
+        """Append one record to ``metrics.jsonl``."""
         path = self.path / "metrics.jsonl"
         with storage_errors(path), path.open("a", encoding="utf-8") as file:
-            file.write(to_json_text(figures, indent=None) + "\n")
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``; a last line cut short by a crash is left out."""
-        path = self.path / "metrics.jsonl"
-        rows: list[dict[str, Any]] = []
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    rows.append(json.loads(line))
-                except ValueError:
-                    break
-        return rows
+            file.write(to_json_text(metrics, indent=None) + "\n")
 
     def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any] | None = None) -> None:
-        """Checkpoint ``name``: arrays by name and what JSON knows of them."""
+        """Write a checkpoint.
+
+        Args:
+            name: name of the checkpoint.
+            arrays: arrays by name.
+            meta: values that JSON can hold.
+        """
         save_arrays(self._checkpoint(name), arrays, meta)
 
     def load_arrays(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """The arrays and the description of checkpoint ``name``."""
+        """Return the arrays and the plain values of checkpoint ``name``."""
         return load_arrays(self._checkpoint(name))
 
     def step(
@@ -162,9 +180,15 @@ class RunDirectory:
         save: Callable[[StepResult], None],
         load: Callable[[], StepResult],
     ) -> StepResult:
-        """The result of step ``name``: loaded where an earlier process finished it, else computed and saved.
+        """Return the result of a step: loaded where an earlier process finished it, else computed and saved.
 
         A step whose files are damaged is computed again.
+
+        Args:
+            name: name of the step.
+            compute: computes the result.
+            save: saves it.
+            load: loads it.
         """
         marker = self.path / "steps" / name
         if marker.exists():
@@ -178,15 +202,21 @@ class RunDirectory:
         return result
 
     def done(self, name: str) -> bool:
-        """Whether step ``name`` is finished."""
+        """Tell whether step ``name`` is finished."""
         return (self.path / "steps" / name).exists()
 
     def _checkpoint(self, name: str) -> Path:
+        """Return the file of a checkpoint."""
         return self.path / "checkpoints" / f"{name}.safetensors"
 
 
 def next_directory(source: str, root: Path = Path("runs")) -> Path:
-    """``runs/SOURCE-N`` with the first free N; a file's or module's name stands without its path."""
+    """Return ``runs/SOURCE-N`` with the first free N.
+
+    Args:
+        source: the source of the motion; the name of a file is taken without its path.
+        root: the folder of all runs.
+    """
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).name.removesuffix(".npz").removesuffix(".h5")).strip("-.")
     stem = stem or "run"
     number = 1

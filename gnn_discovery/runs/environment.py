@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, date."""
+"""The environment of a run: versions, machine, date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PACKAGES = (
 
 
 def package_versions() -> dict[str, str]:
-    """Version by package name, of what figures may depend on."""
+    """Return the versions of Python and of the packages that results may depend on, by name."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -26,7 +26,7 @@ def package_versions() -> dict[str, str]:
 
 
 def describe_machine() -> str:
-    """Processor, cores that may be used, and system, in words."""
+    """Return the processor, the number of cores that may be used, and the system, in words."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:
@@ -35,6 +35,7 @@ def describe_machine() -> str:
 
 
 def _processor() -> str:
+    """Return the name of the processor."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
@@ -46,10 +47,10 @@ def _processor() -> str:
 
 
 def utc_timestamp() -> str:
-    """The time in UTC, to the second."""
+    """Return the time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def describe_environment() -> Mapping[str, object]:
-    """What ``environment.json`` of a run holds."""
+    """Return date, machine and versions, as ``environment.json`` of a run holds them."""
     return {"date": utc_timestamp(), "machine": describe_machine(), "versions": package_versions()}

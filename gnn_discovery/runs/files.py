@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, synced, then renamed. JSON without NaN."""
+"""The reading and writing of files: each is whole or absent, and JSON holds no NaN."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gnn_discovery.errors import DataError, StorageError
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turns the errors of the disk into ``StorageError``, with the path and what to do."""
+    """Turn errors of the disk into a ``StorageError`` that names the path and a remedy."""
     try:
         yield
     except OSError as error:
@@ -30,7 +30,12 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write so that ``path`` holds the old content or the new, never a part."""
+    """Write a file so that it holds the old content or the new, and never a part: write beside it, sync, rename.
+
+    Args:
+        path: the file.
+        content: its new content.
+    """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -45,15 +50,20 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write records, arrays and plain values as JSON, atomically."""
+    """Write records, arrays and plain values as JSON, atomically.
+
+    Args:
+        path: the file.
+        value: the value, see `to_json_values`.
+    """
     write_bytes(path, (to_json_text(value) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file that this software wrote.
+    """Return the value of a JSON file.
 
     Raises:
-        DataError: missing, unreadable or no JSON.
+        DataError: the file is missing, unreadable or no JSON.
     """
     try:
         return json.loads(read_text(path))
@@ -64,10 +74,10 @@ def read_json(path: Path) -> Any:
 
 
 def read_text(path: Path) -> str:
-    """The content of a text file.
+    """Return the content of a text file.
 
     Raises:
-        DataError: missing, unreadable or no text.
+        DataError: the file is missing, unreadable or no text.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -78,12 +88,17 @@ def read_text(path: Path) -> str:
 
 
 def to_json_text(value: Any, indent: int | None = 2) -> str:
-    """JSON text of ``value``; a number that is not finite is an error of ours, so it raises."""
+    """Return a value as JSON text.
+
+    Args:
+        value: the value, see `to_json_values`.
+        indent: the number of spaces of each level; None writes one line.
+    """
     return json.dumps(to_json_values(value), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
 def to_json_values(value: Any) -> Any:
-    """Records, mappings, sequences and NumPy values as what JSON knows; infinities and NaN become None."""
+    """Return records, mappings, sequences and NumPy values as what JSON can hold; infinities and NaN become None."""
     if is_dataclass(value) and not isinstance(value, type):
         return to_json_values(asdict(value))
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""One process a run directory: a lock file that names its holder and outlives no crash."""
+"""The lock of a run directory: a file that names its holder, so that one process works in a directory at a time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ _held: set[Path] = set()
 
 
 class DirectoryLock:
-    """A file made with O_EXCL that holds host and process id.
+    """A lock file, made with O_EXCL, that holds host and process id.
 
-    A lock whose process is gone from this host is stale and taken over; one of another host is not judged.
+    A lock whose process no longer runs on this host is stale and taken over; one of another host is respected.
+
+    Args:
+        path: the file.
     """
 
     def __init__(self, path: Path):
@@ -26,22 +29,23 @@ class DirectoryLock:
         """Take the lock.
 
         Raises:
-            StorageError: held by a living process, or the directory cannot be written.
+            StorageError: a running process holds it, or the directory cannot be written.
         """
         for _ in range(3):
             if self._create():
                 _held.add(self.path)
                 return
             self._remove_if_stale()
-        raise StorageError("is being locked and unlocked by others", where=str(self.path), remedy="Try again")
+        raise StorageError("it is being locked and unlocked by others", where=str(self.path), remedy="Try again")
 
     def release(self) -> None:
-        """Give the lock back; twice does no harm."""
+        """Release the lock; releasing it twice does no harm."""
         if self.path in _held:
             _held.discard(self.path)
             self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
+        """Make the file; return False where it exists."""
         with storage_errors(self.path):
             try:
                 file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
@@ -52,6 +56,7 @@ class DirectoryLock:
         return True
 
     def _remove_if_stale(self) -> None:
+        """Remove the lock of a process that no longer runs, and raise a StorageError for any other."""
         try:
             holder = json.loads(self.path.read_text())
             pid, host = int(holder["pid"]), str(holder["host"])
@@ -59,7 +64,7 @@ class DirectoryLock:
             return
         except (OSError, ValueError, KeyError, TypeError):
             pid, host = 0, "unknown"
-        if host == socket.gethostname() and not self._alive(pid):
+        if host == socket.gethostname() and not self._is_running(pid):
             aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.stale")
             with storage_errors(self.path):
                 try:
@@ -69,12 +74,13 @@ class DirectoryLock:
                 aside.unlink(missing_ok=True)
             return
         raise StorageError(
-            f"in use by process {pid} on {host}",
+            f"it is in use by process {pid} on {host}",
             where=str(self.path.parent),
             remedy=f"Wait for it, or give another --out; if that process is gone, delete {self.path}",
         )
 
-    def _alive(self, pid: int) -> bool:
+    def _is_running(self, pid: int) -> bool:
+        """Tell whether a process of this host still runs and holds the lock."""
         if pid == os.getpid():
             return self.path in _held
         if os.name == "nt":

@@ -1,4 +1,4 @@
-"""A child of ``run_cells``: ``python -m gnn_discovery.runs.worker REQUEST ANSWER``; ends with the parent."""
+"""The child process of a cell: ``python -m gnn_discovery.runs.worker REQUEST ANSWER``; it ends with its parent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from gnn_discovery.runs.files import read_json, write_json
 
 
 def run_request(request: Path, answer: Path) -> None:
-    """Call the task of ``request`` and write {outcome, value} to ``answer``."""
+    """Call the task of a request and write {outcome, value}.
+
+    Args:
+        request: the file that names the task and its arguments.
+        answer: the file that is written.
+    """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked = read_json(request)
     module, _, function = asked["task"].partition(":")
@@ -27,7 +32,7 @@ def run_request(request: Path, answer: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """Standard input is a pipe held by the parent: its end is the parent's end."""
+    """End this process group when the parent ends, which closes the pipe to standard input."""
     while os.read(0, 1):
         pass
     if os.name == "posix":
