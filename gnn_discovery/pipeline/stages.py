@@ -333,7 +333,7 @@ def replicate_search(law: ForceLaw, motion: PreparedMotion, session: Session) ->
         Whether the search leads to the law; and whether it does, or prefers the law to its own when offered it.
     """
     with session.stage(f"seed {session.config.seed}"):
-        dataset = motion.dataset.resplit(session.config.seed)
+        dataset = motion.dataset.resplit(session.config.seed, criteria=session.criteria)
         again = replace(motion, dataset=dataset, residual=subtract_law(motion.known_terms, dataset))
         readout = extract_messages(train_network(again, session), again, session)
         candidates = distill_candidates(readout, again, session)
