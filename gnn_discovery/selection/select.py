@@ -20,42 +20,21 @@ selection frequency.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, concatenate_datasets, subsample_pairs
-from gnn_discovery.errors import DataError, NoResult
+from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.errors import NoResult
 from gnn_discovery.estimation.latent_properties import absorb_degenerate_amplitude, latent_properties_used
 from gnn_discovery.estimation.refit import PosteriorSampler, refit
-from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, relative_errors
+from gnn_discovery.estimation.residual_weights import force_scale
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.selection.paired_comparison import standard_error_of_mean, successive_improvements
-from gnn_discovery.selection.simplification import complexity, signature, simplification_moves
-
-
-@dataclass(frozen=True)
-class ScoredLaw:
-    """A refitted candidate.
-
-    Attributes:
-        law: the law with its fitted constants.
-        complexity: the complexity of the law.
-        error: the mean relative error on held-out motion, 1 where it is not finite.
-    """
-
-    law: ForceLaw
-    complexity: int
-    error: float
-
-    def cost(self, criteria: Criteria = DEFAULT_CRITERIA) -> float:
-        """Return the log of the error plus the penalty of the complexity."""
-        limits = criteria.selection
-        return float(np.log(max(self.error, limits.rounding_error_floor))) + limits.complexity_penalty * self.complexity
+from gnn_discovery.selection.simplification import signature, simplification_moves
+from gnn_discovery.selection.trials import ScoredLaw, Trials, TriedLaw
 
 
 @dataclass(frozen=True)
@@ -73,111 +52,6 @@ class Selection:
     error: float
     scoreboard: tuple[ScoredLaw, ...]
     selection_frequency: float
-
-
-@dataclass(frozen=True)
-class _TriedLaw:
-    """A candidate with its errors.
-
-    Attributes:
-        law: the law with its fitted constants.
-        complexity: the complexity of the law.
-        run_errors: (G,) the error in each held-out run.
-        finite: True where a fit was found.
-    """
-
-    law: ForceLaw
-    complexity: int
-    run_errors: Float[np.ndarray, " G"]
-    finite: bool
-
-    @property
-    def error(self) -> float:
-        return float(self.run_errors.mean())
-
-    @property
-    def scored(self) -> ScoredLaw:
-        return ScoredLaw(self.law, self.complexity, self.error)
-
-    def cost(self, criteria: Criteria) -> float:
-        return self.scored.cost(criteria)
-
-
-@dataclass(frozen=True)
-class _Trials:
-    """The data and the settings with which laws are fitted and scored.
-
-    Attributes:
-        train: the motion that laws are fitted to.
-        valid: the held-out motion.
-        scale: (N,) the scale of each particle.
-        latent: names of the properties that are inferred.
-        seed: of all random numbers.
-        criteria: the criteria of the discovery.
-    """
-
-    train: Dataset
-    valid: Dataset
-    scale: ForceScale
-    latent: tuple[str, ...]
-    seed: int
-    criteria: Criteria
-
-    def held_out(self, max_pairs: int) -> Dataset:
-        """Return part of the held-out motion."""
-        return subsample_pairs(self.valid, max_pairs, self.seed, criteria=self.criteria)
-
-    def complexity(self, law: ForceLaw) -> int:
-        """Return the complexity of a law."""
-        return complexity(law, criteria=self.criteria)
-
-    def fit(self, law: ForceLaw, max_pairs: int, held_out: Dataset, n_starts: int, rounds: int) -> _TriedLaw:
-        """Fit a law on the training motion and score it on held-out motion."""
-        latent = latent_properties_used(law, self.latent)
-        failed = _TriedLaw(law, self.complexity(law), np.ones(1), False)
-        try:
-            fitted = refit(
-                law,
-                self.train,
-                latent=latent,
-                scale=self.scale,
-                n_starts=n_starts,
-                max_pairs=max_pairs,
-                rounds=rounds,
-                seed=self.seed,
-                criteria=self.criteria,
-            )
-        except np.linalg.LinAlgError:
-            return failed
-        if not _is_representable(fitted.law):
-            return failed
-        errors = self.errors(fitted.law, held_out)
-        return _TriedLaw(fitted.law, self.complexity(fitted.law), errors, math.isfinite(fitted.error))
-
-    def errors(self, law: ForceLaw, held_out: Dataset) -> Float[np.ndarray, " G"]:
-        """Return the error of a law in each held-out run."""
-        return held_out_errors(law, held_out, self.scale, by_particle=bool(self.latent), criteria=self.criteria)
-
-    def cross_validated(self, tried: _TriedLaw) -> _TriedLaw:
-        """Return a law with its error in each run of both data sets, by the law as fitted to the other folds."""
-        limits, latent = self.criteria.selection, latent_properties_used(tried.law, self.latent)
-        whole = concatenate_datasets([self.train, self.valid])
-        runs = np.random.default_rng(self.seed).permutation(np.unique(whole.run))
-        errors = []
-        for fold in np.array_split(runs, min(limits.n_folds, len(runs))):
-            fitted = refit(
-                tried.law,
-                whole.select_runs(np.setdiff1d(runs, fold)),
-                latent=latent,
-                scale=self.scale,
-                n_starts=0,
-                max_pairs=limits.final_max_pairs,
-                with_errors=False,
-                seed=self.seed,
-                criteria=self.criteria,
-            )
-            errors.append(self.errors(fitted.law, whole.select_runs(fold)))
-        return replace(tried, run_errors=np.concatenate(errors))
 
 
 def select_law(
@@ -218,7 +92,7 @@ def select_law(
     if not candidates:
         raise NoResult("there is no candidate law to choose from")
     limits, rounds = criteria.selection, criteria.estimation.reweighting_rounds
-    trials = _Trials(train, valid, force_scale(train, criteria=criteria), tuple(latent), seed, criteria)
+    trials = Trials(train, valid, force_scale(train, criteria=criteria), tuple(latent), seed, criteria)
     tried = _try_with_simplifications(candidates, trials)
     held_out = trials.held_out(limits.validation_max_pairs)
     front = [
@@ -239,13 +113,13 @@ def select_law(
     return Selection(law, error, scoreboard, _selection_frequency(front, known, best, seed, criteria))
 
 
-def _try_with_simplifications(candidates: Sequence[ForceLaw], trials: _Trials) -> dict[tuple[object, ...], _TriedLaw]:
+def _try_with_simplifications(candidates: Sequence[ForceLaw], trials: Trials) -> dict[tuple[object, ...], TriedLaw]:
     """Try candidates, then simpler forms of the laws on the Pareto front, until nothing new comes; by signature."""
     criteria, limits = trials.criteria, trials.criteria.selection
     held_out = trials.held_out(limits.trial_max_pairs)
     null_law = replace(candidates[0].known_terms, latent={})
     first = [absorb_degenerate_amplitude(law, latent_properties_used(law, trials.latent)) for law in candidates]
-    tried: dict[tuple[object, ...], _TriedLaw] = {}
+    tried: dict[tuple[object, ...], TriedLaw] = {}
 
     def cannot_win(law: ForceLaw) -> bool:
         """Tell whether a law costs more than another even if it leaves only part of the noise."""
@@ -297,58 +171,7 @@ def refit_on_all_data(
     ).law
 
 
-def _is_representable(law: ForceLaw, largest: float = 1e100) -> bool:
-    """Tell whether a law with its numbers in place is a formula; an exponent of a thousand, say, makes none."""
-    try:
-        for term in law.terms:
-            if any(abs(c.value) > largest for c in term.constants.values()):
-                return False
-            term.expression.substitute({name: c.value for name, c in term.constants.items()})
-    except DataError:
-        return False
-    return True
-
-
-def held_out_errors(
-    law: ForceLaw,
-    data: Dataset,
-    scale: ForceScale,
-    by_particle: bool = False,
-    *,
-    criteria: Criteria = DEFAULT_CRITERIA,
-) -> Float[np.ndarray, " G"]:
-    """Return the mean relative error in each run.
-
-    With fewer than ``selection.min_held_out_runs`` runs it is that in each of ``selection.held_out_time_blocks`` blocks
-    of time.
-
-    Args:
-        law: the law.
-        data: the held-out motion.
-        scale: (N,) the scale of each particle.
-        by_particle: True for the geometric mean over particles of the mean error of each.
-        criteria: the criteria of the discovery.
-    """
-    limits = criteria.selection
-    errors = relative_errors(law, data, scale)
-    runs, group = np.unique(data.run, return_inverse=True)
-    if len(runs) < limits.min_held_out_runs:
-        blocks = min(limits.held_out_time_blocks, len(errors))
-        group = np.arange(len(errors)) * blocks // max(1, len(errors))
-    means = []
-    for g in range(int(group.max(initial=-1)) + 1):
-        inside = group == g
-        count = data.target_mask[inside].sum(axis=0)
-        each = errors[inside].sum(axis=0)
-        if by_particle:
-            mean = each[count > 0] / count[count > 0]
-            means.append(np.exp(np.mean(np.log(np.maximum(mean, 1e-15)))))
-        else:
-            means.append(each.sum() / max(1, count.sum()))
-    return np.array(means)
-
-
-def _pareto_front(entries: Iterable[_TriedLaw], criteria: Criteria) -> list[_TriedLaw]:
+def _pareto_front(entries: Iterable[TriedLaw], criteria: Criteria) -> list[TriedLaw]:
     """Return the few laws of the lowest cost among those that no simpler one equals, and the simplest of all."""
     limits = criteria.selection
     floor = limits.rounding_error_floor
@@ -360,7 +183,7 @@ def _pareto_front(entries: Iterable[_TriedLaw], criteria: Criteria) -> list[_Tri
     return kept if front[0] in kept else [front[0], *kept]
 
 
-def _select_by_cost(entries: Sequence[_TriedLaw], criteria: Criteria) -> _TriedLaw:
+def _select_by_cost(entries: Sequence[TriedLaw], criteria: Criteria) -> TriedLaw:
     """Return the law that the rule at the head of this module selects."""
     ordered = sorted(entries, key=lambda e: (e.complexity, e.error))
     best = ordered[0]
@@ -371,8 +194,8 @@ def _select_by_cost(entries: Sequence[_TriedLaw], criteria: Criteria) -> _TriedL
 
 
 def _select_or_keep_incumbent(
-    entries: Sequence[_TriedLaw], incumbents: Sequence[_TriedLaw], criteria: Criteria
-) -> _TriedLaw:
+    entries: Sequence[TriedLaw], incumbents: Sequence[TriedLaw], criteria: Criteria
+) -> TriedLaw:
     """Return the law that `_select_by_cost` selects, or the best of the incumbents that it does not beat."""
     best = _select_by_cost(entries, criteria)
     unbeaten = [entry for entry in incumbents if entry.finite and not _is_significantly_better(best, entry, criteria)]
@@ -380,7 +203,7 @@ def _select_or_keep_incumbent(
 
 
 def _selection_frequency(
-    entries: Sequence[_TriedLaw], incumbents: Sequence[_TriedLaw], best: _TriedLaw, seed: int, criteria: Criteria
+    entries: Sequence[TriedLaw], incumbents: Sequence[TriedLaw], best: TriedLaw, seed: int, criteria: Criteria
 ) -> float:
     """Return the share of resamples, of whole held-out runs, in which the form of ``best`` is selected too."""
     rng, same, count = np.random.default_rng(seed), 0, criteria.selection.n_bootstrap_resamples
@@ -394,7 +217,7 @@ def _selection_frequency(
     return same / count
 
 
-def _is_significantly_better(one: _TriedLaw, other: _TriedLaw, criteria: Criteria) -> bool:
+def _is_significantly_better(one: TriedLaw, other: TriedLaw, criteria: Criteria) -> bool:
     """Tell whether ``one`` has a lower error beyond the spread of the log ratio over runs.
 
     Only runs count in which one of the laws is off by more than rounding: particles that interact by contact may never

@@ -1,0 +1,210 @@
+"""Trials of candidate laws: each is fitted to training motion and scored on held-out motion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.data.dataset import Dataset, concatenate_datasets, subsample_pairs
+from gnn_discovery.errors import DataError
+from gnn_discovery.estimation.latent_properties import latent_properties_used
+from gnn_discovery.estimation.refit import refit
+from gnn_discovery.estimation.residual_weights import ForceScale, relative_errors
+from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.selection.simplification import complexity
+
+
+@dataclass(frozen=True)
+class ScoredLaw:
+    """A refitted candidate.
+
+    Attributes:
+        law: the law with its fitted constants.
+        complexity: the complexity of the law.
+        error: the mean relative error on held-out motion, 1 where it is not finite.
+    """
+
+    law: ForceLaw
+    complexity: int
+    error: float
+
+    def cost(self, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+        """Return the log of the error plus the penalty of the complexity."""
+        limits = criteria.selection
+        return float(np.log(max(self.error, limits.rounding_error_floor))) + limits.complexity_penalty * self.complexity
+
+
+@dataclass(frozen=True)
+class TriedLaw:
+    """A candidate with its errors.
+
+    Attributes:
+        law: the law with its fitted constants.
+        complexity: the complexity of the law.
+        run_errors: (G,) the error in each held-out run.
+        finite: True where a fit was found.
+    """
+
+    law: ForceLaw
+    complexity: int
+    run_errors: Float[np.ndarray, " G"]
+    finite: bool
+
+    @property
+    def error(self) -> float:
+        """Return the mean of the errors in the held-out runs."""
+        return float(self.run_errors.mean())
+
+    @property
+    def scored(self) -> ScoredLaw:
+        """Return the law with its mean error."""
+        return ScoredLaw(self.law, self.complexity, self.error)
+
+    def cost(self, criteria: Criteria) -> float:
+        """Return the log of the error plus the penalty of the complexity."""
+        return self.scored.cost(criteria)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The data and the settings with which laws are fitted and scored.
+
+    Attributes:
+        train: the motion that laws are fitted to.
+        valid: the held-out motion.
+        scale: (N,) the scale of each particle.
+        latent: names of the properties that are inferred.
+        seed: of all random numbers.
+        criteria: the criteria of the discovery.
+    """
+
+    train: Dataset
+    valid: Dataset
+    scale: ForceScale
+    latent: tuple[str, ...]
+    seed: int
+    criteria: Criteria
+
+    def held_out(self, max_pairs: int) -> Dataset:
+        """Return part of the held-out motion."""
+        return subsample_pairs(self.valid, max_pairs, self.seed, criteria=self.criteria)
+
+    def complexity(self, law: ForceLaw) -> int:
+        """Return the complexity of a law."""
+        return complexity(law, criteria=self.criteria)
+
+    def fit(self, law: ForceLaw, max_pairs: int, held_out: Dataset, n_starts: int, rounds: int) -> TriedLaw:
+        """Fit a law to the training motion and score it on held-out motion.
+
+        Args:
+            law: the law.
+            max_pairs: largest number of pair observations that it is fitted to.
+            held_out: the motion that it is scored on.
+            n_starts: number of starting points; 0 where the constants are near already.
+            rounds: number of rounds in which residuals are weighed anew.
+        """
+        latent = latent_properties_used(law, self.latent)
+        failed = TriedLaw(law, self.complexity(law), np.ones(1), False)
+        try:
+            fitted = refit(
+                law,
+                self.train,
+                latent=latent,
+                scale=self.scale,
+                n_starts=n_starts,
+                max_pairs=max_pairs,
+                rounds=rounds,
+                seed=self.seed,
+                criteria=self.criteria,
+            )
+        except np.linalg.LinAlgError:
+            return failed
+        if not _is_representable(fitted.law):
+            return failed
+        errors = self.errors(fitted.law, held_out)
+        return TriedLaw(fitted.law, self.complexity(fitted.law), errors, math.isfinite(fitted.error))
+
+    def errors(self, law: ForceLaw, held_out: Dataset) -> Float[np.ndarray, " G"]:
+        """Return the error of a law in each held-out run.
+
+        Args:
+            law: the law.
+            held_out: the motion that it is scored on.
+        """
+        return held_out_errors(law, held_out, self.scale, by_particle=bool(self.latent), criteria=self.criteria)
+
+    def cross_validated(self, tried: TriedLaw) -> TriedLaw:
+        """Return a law with its error in each run of both data sets, by the law as fitted to the other folds."""
+        limits, latent = self.criteria.selection, latent_properties_used(tried.law, self.latent)
+        whole = concatenate_datasets([self.train, self.valid])
+        runs = np.random.default_rng(self.seed).permutation(np.unique(whole.run))
+        errors = []
+        for fold in np.array_split(runs, min(limits.n_folds, len(runs))):
+            fitted = refit(
+                tried.law,
+                whole.select_runs(np.setdiff1d(runs, fold)),
+                latent=latent,
+                scale=self.scale,
+                n_starts=0,
+                max_pairs=limits.final_max_pairs,
+                with_errors=False,
+                seed=self.seed,
+                criteria=self.criteria,
+            )
+            errors.append(self.errors(fitted.law, whole.select_runs(fold)))
+        return replace(tried, run_errors=np.concatenate(errors))
+
+
+def _is_representable(law: ForceLaw, largest: float = 1e100) -> bool:
+    """Tell whether a law with its numbers in place is a formula; an exponent of a thousand, say, makes none."""
+    try:
+        for term in law.terms:
+            if any(abs(c.value) > largest for c in term.constants.values()):
+                return False
+            term.expression.substitute({name: c.value for name, c in term.constants.items()})
+    except DataError:
+        return False
+    return True
+
+
+def held_out_errors(
+    law: ForceLaw,
+    data: Dataset,
+    scale: ForceScale,
+    by_particle: bool = False,
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> Float[np.ndarray, " G"]:
+    """Return the mean relative error in each run.
+
+    With fewer than ``selection.min_held_out_runs`` runs it is that in each of ``selection.held_out_time_blocks`` blocks
+    of time.
+
+    Args:
+        law: the law.
+        data: the held-out motion.
+        scale: (N,) the scale of each particle.
+        by_particle: True for the geometric mean over particles of the mean error of each.
+        criteria: the criteria of the discovery.
+    """
+    limits = criteria.selection
+    errors = relative_errors(law, data, scale)
+    runs, group = np.unique(data.run, return_inverse=True)
+    if len(runs) < limits.min_held_out_runs:
+        blocks = min(limits.held_out_time_blocks, len(errors))
+        group = np.arange(len(errors)) * blocks // max(1, len(errors))
+    means = []
+    for g in range(int(group.max(initial=-1)) + 1):
+        inside = group == g
+        count = data.target_mask[inside].sum(axis=0)
+        each = errors[inside].sum(axis=0)
+        if by_particle:
+            mean = each[count > 0] / count[count > 0]
+            means.append(np.exp(np.mean(np.log(np.maximum(mean, 1e-15)))))
+        else:
+            means.append(each.sum() / max(1, count.sum()))
+    return np.array(means)
