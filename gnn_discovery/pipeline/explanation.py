@@ -33,7 +33,8 @@ from gnn_discovery.pipeline.stages import distill_candidates, prepare_motion, tr
 from gnn_discovery.report.discovery import Discovery, Evidence, FrontPoint
 from gnn_discovery.report.explanation import EXPLANATION_FILE, Explanation, write_explanation
 from gnn_discovery.runs import RunDirectory, package_versions
-from gnn_discovery.selection.select import ScoredLaw, Selection, refit_on_all_data, select_law
+from gnn_discovery.selection.select import Selection, refit_on_all_data, select_law
+from gnn_discovery.selection.trials import ScoredLaw
 from gnn_discovery.simulators import import_object
 from gnn_discovery.validation.agreement_profile import Interval, longest_agreement_interval
 from gnn_discovery.validation.dimensions import with_units
