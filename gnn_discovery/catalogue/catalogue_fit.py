@@ -20,6 +20,7 @@ from jaxtyping import Float
 from gnn_discovery.catalogue.force_samples import ForceSamples
 from gnn_discovery.catalogue.forms import CatalogueForm
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.estimation.levenberg_marquardt import levenberg_marquardt, solve_linear
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ class CatalogueFitter:
         x = start[free].astype(float)
         if len(x):
             low, high, x = (projection.coordinates(np.array(v, dtype=float)) for v in (*zip(*bounds, strict=True), x))
-            x = bounded_levenberg_marquardt(projection.residual, x, low, high)
+            x = _minimise(projection.residual, x, low, high)
         amplitudes, columns = projection.project(x)
         values = (columns * amplitudes).T * self.samples.scale
         allowed = np.isfinite(values).all() and all(
@@ -289,11 +290,10 @@ class _VariableProjection:
         ]
         with np.errstate(all="ignore"):
             columns = np.stack([np.broadcast_to(p / self.samples.scale, self.target.shape) for p in parts], axis=1)
-            size = np.sqrt(np.mean(columns**2, axis=0))
-        if not np.isfinite(size).all():
+            finite = np.isfinite(np.linalg.norm(columns, axis=0)).all()
+        if not finite:
             return np.zeros(len(self.forms)), np.full_like(columns, np.nan)
-        size[size == 0] = 1.0
-        return np.linalg.lstsq(columns / size, self.target, rcond=None)[0] / size, columns
+        return solve_linear(columns, self.target), columns
 
     def residual(self, x: Float[np.ndarray, " P"]) -> Float[np.ndarray, " K"]:
         """Return the residual over the local force scale; it is large where nothing is finite."""
@@ -309,54 +309,55 @@ def count_free_constants(forms: Sequence[CatalogueForm]) -> int:
     return sum(len(form.law.constants) for form in forms) - max(0, softened - 1)
 
 
-def bounded_levenberg_marquardt(
+def _minimise(
     residual: Callable[[np.ndarray], np.ndarray],
-    x: Float[np.ndarray, " P"],
+    start: Float[np.ndarray, " P"],
     low: Float[np.ndarray, " P"],
     high: Float[np.ndarray, " P"],
     *,
-    iterations: int = 40,
     poor: float = 0.1,
     exact: float = 1e-12,
 ) -> Float[np.ndarray, " P"]:
-    """Minimise the sum of squares within bounds, for one to three unknowns, where library calls would cost more.
+    """Return the unknowns that minimise the sum of squares within bounds, with derivatives by finite differences.
 
     Args:
         residual: function of the unknowns that returns (K,) residuals.
-        x: the start.
+        start: where the search begins.
         low: lower bounds.
         high: upper bounds.
-        iterations: largest number of steps.
         poor: root mean square beyond which the search ends once a step gains less than a hundredth.
         exact: root mean square below which the search ends.
-
-    Returns:
-        The unknowns at the end of the search.
     """
-    x = np.clip(x, low, high)
-    r, span = residual(x), high - low
-    cost, damping = float(r @ r), 1e-3
-    for _ in range(iterations):
-        step = 1e-7 * np.maximum(span / 6, np.abs(x)) * np.where(x < high - 1e-6 * span, 1.0, -1.0)
-        slope = np.stack([(residual(x + h * e) - r) / h for h, e in zip(step, np.eye(len(x)), strict=True)], 1)
-        normal, gradient = slope.T @ slope, slope.T @ r
-        lower = False
-        for _ in range(6):
-            damped = normal + damping * np.diag(np.diag(normal) + 1e-300)
-            trial = np.clip(x - np.linalg.lstsq(damped, gradient, rcond=None)[0], low, high)
-            trial_residual = residual(trial)
-            trial_cost = float(trial_residual @ trial_residual)
-            if trial_cost < cost:
-                lower = True
-                break
-            damping *= 8.0
-        if not lower:
-            return x
-        gain, x, r, cost, damping = 1 - trial_cost / cost, trial, trial_residual, trial_cost, damping / 8.0
-        least_gain = 1e-2 if cost > poor**2 * len(r) else 1e-6
-        if gain < least_gain or cost < exact**2 * len(r):
-            return x
-    return x
+    start, span = np.clip(start, low, high), high - low
+    latest: dict[bytes, np.ndarray] = {}
+
+    def remembered(x: np.ndarray) -> np.ndarray:
+        if x.tobytes() not in latest:
+            latest.clear()
+            latest[x.tobytes()] = residual(x)
+        return latest[x.tobytes()]
+
+    def jacobian(x: np.ndarray) -> np.ndarray:
+        r = remembered(x)
+        steps = 1e-7 * np.maximum(span / 6, np.abs(x)) * np.where(x < high - 1e-6 * span, 1.0, -1.0)
+        return np.stack([(residual(x + h * e) - r) / h for h, e in zip(steps, np.eye(len(x)), strict=True)])
+
+    def min_gain(cost: float) -> float:  # a part of the cost before the step, which is larger by the gain
+        part = 1e-2 if cost > poor**2 * count else 1e-6
+        return part / (1 - part)
+
+    count = len(remembered(start))
+    return levenberg_marquardt(
+        remembered,
+        jacobian,
+        start,
+        bounds=(low, high),
+        iterations=40,
+        attempts=6,
+        damping=(1e-3, 1 / 8, 8.0),
+        min_cost=exact**2 * count,
+        min_gain=min_gain,
+    )[0]
 
 
 def _same_softening(one: CatalogueForm, other: CatalogueForm) -> bool:
