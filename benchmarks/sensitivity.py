@@ -169,8 +169,8 @@ def write_table() -> str:
     lines = [
         "# Sensitivity of verdicts to the numbers that decide",
         f"Made by `python benchmarks/sensitivity.py` from the cells in `sensitivity/`; {done} of {count} fields are "
-        "done. Each number is scaled by 1/3 and by 3, and the discovery of three systems (a known law, an altered law, a "
-        "known law seen with noise of 1e-3) is run again from the first stage that the number can reach. "
+        "done. Each number is scaled by 1/3 and by 3, and the discovery of three systems (a known law, an altered law, "
+        "a known law seen with noise of 1e-3) is run again from the first stage that the number can reach. "
         f"**{changed} of {done}** change a verdict or the form of a law by that.",
         markdown_table(("field", "default", "times 1/3", "times 3"), rows),
     ]
