@@ -82,12 +82,12 @@ def magnetic(x, v, p):
 
 
 def found(formula, **options) -> set[AdditiveComponent]:
-    """The channels of the fullest structure that is warranted."""
+    """Return the components of the largest structure that the data warrant."""
     return set(find_structures(table(formula, **options))[-1].components)
 
 
-def one_channel(rows):
-    """The best structure of a single channel."""
+def one_component(rows):
+    """Return the best structure of one component."""
     return min((s for s in find_structures(rows) if len(s.components) == 1), key=lambda s: s.error)
 
 
@@ -117,64 +117,64 @@ OWN = {
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 @pytest.mark.parametrize("name", PAIRS)
-def test_the_channels_of_a_pair_force_are_found(name, noise):
-    formula, options, channels = PAIRS[name]
-    assert found(formula, noise=noise, **options) == channels
+def test_the_components_of_a_pair_force_are_found(name, noise):
+    formula, options, components = PAIRS[name]
+    assert found(formula, noise=noise, **options) == components
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 @pytest.mark.parametrize("name", OWN)
-def test_the_channels_of_a_force_on_each_particle_are_found(name, noise):
-    formula, options, channels = OWN[name]
-    assert found(formula, kind="self", noise=noise, **options) == channels
+def test_the_components_of_a_self_force_are_found(name, noise):
+    formula, options, components = OWN[name]
+    assert found(formula, kind="self", noise=noise, **options) == components
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
-def test_powers_that_are_no_integers_are_measured(noise):
-    """m_i^0.7 m_j: one channel, its powers within a hundredth."""
-    (channel,) = one_channel(table(odd_power, noise=noise)).components
-    assert channel.direction == "radial" and channel.variable == "r"
-    assert dict(channel.monomial) == pytest.approx({"m_i": 0.7, "m_j": 1.0}, abs=0.01)
+def test_real_exponents_are_measured(noise):
+    """m_i^0.7 m_j: one component, its powers within a hundredth."""
+    (component,) = one_component(table(odd_power, noise=noise)).components
+    assert component.direction == "radial" and component.variable == "r"
+    assert dict(component.monomial) == pytest.approx({"m_i": 0.7, "m_j": 1.0}, abs=0.01)
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0, -1.0])
-def test_a_power_of_the_sum_over_a_pair_is_found(power):
+def test_an_exponent_of_a_pair_sum_is_found(power):
     total = radial(lambda r, p: -((p["m_i"] + p["m_j"]) ** power) * np.exp(-r))
     assert found(total) == {AdditiveComponent("radial", (("m_i + m_j", power),), "r")}
 
 
-def test_what_is_left_is_the_noise():
-    """Of its length in each of two directions."""
+def test_the_error_of_a_structure_is_the_noise():
+    """The noise is one of the length of the force, in each of two directions."""
     for noise in (0.01, 0.05):
         structure = find_structures(table(spring, noise=noise))[-1]
         assert structure.error == pytest.approx(2**0.5 * noise, rel=0.15)
 
 
 class Level(AdditiveFit):
-    """A table of which a second channel explains a little, and not enough to be kept."""
+    """A table of which a second component explains a little, and not enough to be kept."""
 
-    def error(self, channels):
-        return (1.0, 0.35, 0.29, 0.28)[len(set(channels))]
+    def error(self, components):
+        return (1.0, 0.35, 0.29, 0.28)[len(set(components))]
 
 
-def test_the_search_ends_where_every_further_channel_is_dropped_again():
+def test_the_search_ends_where_every_further_component_is_removed_again():
     (structure,) = search_structures(Level(table(gravity, rows=50)))
     assert len(structure.components) == 1
 
 
-def test_a_channel_gives_back_its_formula():
+def test_a_component_evaluates_its_formula():
     """Directions, powers with their sign, and variables, against the formulas."""
     rows = table(both, charges=True)
     r = size(rows.position)[:, 0]
-    for channel, value in (
+    for component, value in (
         (AdditiveComponent("radial", MASSES, "r"), rows.properties["m_i"] * rows.properties["m_j"]),
         (AdditiveComponent("radial", CHARGES, "r"), rows.properties["q_i"] * rows.properties["q_j"]),
         (AdditiveComponent("radial", (("v_r", 1.0),), "r"), v_r(rows.position, rows.velocity)),
         (AdditiveComponent("radial", (("m_j", -0.5), ("q_i", 2.0)), "r"), rows.properties["m_j"] ** -0.5),
     ):
-        np.testing.assert_allclose(channel.monomial_values(rows), value)
-        np.testing.assert_allclose(channel.variable_values(rows), r)
-        np.testing.assert_allclose(channel.direction_vectors(rows), rows.position / r[:, None])
+        np.testing.assert_allclose(component.monomial_values(rows), value)
+        np.testing.assert_allclose(component.variable_values(rows), r)
+        np.testing.assert_allclose(component.direction_vectors(rows), rows.position / r[:, None])
     swirling = AdditiveComponent("transverse", (), "r").direction_vectors(rows)
     np.testing.assert_allclose(np.sum(swirling * rows.position, -1), 0, atol=1e-12)
     np.testing.assert_allclose(swirling[:, 0], -rows.position[:, 1] / r)
@@ -187,7 +187,7 @@ def test_a_channel_gives_back_its_formula():
 
 def profile_of(formula, **options):
     rows = table(formula, **options)
-    (profile,) = estimate_profiles(rows, one_channel(rows))
+    (profile,) = estimate_profiles(rows, one_component(rows))
     return profile
 
 
@@ -212,7 +212,7 @@ def test_the_points_of_a_profile_lie_on_the_formula(formula, truth, options, noi
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
-def test_a_threshold_is_found_where_it_is(noise):
+def test_a_jump_is_located(noise):
     profile = profile_of(step, noise=noise)
     jump = find_jump(profile)
     assert jump is not None
@@ -221,12 +221,12 @@ def test_a_threshold_is_found_where_it_is(noise):
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 @pytest.mark.parametrize("formula", [gravity, spring, dashpot, odd_power])
-def test_no_threshold_is_found_where_there_is_none(formula, noise):
+def test_a_smooth_profile_has_no_jump(formula, noise):
     assert find_jump(profile_of(formula, noise=noise)) is None
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.003])
-def test_a_force_that_ends_is_told_from_one_that_decays(noise):
+def test_a_finite_range_is_told_from_a_decay(noise):
     profile = profile_of(contact, noise=noise)
     end = find_cutoff(profile)
     assert end is not None
@@ -239,7 +239,7 @@ ENGINE = EngineConfig(evaluations=20_000, seed=0)
 
 
 @pytest.mark.slow
-def test_the_exact_form_is_among_the_candidates_and_a_faint_self_force_is_left_out():
+def test_the_true_form_is_a_candidate_and_an_invisible_self_force_is_left_out():
     """Gravity with a softened distance; beside it weights of half a thousandth of the force on each particle."""
     rows, faint = table(gravity, noise=0.002), table(weight, kind="self", rows=500)
     faint = replace(faint, total=2000.0 * size(faint.contributions)[:, 0])
@@ -254,12 +254,12 @@ def test_the_exact_form_is_among_the_candidates_and_a_faint_self_force_is_left_o
 
 
 def same_shape(text: str) -> str:
-    """Canonical text."""
+    """Return the canonical text of a formula."""
     return Expression.parse(text).text
 
 
 @pytest.mark.slow
-def test_pair_and_self_forces_are_put_together_with_constants_of_their_own_names():
+def test_constants_of_pair_and_self_terms_have_different_names():
     found = distill_tables([table(spring, noise=0.002), table(drag, kind="self", noise=0.002)], ["operon"], ENGINE)
     first = found.laws[0]
     assert [(t.kind, t.direction) for t in first.terms] == [("pair", "radial"), ("self", "velocity")]
@@ -295,7 +295,7 @@ def two_engines(monkeypatch):
     return asked
 
 
-def test_several_engines_are_chosen_from_together_and_each_alone(two_engines):
+def test_candidates_come_from_all_engines_and_from_each_alone(two_engines):
     told = []
     found = distill_tables([table(spring)], ["one", "two"], ENGINE, report=lambda *done: told.append(done))
     (count,) = {count for _, count in told}
@@ -312,7 +312,7 @@ def test_several_engines_are_chosen_from_together_and_each_alone(two_engines):
     assert not distill_tables([table(spring)], ["two"], ENGINE).laws_by_engine
 
 
-def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pair_force(two_engines):
+def test_a_one_component_self_force_is_always_a_candidate(two_engines):
     """A network's error looks like a second force: the structure without it has to come in too."""
 
     def flawed(x, v, p):
@@ -331,22 +331,22 @@ def test_the_plain_part_of_a_self_force_is_a_candidate_alone_and_beside_each_pai
     assert {len(parts(law, "external")) for law in beside} == {0, 1, 2}
 
 
-def test_of_two_forces_added_up_at_most_one_jumps(two_engines, monkeypatch):
+def test_at_most_one_term_of_a_sum_has_a_jump(two_engines, monkeypatch):
     monkeypatch.setattr(profile_regression, "find_jump", lambda profile, **_: len(profile.variable) // 2)
     laws = [law for law in distill_tables([table(both, charges=True)], ["one"], ENGINE).laws if len(law.terms) == 2]
     assert {sum("Piecewise" in term.expression.text for term in law.terms) for law in laws} == {0, 1}
 
 
 @pytest.mark.parametrize("units", [False, True])
-def test_engines_are_told_dimensions_where_the_data_have_units(two_engines, units):
+def test_engines_receive_dimensions_where_the_data_have_units(two_engines, units):
     distill_tables([table(spring), table(quadratic_drag, kind="self")], ["one"], ENGINE, units=units)
     told = {name: p.dimensions for p in two_engines[0] for name in p.inputs}
     dimensions = {"r": {"length": 1}, "v": {"length": 1, "time": -1}}
     assert told == {name: {name: dimensions[name]} if units else {} for name in told} and {"r", "v"} <= set(told)
 
 
-def test_with_no_network_the_observed_motion_gives_the_same_tables():
-    """The yardstick: sums of pair forces taken apart by channels."""
+def test_tables_without_a_network_recover_the_pair_force():
+    """Sums of pair forces are separated by components."""
     data = world(gravity, count=600, particles=3)
     pairs, own = tables_without_network(data)
     truth = gravity(pairs.position, pairs.velocity, pairs.properties)
