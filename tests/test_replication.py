@@ -286,6 +286,12 @@ def test_the_papers_recipe_is_that_of_the_paper(particles, steps, snapshots):
     assert (energy.node, energy.width, energy.activation, energy.gate) == ("hamiltonian", 300, "softplus", False)
 
 
+@pytest.mark.parametrize(("recipe", "strategy"), [("slow", "l1"), ("fast", "lasso")])
+def test_an_unknown_recipe_or_strategy_is_refused(recipe, strategy):
+    with pytest.raises(UsageError, match="Choose from"):
+        recipe_config(recipe, strategy, budget=1, simulation=SimulationConfig(), seed=0)
+
+
 def test_the_fast_recipe_is_a_discovery_with_the_papers_node_function():
     simulation = SimulationConfig(particles=4)
     config = recipe_config("fast", "pruning", budget=1.0, simulation=simulation, seed=3)

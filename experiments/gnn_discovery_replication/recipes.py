@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gnn_discovery.errors import require_choice
 from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import DEFAULT_TRAINING_STEPS, TrainingConfig
 from gnn_discovery.pipeline import DiscoverConfig
@@ -36,7 +37,12 @@ def recipe_config(
         budget: factor on the steps of training.
         simulation: the motion, its number of particles stated.
         seed: seed of data, network and regression.
+
+    Raises:
+        UsageError: the recipe or the strategy is unknown.
     """
+    require_choice("recipe", recipe, ("fast", "paper"), "replication")
+    require_choice("strategy", strategy, tuple(NETWORK_SETTINGS), "replication")
     network = replace(NetworkConfig(), **NETWORK_SETTINGS[strategy])
     config = DiscoverConfig(seed=seed, simulation=simulation, network=network)
     if recipe == "fast":
@@ -63,7 +69,7 @@ def recipe_config(
             loss="absolute",
             shift=3.0,
             l1=1e-2,
-            kl=1.0,
+            kl=1.0 if strategy == "kl" else TrainingConfig().kl,
             noncentral_weight=0.0,
             patience=None,
         ),
