@@ -9,11 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from typing import Any
+
+from gnn_discovery.errors import UsageError
+
+
+class _StageCriteria:
+    """Refuses values that are no finite numbers of the kind of the default."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]  # its subclasses are dataclasses
+            value, default = getattr(self, one.name), one.default
+            values, defaults = (v if isinstance(v, tuple) else (v,) for v in (value, default))
+            kind = int if all(isinstance(v, int) for v in defaults) else (int, float)
+            is_right = isinstance(value, tuple) == isinstance(default, tuple) and all(
+                isinstance(v, kind) and not isinstance(v, bool) and isfinite(v) for v in values
+            )
+            if not is_right:
+                raise UsageError(
+                    f"{one.name} is {value!r}",
+                    where=type(self).__name__,
+                    remedy=f"Give a finite number like the default, {default!r}",
+                )
 
 
 @dataclass(frozen=True)
-class NoiseCriteria:
+class NoiseCriteria(_StageCriteria):
     """Numbers that decide the estimation of noise and derivatives, and the decision that nothing but noise is seen."""
 
     negligible_derivative_error: float = 1e-06
@@ -104,7 +126,7 @@ class NoiseCriteria:
 
 
 @dataclass(frozen=True)
-class TrainingCriteria:
+class TrainingCriteria(_StageCriteria):
     """Numbers that decide the training of networks."""
 
     interaction_threshold: float = 0.1
@@ -190,7 +212,7 @@ class TrainingCriteria:
 
 
 @dataclass(frozen=True)
-class VisibilityCriteria:
+class VisibilityCriteria(_StageCriteria):
     """Numbers that decide which messages, components and contributions count as seen."""
 
     active_component_min_variance_ratio: float = 0.001
@@ -256,7 +278,7 @@ class VisibilityCriteria:
 
 
 @dataclass(frozen=True)
-class StructureCriteria:
+class StructureCriteria(_StageCriteria):
     """Numbers that decide the search for an additive structure of the force."""
 
     max_rows: int = 800
@@ -416,7 +438,7 @@ class StructureCriteria:
 
 
 @dataclass(frozen=True)
-class SearchCriteria:
+class SearchCriteria(_StageCriteria):
     """Numbers that decide the symbolic regression on profiles."""
 
     operon_row_limit: int = 400
@@ -584,7 +606,7 @@ class SearchCriteria:
 
 
 @dataclass(frozen=True)
-class SelectionCriteria:
+class SelectionCriteria(_StageCriteria):
     """Numbers that decide the selection of a law among candidates."""
 
     min_runs_for_run_split: int = 5
@@ -767,7 +789,7 @@ class SelectionCriteria:
 
 
 @dataclass(frozen=True)
-class EstimationCriteria:
+class EstimationCriteria(_StageCriteria):
     """Numbers that decide the estimation of constants and of their errors."""
 
     scale_upper_quantile: float = 0.9
@@ -927,7 +949,7 @@ class EstimationCriteria:
 
 
 @dataclass(frozen=True)
-class EquivalenceCriteria:
+class EquivalenceCriteria(_StageCriteria):
     """Numbers that decide the comparison of a law with known laws."""
 
     max_rel_deviation: float = 0.001
@@ -1081,7 +1103,7 @@ class EquivalenceCriteria:
 
 
 @dataclass(frozen=True)
-class VerdictCriteria:
+class VerdictCriteria(_StageCriteria):
     """Numbers that decide the checks of a law and the verdict on it."""
 
     node_baseline_radii: tuple[float, ...] = (0.25, 0.5, 1.0)

@@ -10,7 +10,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 _CORE = Path(__file__).parents[1] / "gnn_discovery"
-_BY_HAND = ("__init__", "cli", "data.trajectory", "data.readers", "simulators")
+_BY_HAND = ("__init__", "cli", "criteria", "data.trajectory", "data.readers", "simulators")
 """These check in words what comes from outside; so do the configs, each in a file ``config.py``."""
 
 

@@ -11,7 +11,7 @@ from gnn_discovery_simulations.spring import Spring
 from worlds import halves, radial, world
 
 from gnn_discovery.cli import check_command, run_commands
-from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria, VerdictCriteria
 from gnn_discovery.data.readers import write_trajectories
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import UsageError
@@ -127,6 +127,30 @@ def test_a_config_comes_back_from_json_with_its_criteria():
 def test_engines_are_names_each_once(engines):
     with pytest.raises(UsageError, match="engines must be names"):
         DiscoverConfig(engines=engines)
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"network": {}}, "network"),
+        ({"order": 3}, "order"),
+        ({"seed": -1}, "seed"),
+        ({"cutoff": -1.0}, "cutoff"),
+        ({"known": 3}, "known"),
+        ({"criteria": None}, "criteria"),
+        ({"training": TrainingConfig(kl=5.0)}, "training.kl"),
+        ({"training": TrainingConfig(l1=5.0)}, "training.l1"),
+    ],
+)
+def test_a_config_refuses_what_it_does_not_know_and_what_has_no_effect(settings, word):
+    with pytest.raises(UsageError, match=word):
+        DiscoverConfig(**settings)
+
+
+@pytest.mark.parametrize("value", [float("nan"), "1", None, (1.0,)])
+def test_a_criterion_is_a_finite_number(value):
+    with pytest.raises(UsageError, match="max_unexplained"):
+        VerdictCriteria(max_unexplained=value)
 
 
 @pytest.mark.slow

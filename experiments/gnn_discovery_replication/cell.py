@@ -130,7 +130,7 @@ def accelerations(system: str, dim: int, particles: int, seed: int, runs: int) -
 
 
 def _distilled_law(case: ReplicationCase, trained: TrainedNetwork) -> tuple[ForceLaw | None, Figures]:
-    """Find the law as a discovery does, but without the known laws of the catalogue.
+    """Find the law as a discovery does, known laws of the catalogue included.
 
     Returns:
         The law that has not seen the held-out runs, and the figures of the final one.
@@ -138,12 +138,12 @@ def _distilled_law(case: ReplicationCase, trained: TrainedNetwork) -> tuple[Forc
     motion, session = case.motion, case.session
     try:
         readout = pipeline.extract_messages(trained, motion, session)
-        candidates = pipeline.distill_candidates(readout, motion, session).distilled.laws
-        law = pipeline.select_on_motion(candidates, motion.dataset, session).law
+        candidates = pipeline.distill_candidates(readout, motion, session)
+        law = pipeline.select_candidate(candidates, motion, session).selection.law
         final = pipeline.estimate_constants(law, motion, session)
     except EXPECTED_FAILURES as failure:
         return None, _no_law(failure)
-    return law, {**case.scored(final), "before_refit": case.scored(candidates[0])}
+    return law, {**case.scored(final), "before_refit": case.scored(candidates.distilled.laws[0])}
 
 
 def _raw_component_formula(case: ReplicationCase, messages: Messages) -> tuple[None, Figures]:

@@ -22,8 +22,8 @@ RECOVERY_CRITERION = (
     "r + 0.01 is a part of the form), each constant is right to "
     f"{100 * DEFAULT_RECOVERY_CRITERIA.max_constant_error:.0f} %, no further term makes up more than "
     f"{100 * DEFAULT_RECOVERY_CRITERIA.max_spurious_share:.0f} % of the force over the range of the data, and it has "
-    "no more constants than the true law. The law is selected among the candidates from the messages alone: unlike in "
-    "`discover`, known laws of the catalogue take no part, and no check or verdict is made."
+    "no more constants than the true law. The law is selected by the stages of `discover`, in which known laws take "
+    "part where the search leaves more than 1e-7 of held-out motion unexplained; no check or verdict is made."
 )
 
 

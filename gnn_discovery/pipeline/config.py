@@ -56,8 +56,21 @@ class DiscoverConfig:
         if isinstance(self.engines, str) or not self.engines or len(set(self.engines)) < len(self.engines):
             raise UsageError(f"engines must be names, each once, got {self.engines!r}", remedy='As in ("operon",)')
         if self.known is not None:
+            if not isinstance(self.known, str):
+                raise UsageError(f"known is {self.known!r}", remedy="Give terms as text: 'pair radial: -m_i*m_j/r**2'")
             parse_law(self.known)
         where = type(self).__name__
+        parts = {
+            "simulation": SimulationConfig,
+            "network": NetworkConfig,
+            "training": TrainingConfig,
+            "regression": EngineConfig,
+            "criteria": Criteria,
+            "units": Mapping,
+        }
+        for name, kind in parts.items():
+            if not isinstance(getattr(self, name), kind):
+                raise UsageError(f"{name} is {getattr(self, name)!r}", where=where, remedy=f"Give a {kind.__name__}")
         require_choice("errors", self.errors, ERROR_BAR_METHODS, where)
         require_integer("seed", self.seed, 0, where)
         require_integer("seeds", self.seeds, 1, where)
@@ -66,7 +79,21 @@ class DiscoverConfig:
             raise UsageError(
                 f"cutoff is {self.cutoff!r}", where=where, remedy="Give a positive distance, or None for no cut-off"
             )
+        self._refuse_idle_weights(where)
         object.__setattr__(self, "regression", replace(self.regression, criteria=self.criteria.search))
+
+    def _refuse_idle_weights(self, where: str) -> None:
+        """Raise a UsageError for a weight of the loss that was changed and has no effect with this network."""
+        default, strategy, node = TrainingConfig(), self.network.strategy, self.network.node
+        used = {"l1": strategy in ("l1", "pruning"), "kl": strategy == "kl", "noncentral_weight": node == "fixed"}
+        for name, has_effect in used.items():
+            value = getattr(self.training, name)
+            if value not in (0.0, getattr(default, name)) and not has_effect:
+                raise UsageError(
+                    f"training.{name} is {value!r}, which has no effect with node={node!r}, strategy={strategy!r}",
+                    where=where,
+                    remedy=f"Leave {name} as it is, or choose a network that pays for it",
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as JSON can hold it; the criteria of the search stand with all others."""
