@@ -20,7 +20,7 @@ SHAPE = NetworkConfig(width=16, depth=2)
 SMALL = TrainingConfig(steps=400, edges=384, learning_rate=1e-2)
 
 
-def tiny(data: Dataset, seed: int = 0, **config: object) -> GraphNetwork:
+def untrained_network(data: Dataset, seed: int = 0, **config: object) -> GraphNetwork:
     """An untrained network of width 8 for ``data``, its parameters at random."""
     shape = NetworkConfig(**{"width": 8, "depth": 2, **config})  # type: ignore[arg-type]
     particles = data.positions.shape[1]
@@ -28,13 +28,13 @@ def tiny(data: Dataset, seed: int = 0, **config: object) -> GraphNetwork:
     return make_network(shape, scales, data.dim, particles, rngs=nnx.Rngs(seed))
 
 
-def whole(data: Dataset) -> Graph:
+def full_graph(data: Dataset) -> Graph:
     """One graph of all instants."""
     return batch_graph(graph_data(data), jnp.arange(len(data.positions)))
 
 
-def answer(network: GraphNetwork, graph: Graph, key: jax.Array | None = None) -> Graph:
-    """What the network makes of the graph."""
+def apply_network(network: GraphNetwork, graph: Graph, key: jax.Array | None = None) -> Graph:
+    """Return the graph that the network makes of a graph."""
     return _compiled(network)(graph, key)
 
 
@@ -45,10 +45,10 @@ def _compiled(network: GraphNetwork) -> Callable[..., Graph]:
 
 def targets(network: GraphNetwork, data: Dataset) -> np.ndarray:
     """The predicted target (S N D)."""
-    return np.asarray(answer(network, whole(data)).nodes["target"], float).reshape(data.target.shape)
+    return np.asarray(apply_network(network, full_graph(data)).nodes["target"], float).reshape(data.target.shape)
 
 
-def said(trained: TrainedNetwork, data: Dataset) -> np.ndarray:
+def predicted_target(trained: TrainedNetwork, data: Dataset) -> np.ndarray:
     """The target (S N D) that a trained network predicts, in the units of the data."""
     return targets(trained.network, trained.natural_units.apply(data)) * trained.natural_units.target
 

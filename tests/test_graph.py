@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import targets, tiny
+from networks import targets, untrained_network
 from worlds import all_pairs, spring, world
 
 from gnn_discovery.gnn.graph import batch_graph, graph_data, pair_graph
@@ -122,7 +122,7 @@ def test_graphs_of_two_have_one_edge_to_the_first():
 @pytest.mark.parametrize("node", NODE_FUNCTIONS)
 def test_a_network_does_not_know_the_order_of_particles_or_edges(node):
     data = world(spring, count=10)
-    net = tiny(data, node=node)
+    net = untrained_network(data, node=node)
     order, shuffle = np.array([2, 0, 3, 1]), np.random.default_rng(1).permutation(12)
     senders, receivers = all_pairs(4)
     other = replace(

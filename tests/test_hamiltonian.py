@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from gnn_discovery_replication.energy_recovery import score_energies
-from networks import SMALL, answer, spring_world, targets, tiny, whole
+from networks import SMALL, apply_network, full_graph, spring_world, targets, untrained_network
 from scipy.integrate import solve_ivp
 from worlds import radial, relative_error, size, spring, world
 
@@ -34,14 +34,14 @@ RAW = {"inputs": "raw", "gate": False, "activation": "softplus"}
 
 @pytest.fixture(scope="module")
 def untrained():
-    return tiny(DATA, node="hamiltonian")
+    return untrained_network(DATA, node="hamiltonian")
 
 
 @pytest.mark.parametrize("shape", [{}, RAW], ids=["relative", "raw"])
 def test_untrained_it_conserves_its_energy_to_the_accuracy_of_the_integrator(shape):
     """In double precision: the flow of H leaves H alone, while kinetic energy is turned into the rest."""
     start = world(spring, count=1, particles=3)
-    graph, m = whole(start), start.properties["m"][0][:, None]
+    graph, m = full_graph(start), start.properties["m"][0][:, None]
     i, j = np.asarray(graph.receivers), np.asarray(graph.senders)
 
     def flow(net, x, p):
@@ -54,7 +54,7 @@ def test_untrained_it_conserves_its_energy_to_the_accuracy_of_the_integrator(sha
         return out["velocity"], out["target"] * m, jnp.sum(net.self_energy(nodes)) + 0.5 * jnp.sum(pairs)
 
     with jax.enable_x64(True):
-        compiled = jit_with_network(tiny(start, node="hamiltonian", **shape), flow)
+        compiled = jit_with_network(untrained_network(start, node="hamiltonian", **shape), flow)
         at = lambda y: compiled(*jnp.asarray(y.reshape(2, 3, 2)))  # noqa: E731
         slope = lambda _, y: np.concatenate([np.ravel(a) for a in at(y)[:2]])  # noqa: E731
         y = np.concatenate([start.positions[0].ravel(), (m * start.velocities[0]).ravel()])
@@ -66,7 +66,7 @@ def test_untrained_it_conserves_its_energy_to_the_accuracy_of_the_integrator(sha
 
 
 def test_untrained_its_pair_forces_are_opposite_and_keep_the_momentum(untrained):
-    message = np.asarray(answer(untrained, whole(DATA)).edges["message"], float).reshape(12, -1, 2)
+    message = np.asarray(apply_network(untrained, full_graph(DATA)).edges["message"], float).reshape(12, -1, 2)
     number = {pair: k for k, pair in enumerate(zip(DATA.receivers.tolist(), DATA.senders.tolist(), strict=True))}
     back = [number[j, i] for i, j in number]
     np.testing.assert_allclose(message[:, back], -message, rtol=1e-4, atol=1e-6)
@@ -77,20 +77,20 @@ def test_untrained_its_pair_forces_are_opposite_and_keep_the_momentum(untrained)
 def test_pair_forces_bear_a_shift_and_a_boost(untrained, field):
     """Translation and Galilean invariance, by construction."""
     moved = replace(DATA, **{field: getattr(DATA, field) + np.array([0.7, -1.3])})
-    here, there = (np.asarray(answer(untrained, whole(d)).edges["message"]) for d in (DATA, moved))
+    here, there = (np.asarray(apply_network(untrained, full_graph(d)).edges["message"]) for d in (DATA, moved))
     np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-4)
 
 
 def by_hand(data, pair):
     """A network whose H is ``pair(r, m_i*m_j)`` and p^2/2m, both written in what it is given to see."""
-    network = tiny(data, node="hamiltonian")
+    network = untrained_network(data, node="hamiltonian")
     scales = network.scales
     length, mass, speed = scales.length, scales.properties[0], 2 * data.dim
 
     class Pair(nnx.Module):
         def __call__(self, seen):
-            said = pair(length * seen[:, 0], mass**2 * jnp.exp(seen[:, 3]))  # of the logarithms of the masses the sum
-            return said[:, None] / (scales.force * length)
+            learnt = pair(length * seen[:, 0], mass**2 * jnp.exp(seen[:, 3]))  # of the logarithms of the masses the sum
+            return learnt[:, None] / (scales.force * length)
 
     class OneBody(nnx.Module):
         def __call__(self, seen):
@@ -112,7 +112,7 @@ def test_a_hand_set_energy_gives_newtons_equations(pair, force, dim):
     network = by_hand(data, pair)
     np.testing.assert_allclose(targets(network, data), data.target, rtol=1e-2, atol=1e-3)
     assert relative_error(targets(network, data), data.target) < 1e-4
-    velocity = np.asarray(answer(network, whole(data)).nodes["velocity"]).reshape(data.velocities.shape)
+    velocity = np.asarray(apply_network(network, full_graph(data)).nodes["velocity"]).reshape(data.velocities.shape)
     np.testing.assert_allclose(velocity, data.velocities, rtol=1e-4, atol=1e-5)
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(dim, dim)))[0]
     turned = replace(data, positions=data.positions @ turn, velocities=data.velocities @ turn)
@@ -194,10 +194,10 @@ def scalar(kind, energy, rows=4000):
     x, v = rng.normal(size=(2, rows, 2))
     p = {f"{k}_{end}": c(rng, rows) for k, c in COLUMNS.items() for end in ("ij" if kind == "pair" else "i")}
     vectors = x if kind == "pair" else v
-    said = energy(size(vectors)[:, 0], p)
+    learnt = energy(size(vectors)[:, 0], p)
     index = np.zeros(rows, int)
-    contributions = said[:, None] * vectors / size(vectors)
-    total = np.abs(said) + np.median(np.abs(said))
+    contributions = learnt[:, None] * vectors / size(vectors)
+    total = np.abs(learnt) + np.median(np.abs(learnt))
     return MessageTable(kind, x, v, p, index, index + (kind == "pair"), contributions, total)
 
 
@@ -218,8 +218,8 @@ def test_energies_become_formulas_that_are_held_against_the_true_force(energy, f
     found = distill_energies((scalar("pair", energy), scalar("self", KINETIC)), ("operon",), EngineConfig())
     data = world(spring, count=100)
     data = replace(data, properties={**data.properties, "q": np.sign(data.positions[..., 0])})
-    said = score_energies(found, [{"kind": "pair", "direction": "radial", "expression": force}], data)
-    assert said["pair_recovered"] and said["self_recovered"], said
+    learnt = score_energies(found, [{"kind": "pair", "direction": "radial", "expression": force}], data)
+    assert learnt["pair_recovered"] and learnt["self_recovered"], learnt
     wrong = score_energies(found, [{"kind": "pair", "direction": "radial", "expression": f"2*{force}"}], data)
     assert not wrong["pair_recovered"]
 
@@ -253,9 +253,9 @@ def test_training_finds_the_energy_of_a_spring_and_that_of_motion():
     trained, test = trained_hamiltonian(), spring_world().test
     pair, own = read_energies(trained, test)
     usual = np.median(np.linalg.norm(test.separation(), axis=-1))
-    said = np.sum(pair.contributions * pair.position, -1) / pair.distance
+    learnt = np.sum(pair.contributions * pair.position, -1) / pair.distance
     truth = (pair.distance - 0.99) ** 2 - (usual - 0.99) ** 2
-    assert relative_error(said[:, None], truth[:, None]) < 0.05
+    assert relative_error(learnt[:, None], truth[:, None]) < 0.05
     assert relative_error(own.contributions, kinetic(own)) < 0.05
 
 

@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import answer, said, spring_world, tiny, trained_pruning, trained_spring, whole
+from networks import (
+    apply_network,
+    full_graph,
+    predicted_target,
+    spring_world,
+    trained_pruning,
+    trained_spring,
+    untrained_network,
+)
 from worlds import relative_error, size, spring, world
 
 from gnn_discovery.gnn.training import TrainedNetwork
@@ -33,7 +41,7 @@ def added_up(table, data) -> np.ndarray:
 
 
 def force(trained, data) -> np.ndarray:
-    return said(trained, data) * data.properties["m"][..., None]
+    return predicted_target(trained, data) * data.properties["m"][..., None]
 
 
 @pytest.mark.slow
@@ -98,7 +106,9 @@ def test_absent_particles_have_no_rows():
 def test_the_spectrum_counts_the_active_components():
     for trained, most in ((trained_spring(), 2), (trained_pruning(), 3)):
         read = read_messages(trained, TEST)
-        message = np.asarray(answer(trained.network, whole(trained.natural_units.apply(TEST))).edges["message"], float)
+        message = np.asarray(
+            apply_network(trained.network, full_graph(trained.natural_units.apply(TEST))).edges["message"], float
+        )
         share = np.sort(message.var(0))[::-1] / message.var(0).sum()
         np.testing.assert_allclose(read.spectrum, share, atol=1e-6)
         assert 2 <= read.n_active_components <= most
@@ -107,7 +117,7 @@ def test_the_spectrum_counts_the_active_components():
 def linear_network(mixing: np.ndarray):
     """A network whose node function is linear, a = mixing @ sum of messages, and data for it."""
     data = world(spring, count=20, mass=False)
-    network = tiny(data, node="mlp", strategy="standard", message=3, depth=0)
+    network = untrained_network(data, node="mlp", strategy="standard", message=3, depth=0)
     (layer,) = network.node.layers
     kernel = jnp.zeros_like(layer.kernel[...])
     layer.kernel[...] = kernel.at[:3].set(jnp.asarray(mixing.T, jnp.float32))
@@ -137,7 +147,7 @@ def test_the_three_readings_agree_where_the_node_function_is_linear():
     read = read_messages(untrained(odd_messages(network)), data)
     assert {read.gauge, *read.gauge_differences} == READINGS
     assert max(read.gauge_differences.values()) < 1e-5
-    message = np.asarray(answer(network, whole(data)).edges["message"], float)
+    message = np.asarray(apply_network(network, full_graph(data)).edges["message"], float)
     expected = message @ mixing.T * network.scales.force
     np.testing.assert_allclose(read.pair.contributions, expected, rtol=1e-4, atol=1e-5)
 
@@ -148,16 +158,19 @@ def test_the_linear_reading_is_the_derivative_of_the_force_along_the_message():
     from gnn_discovery.messages.gauge import _gauge_readings
 
     data = world(spring, count=20)
-    network = tiny(data, node="mlp", strategy="standard", message=3)
-    graph = whole(data)
+    network = untrained_network(data, node="mlp", strategy="standard", message=3)
+    graph = full_graph(data)
     _, readings, _ = _gauge_readings(untrained(network), data)
-    message = answer(network, graph).edges["message"]
+    message = apply_network(network, graph).edges["message"]
     total = jax.ops.segment_sum(message, graph.receivers, 80)[graph.receivers]
     receiver = {name: values[graph.receivers] for name, values in graph.nodes.items()}
     mass = np.asarray(receiver["properties"])
     step = 1e-2
-    said = lambda t: np.asarray(network.motion(receiver, {"message": t})["target"], float)  # noqa: E731
-    there, back = (said(total + s * message) for s in (step, -step))
+
+    def target_of(received):
+        return np.asarray(network.motion(receiver, {"message": received})["target"], float)
+
+    there, back = (target_of(total + s * message) for s in (step, -step))
     difference = (there - back) / (2 * step) * mass
     np.testing.assert_allclose(readings["linear"], difference, rtol=2e-2, atol=2e-4 * np.abs(difference).max())
     assert readings.keys() == READINGS

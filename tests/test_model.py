@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from networks import answer, targets, tiny, whole
+from networks import apply_network, full_graph, targets, untrained_network
 from worlds import size, spring, world
 
 from gnn_discovery.criteria import Criteria, TrainingCriteria
@@ -24,8 +24,8 @@ SHIFT = np.array([0.7, -1.3])
 
 def summed(network, data, graph=None):
     """Messages summed over neighbours, and the self force, in the units of the data (S N D)."""
-    graph = graph or whole(data)
-    out = answer(network, graph)
+    graph = graph or full_graph(data)
+    out = apply_network(network, graph)
     force = np.zeros((data.target.shape[0] * data.target.shape[1], data.dim))
     np.add.at(force, np.asarray(graph.receivers), np.asarray(out.edges["message"], float) * network.scales.force)
     own = np.asarray(out.nodes["self"], float).reshape(data.target.shape)
@@ -34,12 +34,12 @@ def summed(network, data, graph=None):
 
 @pytest.fixture(scope="module")
 def fixed():
-    return tiny(DATA)
+    return untrained_network(DATA)
 
 
 @pytest.fixture(scope="module")
 def absolute():
-    return tiny(DATA, inputs="absolute")
+    return untrained_network(DATA, inputs="absolute")
 
 
 def test_with_a_fixed_node_function_messages_and_self_force_add_up_to_m_a(fixed):
@@ -52,7 +52,7 @@ def test_with_a_fixed_node_function_messages_and_self_force_add_up_to_m_a(fixed)
 
 def test_where_no_mass_is_given_they_add_up_to_the_acceleration():
     data = world(spring, count=12, mass=False)
-    network = tiny(data, depth=0)
+    network = untrained_network(data, depth=0)
     pair, own = summed(network, data)
     np.testing.assert_allclose(targets(network, data), pair + own, rtol=1e-4, atol=1e-4)
 
@@ -62,9 +62,9 @@ def test_a_message_knows_nothing_of_third_particles(fixed):
     moved = replace(DATA, positions=DATA.positions.copy(), velocities=DATA.velocities.copy())
     moved.positions[:, 2:] += RNG.normal(size=(12, 2, 2))
     moved.velocities[:, 2:] += 1.0
-    graph = whole(DATA)
+    graph = full_graph(DATA)
     edge = (np.asarray(graph.receivers) % 4 == 0) & (np.asarray(graph.senders) % 4 == 1)
-    here, there = (np.asarray(answer(fixed, whole(d)).edges["message"]) for d in (DATA, moved))
+    here, there = (np.asarray(apply_network(fixed, full_graph(d)).edges["message"]) for d in (DATA, moved))
     np.testing.assert_allclose(here[edge], there[edge], rtol=1e-5, atol=1e-6)
     assert np.abs(here[~edge] - there[~edge]).max() > 0.01
 
@@ -88,7 +88,7 @@ def test_messages_of_absolute_inputs_need_not(absolute, field):
 def test_absent_particles_do_not_act(node):
     data = replace(DATA, present=DATA.present.copy())
     data.present[:, 3] = False
-    network = tiny(data, node=node)
+    network = untrained_network(data, node=node)
     elsewhere = replace(data, positions=data.positions.copy(), velocities=data.velocities.copy())
     elsewhere.positions[:, 3] += RNG.normal(size=(12, 2))
     elsewhere.velocities[:, 3] -= 2.0
@@ -107,22 +107,22 @@ def test_absent_particles_do_not_act(node):
 
 def test_pairs_beyond_the_cutoff_do_not_act(fixed):
     far = np.linalg.norm(DATA.separation(), axis=-1).ravel() >= 1.2
-    message = np.asarray(answer(fixed, whole(replace(DATA, cutoff=1.2))).edges["message"])
+    message = np.asarray(apply_network(fixed, full_graph(replace(DATA, cutoff=1.2))).edges["message"])
     assert np.all(message[far] == 0) and np.all(np.abs(message[~far]).max(-1) > 0)
 
 
 def test_kl_messages_are_noisy_only_with_a_key():
     """Training draws from N(mean, exp(log_variance)); reading takes the mean."""
-    network = tiny(DATA, node="mlp", strategy="kl", message=4, depth=0)
-    graph = whole(DATA)
-    still, again = answer(network, graph), answer(network, graph)
+    network = untrained_network(DATA, node="mlp", strategy="kl", message=4, depth=0)
+    graph = full_graph(DATA)
+    still, again = apply_network(network, graph), apply_network(network, graph)
     np.testing.assert_array_equal(still.edges["message"], again.edges["message"])
     np.testing.assert_array_equal(still.edges["message"], still.edges["mean"])
-    draws = [answer(network, graph, jax.random.key(k)).edges for k in range(40)]
+    draws = [apply_network(network, graph, jax.random.key(k)).edges for k in range(40)]
     np.testing.assert_allclose(draws[0]["mean"], still.edges["mean"], rtol=1e-5, atol=1e-6)
     noise = np.array([d["message"] - d["mean"] for d in draws]) / np.exp(0.5 * np.asarray(still.edges["log_variance"]))
     assert abs(noise.mean()) < 0.02 and noise.std() == pytest.approx(1, abs=0.02)
-    repeated = answer(network, graph, jax.random.key(7)).edges["message"]
+    repeated = apply_network(network, graph, jax.random.key(7)).edges["message"]
     np.testing.assert_array_equal(repeated, draws[7]["message"])
 
 
@@ -186,26 +186,26 @@ def test_the_gain_of_source_strengths_is_a_criterion():
 
 
 def test_masked_components_carry_nothing():
-    network = tiny(DATA, node="mlp", strategy="pruning", message=4, depth=0)
+    network = untrained_network(DATA, node="mlp", strategy="pruning", message=4, depth=0)
     network.mask[...] = jnp.array([1.0, 0.0, 1.0, 0.0])
-    message = np.asarray(answer(network, whole(DATA)).edges["message"])
+    message = np.asarray(apply_network(network, full_graph(DATA)).edges["message"])
     assert np.all(message[:, [1, 3]] == 0) and np.all(np.std(message[:, [0, 2]], axis=0) > 0)
 
 
 def test_source_strengths_multiply_the_messages_of_their_particle():
     data = world(spring, count=12, mass=False)
-    network = tiny(data, latent=True, depth=0)
-    before = np.asarray(answer(network, whole(data)).edges["message"])
+    network = untrained_network(data, latent=True, depth=0)
+    before = np.asarray(apply_network(network, full_graph(data)).edges["message"])
     np.testing.assert_array_equal(network.source_strengths(), np.ones(4))
-    stronger = tiny(data, latent=True, depth=0)
+    stronger = untrained_network(data, latent=True, depth=0)
     stronger.strength[...] = jnp.log(jnp.array([1.0, 2.0, 0.5, 1.0])) / 10
-    factor = np.array([1.0, 2.0, 0.5, 1.0])[np.asarray(whole(data).senders) % 4]
-    after = np.asarray(answer(stronger, whole(data)).edges["message"])
+    factor = np.array([1.0, 2.0, 0.5, 1.0])[np.asarray(full_graph(data).senders) % 4]
+    after = np.asarray(apply_network(stronger, full_graph(data)).edges["message"])
     np.testing.assert_allclose(after, before * factor[:, None], rtol=1e-5)
 
 
 def test_inside_it_is_float32_and_the_global_precision_stays(fixed):
-    out = answer(fixed, whole(DATA))
+    out = apply_network(fixed, full_graph(DATA))
     assert out.nodes["target"].dtype == out.edges["message"].dtype == jnp.float32
     assert not jax.config.jax_enable_x64
 

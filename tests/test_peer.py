@@ -19,7 +19,7 @@ from gnn_discovery_replication.recipes import PAPER_BATCH_GRAPHS
 @pytest.fixture(scope="module")
 def given():
     data, config = peer_ours.motion(runs=8)
-    return peer_ours.given(data.train, replace(config, network=replace(config.network, width=20, message=7)))
+    return peer_ours.reference_arrays(data.train, replace(config, network=replace(config.network, width=20, message=7)))
 
 
 def mlp(x, weights):

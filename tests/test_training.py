@@ -11,7 +11,17 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from networks import SHAPE, SMALL, answer, said, spring_world, tiny, trained_pruning, trained_spring, whole
+from networks import (
+    SHAPE,
+    SMALL,
+    apply_network,
+    full_graph,
+    predicted_target,
+    spring_world,
+    trained_pruning,
+    trained_spring,
+    untrained_network,
+)
 from worlds import halves, radial, relative_error, size, spring, world
 
 from gnn_discovery.errors import NoResult, UsageError
@@ -38,7 +48,7 @@ TINIEST = NetworkConfig(width=4, depth=0, gate=False)
 
 def weighed_error(trained, data):
     """Mean over particles of |F - F'| / (scale + |F|), F = m a: what training lowers and stops by."""
-    miss = size(said(trained, data) - data.target)[..., 0] * data.properties["m"]
+    miss = size(predicted_target(trained, data) - data.target)[..., 0] * data.properties["m"]
     return float(np.mean(miss / (trained.force_scale[0] + size(data.force)[..., 0])))
 
 
@@ -75,7 +85,7 @@ def test_what_is_kept_is_the_network_that_predicts_the_held_out_runs_best():
 @pytest.mark.slow
 def test_prediction_in_batches_is_prediction():
     trained = trained_spring()
-    expected = said(trained, SPLIT.test)
+    expected = predicted_target(trained, SPLIT.test)
     assert len(SPLIT.test.run) % 50, "the last batch is not full"
     np.testing.assert_allclose(predict_target(trained, SPLIT.test, batch=50), expected, rtol=1e-4, atol=1e-5)
 
@@ -124,7 +134,7 @@ def test_a_network_that_got_stuck_is_trained_again_and_the_best_one_kept(monkeyp
     def stand_in(data, network, training, seed, **_):
         asked.append((training.learning_rate, training.floor))
         error = errors[len(asked) - 1]
-        return TrainedNetwork(tiny(SPLIT.train), network, np.array([[1.0, 0.0, error, error]]), ())
+        return TrainedNetwork(untrained_network(SPLIT.train), network, np.array([[1.0, 0.0, error, error]]), ())
 
     monkeypatch.setattr("gnn_discovery.pipeline.network_training.optimise_network", stand_in)
     data = replace(SPLIT, train=replace(SPLIT.train, noise=noise))
@@ -143,7 +153,7 @@ def test_a_packed_network_says_the_same(made):
     assert again.config == trained.config and again.names == trained.names == ("m",)
     assert again.network.scales == trained.network.scales
     np.testing.assert_array_equal(again.history, trained.history)
-    np.testing.assert_array_equal(said(again, SPLIT.test), said(trained, SPLIT.test))
+    np.testing.assert_array_equal(predicted_target(again, SPLIT.test), predicted_target(trained, SPLIT.test))
 
 
 @pytest.mark.slow
@@ -152,7 +162,7 @@ def test_pruning_finds_that_two_components_carry_a_force_in_the_plane():
     trained = trained_pruning()
     alive = np.flatnonzero(np.asarray(trained.network.mask[...]))
     assert 2 <= len(alive) <= 3
-    message = np.asarray(answer(trained.network, whole(SPLIT.test)).edges["message"])
+    message = np.asarray(apply_network(trained.network, full_graph(SPLIT.test)).edges["message"])
     silent = np.setdiff1d(np.arange(12), alive)
     assert np.all(message[:, silent] == 0) and np.all(np.std(message[:, alive], axis=0) > 0)
     assert relative_error(predict_target(trained, SPLIT.test), SPLIT.test.target) < 0.1
@@ -177,7 +187,7 @@ def test_training_that_does_not_move_stops_early_where_it_began():
     trained = optimise_network(SPLIT, TINIEST, config, seed=3, schedule=optax.constant_schedule(0.0))
     assert len(trained.history) == 1 + 4
     assert np.ptp(trained.history[:, 2]) == 0
-    start = tiny(SPLIT.train, seed=3, width=4, depth=0, gate=False)
+    start = untrained_network(SPLIT.train, seed=3, width=4, depth=0, gate=False)
     ends = [jax.tree.leaves(nnx.state(network)) for network in (start, trained.network)]
     assert all(np.array_equal(a, b) for a, b in zip(*ends, strict=True))
 
@@ -192,7 +202,7 @@ def test_training_that_diverges_is_no_result():
 @pytest.mark.parametrize("strategy", ["l1", "kl"])
 def test_the_price_of_messages_is_the_papers(strategy):
     """Mean over edges of the L1 norm of a message, or of its divergence from N(0, 1) (arXiv 2006.11287, section 3)."""
-    network = tiny(SPLIT.valid, node="mlp", strategy=strategy, message=3, depth=0)
+    network = untrained_network(SPLIT.valid, node="mlp", strategy=strategy, message=3, depth=0)
     graph, params, rest = nnx.split(network, nnx.Param, ...)
     index, key = jnp.arange(len(SPLIT.valid.run)), jax.random.key(0)
     configs = [TrainingConfig(l1=weight, kl=weight) for weight in (0.0, 7.0)]
@@ -229,8 +239,8 @@ def test_the_absolute_error_is_that_of_the_paper():
     net = make_network(config, measure_scales(SPLIT.train, raw=True), SPLIT.train.dim, 4, rngs=nnx.Rngs(0))
     data, index = graph_data(SPLIT.test), jnp.arange(20)
     out = net(batch_graph(data, index))
-    said = np.asarray(out.nodes["target"]).reshape(20, -1, SPLIT.test.dim)
-    expected = np.abs(said - SPLIT.test.target[:20]).sum(-1).mean()
+    prediction = np.asarray(out.nodes["target"]).reshape(20, -1, SPLIT.test.dim)
+    expected = np.abs(prediction - SPLIT.test.target[:20]).sum(-1).mean()
     assert float(absolute_error(net, out, data, index)) == pytest.approx(expected, rel=1e-5)
 
 
