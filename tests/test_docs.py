@@ -100,7 +100,7 @@ def test_every_name_and_path_that_is_written_exists(name):
 def test_the_rooms_stand_in_the_order_of_their_imports():
     page = (DOCS / "architecture.md").read_text("utf-8")
     rooms = page.split("## The rooms")[1].split("Three packages")[0]
-    rules = (ROOT / "tests" / "test_architecture.py").read_text("utf-8")
+    rules = (ROOT / "tests" / "source_files.py").read_text("utf-8")
     order = rules.split("ORDER = (")[1].split("\n)")[0]
     assert re.findall(r"^\| `(\w+)` \|", rooms, re.M) == re.findall(r'"(\w+)"', order)
 

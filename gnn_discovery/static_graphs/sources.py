@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.errors import UsageError
@@ -25,7 +25,7 @@ class GraphGenerator(Protocol):
         ...
 
 
-def graph_generators() -> dict[str, EntryPoint]:
+def graph_generators() -> dict[str, Any]:
     """Return the entry points of the registered generators by name, without loading any."""
     return {point.name: point for point in sorted(entry_points(group=GRAPH_ENTRY_POINTS), key=lambda p: p.name)}
 
