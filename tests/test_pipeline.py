@@ -147,6 +147,29 @@ def test_a_config_refuses_what_it_does_not_know_and_what_has_no_effect(settings,
         DiscoverConfig(**settings)
 
 
+@pytest.mark.parametrize("name", ["mass", "masses"])
+@pytest.mark.parametrize("ending", ["npz", "h5", None])
+def test_a_mass_is_one_whatever_it_is_called(tmp_path, name, ending):
+    """Newton's gravity with its masses under another name was called a candidate for something new."""
+    runs = resolve_simulator("gravity").simulate(SimulationConfig(runs=3, frames=8))
+    called = [replace(run, properties={name: run.properties["m"]}) for run in runs]
+    source = called
+    if ending is not None:
+        source = tmp_path / f"called.{ending}"
+        write_trajectories(source, called)
+    motion = load_motion(source, SimulationConfig())
+    assert [set(run.properties) for run in motion.trajectories] == [{"m"}] * 3
+    np.testing.assert_array_equal(motion.trajectories[0].properties["m"], runs[0].properties["m"])
+    assert any(name in note for note in motion.notes)
+
+
+def test_massless_particles_have_no_m():
+    """The property stays as it was called: nothing can be divided by it."""
+    still = Trajectory(np.zeros((4, 2, 2)) + np.eye(2), np.arange(4.0), properties={"mass": np.array([0.0, 1.0])})
+    motion = load_motion([still], SimulationConfig())
+    assert set(motion.trajectories[0].properties) == {"mass"} and not motion.notes
+
+
 @pytest.mark.parametrize("value", [float("nan"), "1", None, (1.0,)])
 def test_a_criterion_is_a_finite_number(value):
     with pytest.raises(UsageError, match="max_unexplained"):

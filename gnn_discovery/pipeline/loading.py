@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gnn_discovery.data.dataset import Split, assemble_dataset, split_by_run
+from gnn_discovery.data.readers.frame_assembly import name_masses
 from gnn_discovery.data.trajectory import Trajectory, convert_units, trajectory_fingerprint, validate_trajectory
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.pipeline.config import DiscoverConfig
@@ -69,15 +70,16 @@ def load_motion(source: MotionSource, simulation: SimulationConfig) -> LoadedMot
             from gnn_discovery.data.readers import read_trajectories
 
             found = read_trajectories(label)
-            return LoadedMotion(label, tuple(found), format=found.format, notes=found.notes)
+            runs, notes = name_masses(tuple(found), found.notes)
+            return LoadedMotion(label, runs, format=found.format, notes=tuple(notes))
         simulator = resolve_simulator(label)
     else:
         is_simulator = callable(source) or hasattr(source, "simulate")
         label = getattr(source, "__name__", type(source).__name__) if is_simulator else "trajectories"
         simulator = as_simulator(source, label)
-    runs = run_simulator(simulator, simulation, label)
+    runs, notes = name_masses(run_simulator(simulator, simulation, label))
     count = (simulation.runs or simulator.default_size.runs) if isinstance(simulator, FunctionSimulator) else len(runs)
-    return LoadedMotion(label, runs, simulator, notes=_note_short_runs(runs, count))
+    return LoadedMotion(label, runs, simulator, notes=(*notes, *_note_short_runs(runs, count)))
 
 
 def _note_short_runs(runs: Sequence[Trajectory], count: int) -> tuple[str, ...]:

@@ -130,6 +130,31 @@ def drop_constant_axes(runs: Sequence[Trajectory], notes: Sequence[str] = ()) ->
     return cut, [*notes, f"All particles have the same {flat} at all times: the motion is read without it."]
 
 
+def name_masses(runs: Sequence[Trajectory], notes: Sequence[str] = ()) -> tuple[tuple[Trajectory, ...], list[str]]:
+    """Rename the property ``mass`` or ``masses`` to ``m``, the name of the mass in m a = F.
+
+    Nothing changes where there is an ``m`` already, or where some mass is zero, see `rename_zero_masses`.
+
+    Args:
+        runs: the runs, with the same properties.
+        notes: notes that are already known.
+
+    Returns:
+        The runs, and the notes with one on the masses.
+    """
+    for name in ("mass", "masses"):
+        if all(name in run.properties and "m" not in run.properties for run in runs):
+            if not all((run.properties[name] > 0).all() for run in runs):
+                continue
+
+            def renamed(names: Mapping[str, Any], name: str = name) -> dict[str, Any]:
+                return {("m" if key == name else key): value for key, value in names.items()}
+
+            changed = (replace(run, properties=renamed(run.properties), units=renamed(run.units)) for run in runs)
+            return tuple(changed), [*notes, f"The property {name} is taken as the mass, m."]
+    return tuple(runs), list(notes)
+
+
 def rename_zero_masses(runs: Sequence[Trajectory], notes: Sequence[str] = ()) -> tuple[list[Trajectory], list[str]]:
     """Rename the property ``m`` to ``mass`` if it is zero for some particle, which then has no m of m a = F.
 
