@@ -178,14 +178,17 @@ def train_command(
     dim: opt.DimOption = None,
     order: opt.OrderOption = 2,
     cutoff: opt.CutoffOption = None,
+    known: opt.KnownOption = None,
     units: opt.UnitsOption = None,
     node: opt.NodeOption = None,
     strategy: opt.StrategyOption = None,
     steps: opt.StepsOption = None,
+    engine: opt.EngineOption = None,
+    errors: opt.ErrorsOption = "jackknife",
 ) -> None:
     """Train the graph network on SOURCE, and stop there.
 
-    `distill` or `resume` go on with the run directory."""
+    `distill`, then `check`, or `resume` go on with the run directory and its settings."""
     from gnn_discovery.cli.run_commands import create_run, run_training
 
     config = opt.make_config(
@@ -196,10 +199,13 @@ def train_command(
         dim=dim,
         order=order,
         cutoff=cutoff,
+        known=known,
         units=units,
         node=node,
         strategy=strategy,
         steps=steps,
+        engine=engine,
+        errors=errors,
     )
     with create_run(ctx, source, config, out) as run:
         result = run_training(run, quiet=quiet)
