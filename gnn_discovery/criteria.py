@@ -1096,6 +1096,11 @@ class EquivalenceCriteria(_StageCriteria):
 
     Unit: unit of length of the formula. Source: chosen by hand; no benchmark."""
 
+    recognition_min_finite_share: float = 0.5
+    """Share of the samples at which a stated formula has to be finite, so that it is a force at all.
+
+    Unit: share of samples. Source: chosen by hand; no benchmark."""
+
     recognition_snapshots: int = 1500
     """Number of synthetic snapshots on which a formula without data is compared with the catalogue.
 

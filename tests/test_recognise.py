@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from gnn_discovery.catalogue.recognition import recognise
 from gnn_discovery.cli.app import app
-from gnn_discovery.errors import UsageError
+from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.laws.parser import parse_law
 
 
@@ -32,6 +32,13 @@ def test_a_known_formula_is_recognised(text, match):
 def test_a_field_has_to_say_along_what_it_acts():
     with pytest.raises(UsageError, match=r"coordinate 'x'\. .*'external x: -2\*x'"):
         recognise("-2*x")
+
+
+@pytest.mark.parametrize("text", ["(-1)**r", "log(-r)", "sqrt(0.2 - r)"])
+def test_a_formula_without_a_value_is_no_force(text):
+    """(-1)**r is finite at whole distances alone, and was called a two-dimensional Coulomb force."""
+    with pytest.raises(DataError, match="no force"):
+        recognise(text)
 
 
 def test_another_exponent_is_unknown_and_its_neighbours_are_at_a_distance():

@@ -65,7 +65,7 @@ def recognise(
 
     Raises:
         UsageError: a kind of force or distances that are none.
-        DataError: no formula, or one that is zero.
+        DataError: no formula, one that is zero, or one that has no value over most of the range.
     """
     numbers = criteria.equivalence
     law = parse_law(law) if isinstance(law, str) else law
@@ -79,6 +79,13 @@ def recognise(
     values = force(law, data)
     if not np.any(values[np.isfinite(values)]):
         raise DataError("is no force", where=str(law))
+    finite = float(np.isfinite(values).all(axis=-1).mean())
+    if finite < numbers.recognition_min_finite_share:
+        raise DataError(
+            f"is finite at {finite:.2g} of the distances from {low:g} to {high:g}: it is no force",
+            where=str(law),
+            remedy="Give a formula that has a value there, or other distances",
+        )
     comparison = compare_with_catalogue(law, data, criteria=criteria)
     unmatched = [part for part in comparison.components if not part.matches] or comparison.components
     n_named = 3  # of the nearest known laws
