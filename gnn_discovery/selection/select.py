@@ -12,10 +12,9 @@ is lower and its error is lower on the held-out runs g beyond ``selection.n_sigm
 
 This is the rule of one standard error for the choice among models of growing complexity (Breiman, Friedman, Olshen and
 Stone, Classification and Regression Trees, 1984), here with pairs of runs and k errors. The ratio, not the difference,
-is
-compared: a run with a close encounter has many times the error of a quiet one. The selection is repeated on bootstrap
-resamples of the held-out runs (Efron, Ann. Stat. 7, 1, 1979); the share of resamples that select the same form is its
-selection frequency.
+is compared: a run with a close encounter has many times the error of a quiet one. The selection is repeated on
+bootstrap resamples of the held-out runs (Efron, Ann. Stat. 7, 1, 1979); the share of resamples that select the same
+form is its selection frequency.
 """
 
 from __future__ import annotations
