@@ -1,20 +1,21 @@
 """Scale each number that decides by 1/3 and by 3; see if verdicts change: ``python benchmarks/sensitivity.py``.
 
-Three systems of the verdict benchmark are discovered once; for each field of `gnn_discovery.criteria` the stages from
-the first that it can reach are then run again, in the same process. Shares, quantiles and probabilities are scaled by
-their odds, whole numbers are rounded and are one at least. That a candidate is found again by other searches is taken
-as given. Fields that are done are kept in ``results/sensitivity/STAGE.FIELD.json``.
+Three systems of the verdict benchmark are discovered once, with criteria that record at which stage each field is
+first read. For each field the stages from there on are then run again, in the same process; where no stage reads it,
+nothing can change, and the table says that it is not read. Shares, quantiles and probabilities are scaled by their
+odds, whole numbers are rounded and are one at least. That a candidate is found again by other searches is taken as
+given. Fields that are done are kept in ``results/sensitivity/STAGE.FIELD.json``.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,61 +42,98 @@ SYSTEMS: dict[str, tuple[Kind, int, float]] = {
 }
 """Each system by name: kind and number of the verdict benchmark, and noise of the positions."""
 FACTORS = {"1/3": 1 / 3, "3": 3.0}
-FIRST_STAGE = {
-    "noise": 0,
-    "training": 1,
-    "visibility": 2,
-    "structure": 3,
-    "search": 3,
-    "selection": 4,
-    "estimation": 4,
-    "equivalence": 4,
-    "verdict": 4,
-}
-"""The first stage of a discovery that criteria of this kind can reach: motion, training, messages, distillation,
-selection."""
+STAGES = ("motion", "network", "messages", "candidates", "selected", "law", "validation", "verdict")
+"""The stages of a discovery, in order, by the record that each returns."""
+READ_BY_ENGINES = "search"
+"""Engines read these criteria in a process of their own, so their first stage is taken to be the distillation."""
+NOT_A_READING = ("__hash__", "__eq__", "__repr__", "__init__", "__post_init__", "__reduce__")
 
 
 @dataclass
 class Discovered:
-    """The records of one discovery, stage by stage."""
+    """The records of one discovery, stage by stage, and the first stage that reads each field of the criteria."""
 
     runs: tuple[Trajectory, ...]
-    motion: stages.PreparedMotion | None = None
-    network: Any = None
-    messages: Any = None
-    candidates: Any = None
-    outcome: Mapping[str, Any] | None = None
+    records: dict[str, Any] = field(default_factory=dict)
+    first_read: dict[tuple[str, str], str] = field(default_factory=dict)
+    outcome: Mapping[str, Any] = field(default_factory=dict)
 
-    def outcome_from(self, first: int, criteria: Criteria) -> Discovered:
-        """Run the stages from ``first`` on with these criteria, and return their records and outcome."""
-        session = Session(DiscoverConfig(seed=SEED, seeds=1, criteria=criteria))
-        found = replace(self)
-        try:
-            if first <= 0:
-                found.motion = stages.prepare_motion(self.runs, session)
-            assert found.motion is not None
-            if stages.is_consistent_with_no_force(found.motion, session):
-                _, verdict = stages.validate_no_force(found.motion, session)
-                found.outcome = {"status": verdict.status, "match": verdict.match, "law": "none"}
-                return found
-            if first <= 1:
-                found.network = stages.train_network(found.motion, session)
-            if first <= 2:
-                found.messages = stages.extract_messages(found.network, found.motion, session)
-            if first <= 3:
-                found.candidates = stages.distill_candidates(found.messages, found.motion, session)
-            selected = stages.select_candidate(found.candidates, found.motion, session)
-            law = stages.estimate_constants(selected.selection.law, found.motion, session)
-            validation = stages.validate_law(law, selected, found.messages, found.motion, session)
-        except (GnnDiscoveryError, np.linalg.LinAlgError) as failure:
-            found.outcome = {"status": "error", "match": None, "law": str(failure)}
-            return found
-        context = replace(validation.context, seeds=SearchReplication(2, 2, 2))
-        verdict = decide(validation.results, context, criteria=criteria)
-        form = re.sub(r"\s+", " ", str(signature(law)))
-        found.outcome = {"status": verdict.status, "match": verdict.match, "law": str(law), "form": form}
+    @classmethod
+    def of(cls, runs: tuple[Trajectory, ...]) -> Discovered:
+        """Run all stages with the default criteria, and record where each field is read."""
+        found = cls(runs)
+        criteria = _recording(DEFAULT_CRITERIA, found)
+        found.outcome = found._run(found.records, STAGES, criteria)
         return found
+
+    def first_reading(self, stage: str, name: str) -> str | None:
+        """Return the stage of a discovery that is the first to read a field; None where none does."""
+        first = self.first_read.get((stage, name))
+        if stage == READ_BY_ENGINES:
+            return min(filter(None, (first, "candidates")), key=STAGES.index)
+        return first
+
+    def outcome_from(self, first: str, criteria: Criteria) -> dict[str, Any]:
+        """Run the stages from ``first`` on with these criteria, on the records of the stages before it."""
+        before, after = STAGES[: STAGES.index(first)], STAGES[STAGES.index(first) :]
+        return self._run({name: self.records[name] for name in before}, after, criteria)
+
+    def _run(self, records: dict[str, Any], names: tuple[str, ...], criteria: Criteria) -> dict[str, Any]:
+        session = Session(DiscoverConfig(seed=SEED, seeds=1, criteria=criteria))
+        try:
+            for name in names:
+                records[name] = None  # readings count for the stage that has begun
+                records[name] = _record_of(name, records, self.runs, session)
+                if name == "motion" and stages.is_consistent_with_no_force(records["motion"], session):
+                    _, verdict = stages.validate_no_force(records["motion"], session)
+                    return {"status": verdict.status, "match": verdict.match, "law": "none"}
+        except (GnnDiscoveryError, np.linalg.LinAlgError) as failure:
+            return {"status": "error", "match": None, "law": str(failure)}
+        verdict, law = records["verdict"], records["law"]
+        form = re.sub(r"\s+", " ", str(signature(law)))
+        return {"status": verdict.status, "match": verdict.match, "law": str(law), "form": form}
+
+
+def _record_of(name: str, done: Mapping[str, Any], runs: tuple[Trajectory, ...], session: Session) -> Any:
+    """Return what a stage returns, given the records of the stages before it."""
+    match name:
+        case "motion":
+            return stages.prepare_motion(runs, session)
+        case "network":
+            return stages.train_network(done["motion"], session)
+        case "messages":
+            return stages.extract_messages(done["network"], done["motion"], session)
+        case "candidates":
+            return stages.distill_candidates(done["messages"], done["motion"], session)
+        case "selected":
+            return stages.select_candidate(done["candidates"], done["motion"], session)
+        case "law":
+            return stages.estimate_constants(done["selected"].selection.law, done["motion"], session)
+        case "validation":
+            return stages.validate_law(done["law"], done["selected"], done["messages"], done["motion"], session)
+    validation = done["validation"]
+    context = replace(validation.context, seeds=SearchReplication(2, 2, 2))
+    return decide(validation.results, context, criteria=session.criteria)
+
+
+def _recording(criteria: Criteria, found: Discovered) -> Criteria:
+    """Return equal criteria that write the stage of each first reading of a field to ``found.first_read``."""
+
+    def recorder(stage: str, part: Any) -> Any:
+        names, plain = {one.name for one in fields(part)}, type(part)
+
+        class Recorder(plain):  # type: ignore[misc, valid-type]
+            def __getattribute__(self, name: str) -> Any:
+                if name in names and sys._getframe(1).f_code.co_name not in NOT_A_READING:
+                    found.first_read.setdefault((stage, name), next(reversed(found.records), STAGES[0]))
+                return super().__getattribute__(name)
+
+            def __reduce__(self) -> Any:
+                return plain, tuple(object.__getattribute__(self, one.name) for one in fields(plain))
+
+        return Recorder(**{name: getattr(part, name) for name in names})
+
+    return replace(criteria, **{one.name: recorder(one.name, getattr(criteria, one.name)) for one in fields(criteria)})
 
 
 def criteria_names() -> Iterator[tuple[str, str]]:
@@ -136,19 +174,30 @@ def run(only: str | None) -> None:
     for name, (kind, number, noise) in SYSTEMS.items():
         _, runs = generate(kind, number, SEED)
         runs = noisy(runs, noise, SEED) if noise else runs
-        bases[name] = Discovered(tuple(runs)).outcome_from(0, DEFAULT_CRITERIA)
+        bases[name] = Discovered.of(tuple(runs))
         print(name, bases[name].outcome, flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    for k, (stage, field) in enumerate(missing):
+    for k, (stage, name) in enumerate(missing):
         start = time.perf_counter()
-        record: dict[str, Any] = {"default": getattr(getattr(DEFAULT_CRITERIA, stage), field)}
-        for (label, factor), (name, base) in itertools.product(FACTORS.items(), bases.items()):
-            criteria = scaled(stage, field, factor)
-            outcome = base.outcome_from(FIRST_STAGE[stage], criteria).outcome
-            record.setdefault(label, {})[name] = outcome
-        record["base"] = {name: base.outcome for name, base in bases.items()}
-        _path(stage, field).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        print(f"{k + 1} of {len(missing)}  {stage}.{field}  {time.perf_counter() - start:.0f} s", flush=True)
+        path, record = _path(stage, name), _cell(stage, name, bases)
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(f"{k + 1} of {len(missing)}  {stage}.{name}  {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def _cell(stage: str, name: str, bases: Mapping[str, Discovered]) -> dict[str, Any]:
+    """Return the outcomes of all systems with one field scaled; None for a system that never reads it."""
+    record: dict[str, Any] = {
+        "default": getattr(getattr(DEFAULT_CRITERIA, stage), name),
+        "base": {system: base.outcome for system, base in bases.items()},
+        "first_read": {system: base.first_reading(stage, name) for system, base in bases.items()},
+    }
+    for label, factor in FACTORS.items():
+        criteria = scaled(stage, name, factor)
+        record[label] = {
+            system: base.outcome_from(first, criteria) if (first := base.first_reading(stage, name)) else None
+            for system, base in bases.items()
+        }
+    return record
 
 
 def _path(stage: str, field: str) -> Path:
@@ -157,21 +206,22 @@ def _path(stage: str, field: str) -> Path:
 
 def write_table() -> str:
     """Write the table of whatever is there, and return a line on it."""
-    rows, changed, done = [], 0, 0
-    for stage, field in criteria_names():
-        if not _path(stage, field).exists():
+    rows, changed, done, unread = [], 0, 0, 0
+    for stage, name in criteria_names():
+        if not _path(stage, name).exists():
             continue
-        record = json.loads(_path(stage, field).read_text(encoding="utf-8"))
+        record = json.loads(_path(stage, name).read_text(encoding="utf-8"))
         differences = [_difference(record, label) for label in FACTORS]
-        done, changed = done + 1, changed + any(text != "same" for text in differences)
-        rows.append((f"`{stage}.{field}`", str(record["default"]), *differences))
+        done, changed = done + 1, changed + any(text not in ("same", "not read") for text in differences)
+        unread += "not read" in differences
+        rows.append((f"`{stage}.{name}`", str(record["default"]), *differences))
     count = len(list(criteria_names()))
     lines = [
         "# Sensitivity of verdicts to the numbers that decide",
         f"Made by `python benchmarks/sensitivity.py` from the cells in `sensitivity/`; {done} of {count} fields are "
         "done. Each number is scaled by 1/3 and by 3, and the discovery of three systems (a known law, an altered law, "
-        "a known law seen with noise of 1e-3) is run again from the first stage that the number can reach. "
-        f"**{changed} of {done}** change a verdict or the form of a law by that.",
+        "a known law seen with noise of 1e-3) is run again from the first stage that reads the number. "
+        f"**{changed} of {done}** change a verdict or the form of a law by that; {unread} are read in none of them.",
         markdown_table(("field", "default", "times 1/3", "times 3"), rows),
     ]
     (RESULTS.parent / "sensitivity.md").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
@@ -180,9 +230,11 @@ def write_table() -> str:
 
 def _difference(record: Mapping[str, Any], label: str) -> str:
     """Say what changes where a field is scaled: system by system, status and match."""
+    if not any(record["first_read"].values()):
+        return "not read"
     said = []
     for name, base in record["base"].items():
-        new = record[label][name]
+        new = record[label][name] or base
         if (new["status"], new["match"]) != (base["status"], base["match"]):
             said.append(f"{name}: {new['status']}" + (f", {new['match']}" if new["match"] else ""))
         elif new.get("form") != base.get("form"):
@@ -192,7 +244,9 @@ def _difference(record: Mapping[str, Any], label: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stage", choices=list(FIRST_STAGE), help="only the criteria of this stage")
+    parser.add_argument(
+        "--stage", choices=[stage.name for stage in fields(Criteria)], help="only the criteria of this stage"
+    )
     parser.add_argument("--table", action="store_true", help="only write the table of what is there")
     asked = parser.parse_args()
     try:

@@ -170,6 +170,18 @@ def test_softened_law_is_finite_at_contact_and_the_bare_law_far_away(law):
     assert value(law, c=1e-9, **far) == pytest.approx(value(bare, **far), rel=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("limit", "rest_length", "rate"), [("Born-Mayer repulsion", 25.0, 2.0), ("exponential attraction", -25.0, 1.0)]
+)
+def test_morse_force_far_inside_or_outside_its_rest_length_is_one_exponential(limit, rest_length, rate):
+    morse, exponential, a = load_catalogue()["Morse force"], load_catalogue()[limit], 1.3
+    assert limit in morse.limits
+    depth = 0.7 / (a * np.exp(rate * a * rest_length))
+    for r in (0.3, 1.0, 4.0):
+        expected = value(exponential, r=r, A=0.7, L=1 / (rate * a))
+        assert value(morse, r=r, D=depth, a=a, L=rest_length) == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
 def test_attractive_laws_attract_and_repulsive_ones_repel(law):
     signs = {"gravity": -1, "Coulomb": 1, "repulsion": 1, "attraction": -1, "drag": -1, "contact": 1}
