@@ -273,3 +273,34 @@ def wait_for(condition, seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+COMPILES = """
+import jax
+from gnn_discovery.pipeline import Session
+jax.jit(lambda x: x + 1)(1.0)  # before any session
+Session()
+print(jax.jit(lambda x: x + 2)(1.0))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the user's cache folder is not that of XDG")
+@pytest.mark.parametrize("where", ["a folder", "a file", "off", "the user's own"])
+def test_compiled_programs_are_kept_in_the_users_cache_folder_where_that_can_be(tmp_path, where):
+    env = {name: value for name, value in os.environ.items() if "CACHE" not in name}
+    if where == "a file":
+        (tmp_path / "cache").write_text("no folder")
+    if where == "off":
+        env["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+    if where == "the user's own":
+        env["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path / "own")
+    env["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    child = [sys.executable, "-c", COMPILES]
+    done = subprocess.run(child, env=env, check=True, capture_output=True, text=True)
+    assert done.stdout == "3.0\n" and not done.stderr
+    folder = tmp_path / "cache" / "gnn-discovery" / "compiled"
+    assert any(path.is_file() for path in folder.rglob("*")) is (where == "a folder")
+    if where == "a folder":
+        cleared = [sys.executable, "-c", "from gnn_discovery.cli import main; main()", "doctor", "--clear-cache"]
+        said = subprocess.run(cleared, env=env, check=True, capture_output=True, text=True).stdout
+        assert str(folder) in said and not any(path.is_file() for path in folder.rglob("*"))

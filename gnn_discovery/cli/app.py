@@ -362,10 +362,16 @@ def doctor_command(
     install_julia: Annotated[
         bool, typer.Option("--install-julia", help="Install Julia and what PySR needs; this goes on line.")
     ] = False,
+    clear_cache: Annotated[
+        bool, typer.Option("--clear-cache", help="Delete the compiled programs that later runs would load.")
+    ] = False,
 ) -> None:
-    """Say what runs here: versions, devices, engines."""
+    """Say what runs here: versions, devices, engines, and compiled programs that are kept."""
     from gnn_discovery.cli.inventory import collect_diagnostics, format_diagnostics, install_julia_packages
+    from gnn_discovery.runs import clear_compilation_cache
 
+    if clear_cache:
+        clear_compilation_cache()
     if install_julia:
         install_julia_packages()
     result = collect_diagnostics()

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from gnn_discovery.errors import EngineUnavailable, GnnDiscoveryError, UsageError
 from gnn_discovery.registry.plugin_records import BUILT_IN
-from gnn_discovery.runs import describe_machine, package_versions
+from gnn_discovery.runs import describe_machine, enable_compilation_cache, package_versions
 
 
 def collect_inventory(section: str | None = None) -> dict[str, dict[str, Any]]:
@@ -129,14 +130,18 @@ def _law_lines(law: Mapping[str, Any]) -> list[str]:
 
 
 def collect_diagnostics() -> dict[str, Any]:
-    """Return versions, machine, devices that jax sees, and engines."""
+    """Return versions, machine, devices that jax sees, engines, and the cache of compiled programs."""
     import jax
 
+    enable_compilation_cache()
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    files = [] if folder is None else [path for path in Path(folder).rglob("*") if path.is_file()]
     devices = [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()]
     return {
         "machine": describe_machine(),
         "devices": devices,
         "engines": list_engines(),
+        "compiled": {"folder": folder, "bytes": sum(path.stat().st_size for path in files)},
         "versions": package_versions(),
     }
 
@@ -145,6 +150,8 @@ def format_diagnostics(found: Mapping[str, Any]) -> str:
     """Return the diagnostics, one a line."""
     rows = [f"machine   {found['machine']}", f"devices   {', '.join(found['devices'])}"]
     rows += [f"engine    {name}: {state}" for name, state in found["engines"].items()]
+    kept, size = found["compiled"]["folder"], found["compiled"]["bytes"] / 1e6
+    rows += ["compiled  nothing is kept" if kept is None else f"compiled  {size:.1f} MB of programs in {kept}"]
     rows += [f"version   {name} {version}" for name, version in found["versions"].items()]
     return "\n".join(rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,8 @@ class GraphData:
         box: (D,) side lengths of a periodic box.
         cutoff: the distance beyond which pairs do not interact.
         names: the names of the properties.
+        count: S, the number of snapshots; rows beyond it are padding. It is an array, and the number of rows a power of
+            two, so that one compiled program serves data sets of many sizes. Nothing is present in the padding.
     """
 
     position: jax.Array
@@ -44,9 +46,10 @@ class GraphData:
     box: jax.Array | None
     cutoff: float | None
     names: tuple[str, ...]
+    count: jax.Array
 
     def __len__(self) -> int:
-        return self.position.shape[0]
+        return int(self.count)
 
     @property
     def edges_per_snapshot(self) -> int:
@@ -65,6 +68,7 @@ jax.tree_util.register_dataclass(
         "senders",
         "receivers",
         "box",
+        "count",
     ],
     meta_fields=["cutoff", "names"],
 )
@@ -73,23 +77,36 @@ jax.tree_util.register_dataclass(
 def graph_data(dataset: Dataset) -> GraphData:
     """Return the snapshots on the device, in float32 and with nothing scaled."""
 
-    def float32(values: np.ndarray) -> jax.Array:
-        return jnp.asarray(np.asarray(values, np.float32))
+    def padded(values: np.ndarray) -> jax.Array:
+        return jnp.asarray(pad_rows(np.asarray(values, np.float32)))
 
     names = tuple(sorted(dataset.properties))
     columns = [dataset.properties[name] for name in names]
     return GraphData(
-        position=float32(dataset.positions),
-        velocity=float32(dataset.velocities),
-        target=float32(dataset.target),
-        properties=float32(np.stack(columns, -1) if columns else np.zeros((*dataset.present.shape, 0))),
-        present=jnp.asarray(dataset.present),
+        position=padded(dataset.positions),
+        velocity=padded(dataset.velocities),
+        target=padded(dataset.target),
+        properties=padded(np.stack(columns, -1) if columns else np.zeros((*dataset.present.shape, 0))),
+        present=jnp.asarray(pad_rows(dataset.present, mode="constant")),
         senders=jnp.asarray(dataset.senders, jnp.int32),
         receivers=jnp.asarray(dataset.receivers, jnp.int32),
-        box=None if dataset.box is None else float32(dataset.box),
+        box=None if dataset.box is None else jnp.asarray(dataset.box, jnp.float32),
         cutoff=dataset.cutoff,
         names=names,
+        count=jnp.asarray(len(dataset.present), jnp.int32),
     )
+
+
+def pad_rows(values: np.ndarray, mode: Literal["edge", "constant"] = "edge") -> np.ndarray:
+    """Return an array with as many rows as the next power of two.
+
+    Args:
+        values: rows, at least one.
+        mode: ``edge`` repeats the last row, ``constant`` adds zeros.
+    """
+    rows = len(values)
+    padding = (1 << (rows - 1).bit_length()) - rows
+    return np.pad(values, [(0, padding)] + [(0, 0)] * (values.ndim - 1), mode=mode)
 
 
 def batch_graph(data: GraphData, index: jax.Array) -> Graph:

@@ -206,38 +206,40 @@ def _gauge_readings(trained: TrainedNetwork, sample: Dataset) -> tuple[np.ndarra
     network, force_unit = trained.network, trained.natural_units.force
     graph = batch_graph(trained.graph_data(sample), jnp.arange(len(sample.positions)))
 
-    def read(net: GraphNetwork, graph: Graph) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
-        out = net(graph)
-        message, scale = out.edges["message"], net.scales.force
-        if net.node is None:
-            return message, {net.config.node: message * scale}, out.nodes["self"]
-
-        def at(ends: jax.Array) -> dict[str, jax.Array]:
-            return {name: values[ends] for name, values in graph.nodes.items()}
-
-        def force(total: jax.Array) -> jax.Array:
-            predicted: jax.Array = net.motion(receiver, {"message": total})["target"]
-            return predicted * net.mass(receiver["properties"])
-
-        receiver, sender = at(graph.receivers), at(graph.senders)
-        total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[graph.receivers]
-        mirrored_sender = {
-            **sender,
-            "position": 2 * receiver["position"] - sender["position"],
-            "velocity": 2 * receiver["velocity"] - sender["velocity"],
-        }
-        edges = {**graph.edges, "separation": -graph.edges["separation"]}
-        mirrored = net.messages(edges, mirrored_sender, receiver, None)["message"]
-        readings = {
-            "linear": jax.jvp(force, (total,), (message,))[1],
-            "odd": 0.5 * (force(total) - force(total - message + mirrored)),
-            "two_body": force(message),
-        }
-        return message, readings, out.nodes["self"]
-
-    raw, readings, self_force = jit_with_network(network, read)(graph)
+    raw, readings, self_force = jit_with_network(network, _read_graph)(graph)
     return (
         np.asarray(raw, float),
         {name: np.asarray(reading, float) * force_unit for name, reading in readings.items()},
         np.asarray(self_force, float).reshape(sample.positions.shape) * force_unit,
     )
+
+
+def _read_graph(net: GraphNetwork, graph: Graph) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
+    """Return raw messages, contributions in each gauge and self forces, in the unit of the network."""
+    out = net(graph)
+    message, scale = out.edges["message"], net.scales.force
+    if net.node is None:
+        return message, {net.config.node: message * scale}, out.nodes["self"]
+
+    def at(ends: jax.Array) -> dict[str, jax.Array]:
+        return {name: values[ends] for name, values in graph.nodes.items()}
+
+    def force(total: jax.Array) -> jax.Array:
+        predicted: jax.Array = net.motion(receiver, {"message": total})["target"]
+        return predicted * net.mass(receiver["properties"])
+
+    receiver, sender = at(graph.receivers), at(graph.senders)
+    total = jax.ops.segment_sum(message, graph.receivers, graph.nodes["position"].shape[0])[graph.receivers]
+    mirrored_sender = {
+        **sender,
+        "position": 2 * receiver["position"] - sender["position"],
+        "velocity": 2 * receiver["velocity"] - sender["velocity"],
+    }
+    edges = {**graph.edges, "separation": -graph.edges["separation"]}
+    mirrored = net.messages(edges, mirrored_sender, receiver, None)["message"]
+    readings = {
+        "linear": jax.jvp(force, (total,), (message,))[1],
+        "odd": 0.5 * (force(total) - force(total - message + mirrored)),
+        "two_body": force(message),
+    }
+    return message, readings, out.nodes["self"]

@@ -13,6 +13,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, robust_scale, subsample_dataset
@@ -50,24 +51,10 @@ def read_energies(
     sample = subsample_dataset(dataset, max(1, rows // max(1, len(dataset.senders))), seed)
     natural, distances = trained.natural_units, np.linalg.norm(sample.separation(), axis=-1)
     typical_distance = float(np.median(distances[sample.pair_present()])) / natural.length
-
-    def read(net: HamiltonianNetwork, graph: Graph) -> tuple[jax.Array, jax.Array]:
-        nodes, separation = net.with_momenta(graph.nodes), graph.edges["separation"]
-
-        def at(ends: jax.Array) -> dict[str, jax.Array]:
-            return {name: values[ends] for name, values in nodes.items()}
-
-        receiver, sender = at(graph.receivers), at(graph.senders)
-        reference = separation * typical_distance / jnp.linalg.norm(separation, axis=-1, keepdims=True)
-        moved = {**receiver, "position": receiver["position"] + reference - separation}
-        at_rest = {**nodes, "momentum": jnp.zeros_like(nodes["momentum"])}
-        pair = net.pair_energy(separation, sender, receiver) - net.pair_energy(reference, sender, moved)
-        return pair, net.self_energy(nodes) - net.self_energy(at_rest)
-
     graph = batch_graph(trained.graph_data(sample), jnp.arange(len(sample.run)))
     pair_energy, self_energy = (
         np.asarray(energy, float) * natural.force * natural.length
-        for energy in jit_with_network(trained.network, read)(graph)
+        for energy in jit_with_network(trained.network, _read_graph)(graph, jnp.asarray(typical_distance, jnp.float32))
     )
     momentum = sample.velocities * (sample.properties["m"][..., None] if sample.has_mass else 1.0)
     pair_direction = sample.separation() / distances[..., None]
@@ -85,3 +72,20 @@ def _with_energy_scale(table: MessageTable, criteria: Criteria) -> MessageTable:
     """Return the table with ``total`` replaced by the size of each energy plus the typical one."""
     size = np.linalg.norm(table.contributions, axis=-1)
     return replace(table, total=size + robust_scale(size, criteria=criteria))
+
+
+def _read_graph(
+    net: HamiltonianNetwork, graph: Graph, typical_distance: Float[jax.Array, ""]
+) -> tuple[jax.Array, jax.Array]:
+    """Return the energies of pairs and particles, in the unit of the network; a pair far apart has none."""
+    nodes, separation = net.with_momenta(graph.nodes), graph.edges["separation"]
+
+    def at(ends: jax.Array) -> dict[str, jax.Array]:
+        return {name: values[ends] for name, values in nodes.items()}
+
+    receiver, sender = at(graph.receivers), at(graph.senders)
+    reference = separation * typical_distance / jnp.linalg.norm(separation, axis=-1, keepdims=True)
+    moved = {**receiver, "position": receiver["position"] + reference - separation}
+    at_rest = {**nodes, "momentum": jnp.zeros_like(nodes["momentum"])}
+    pair = net.pair_energy(separation, sender, receiver) - net.pair_energy(reference, sender, moved)
+    return pair, net.self_energy(nodes) - net.self_energy(at_rest)

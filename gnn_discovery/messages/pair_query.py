@@ -60,13 +60,7 @@ def pairs_at(dataset: Dataset, s: np.ndarray, e: np.ndarray) -> Pairs:
 def network_pair_force(trained: TrainedNetwork) -> Callable[[Pairs], np.ndarray]:
     """Return a function of pairs: the force (K D) on the first of each two particles, alone in the world."""
 
-    def force(net: GraphNetwork, graph: Graph) -> jax.Array:
-        out = net(graph)
-        if net.node is None:
-            return jnp.asarray(out.edges["message"] * net.scales.force)
-        return jnp.asarray((out.nodes["target"] * net.mass(graph.nodes["properties"]))[::2])
-
-    compiled, natural = jit_with_network(trained.network, force), trained.natural_units
+    compiled, natural = jit_with_network(trained.network, _force_on_receivers), trained.natural_units
     units = (natural.length, natural.velocity, np.array([natural.properties.get(name, 1.0) for name in trained.names]))
 
     def pair_force(pairs: Pairs) -> np.ndarray:
@@ -74,6 +68,14 @@ def network_pair_force(trained: TrainedNetwork) -> Callable[[Pairs], np.ndarray]
         return np.asarray(compiled(pair_graph(x, v, p, jnp.asarray(pairs[3]))), float) * natural.force
 
     return pair_force
+
+
+def _force_on_receivers(net: GraphNetwork, graph: Graph) -> jax.Array:
+    """Return the force (K D) on the receiver of each pair, in the unit of the network."""
+    out = net(graph)
+    if net.node is None:
+        return jnp.asarray(out.edges["message"] * net.scales.force)
+    return jnp.asarray((out.nodes["target"] * net.mass(graph.nodes["properties"]))[::2])
 
 
 def radial_profile(

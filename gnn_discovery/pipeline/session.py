@@ -15,7 +15,7 @@ from gnn_discovery.estimation.posterior import require_numpyro
 from gnn_discovery.gnn.training import TrainingProgress
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.run_cache import RunCache
-from gnn_discovery.runs import RunDirectory
+from gnn_discovery.runs import RunDirectory, enable_compilation_cache
 from gnn_discovery.symbolic.search import get_engine
 
 NETWORK = "network"
@@ -66,6 +66,7 @@ class Session:
         monitor: ProgressMonitor | None = None,
         command: str | None = None,
     ):
+        enable_compilation_cache()
         config = config or DiscoverConfig()
         self.config = replace(config, simulation=replace(config.simulation, seed=config.seed))
         self.run, self.cache, self.monitor, self.command = run, RunCache(run), monitor, command

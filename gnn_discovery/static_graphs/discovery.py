@@ -14,7 +14,7 @@ from jaxtyping import Float
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria, criteria_from_dict
 from gnn_discovery.errors import UsageError, require_integer, require_number
 from gnn_discovery.gnn.training import TrainingProgress
-from gnn_discovery.runs import package_versions
+from gnn_discovery.runs import enable_compilation_cache, package_versions
 from gnn_discovery.selection.paired_comparison import standard_error_of_mean
 from gnn_discovery.static_graphs.distillation import distill_node_laws
 from gnn_discovery.static_graphs.node_law import NodeLaw
@@ -186,6 +186,7 @@ def discover_node_law(
     Raises:
         UsageError, DataError, EngineUnavailable, NoResult: see `gnn_discovery.errors`.
     """
+    enable_compilation_cache()
     config = config or NodeDiscoveryConfig()
     criteria = config.criteria
     for engine in config.engines:

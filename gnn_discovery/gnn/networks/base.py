@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import jraph
+import numpy as np
 from flax import nnx
 
 from gnn_discovery.gnn.graph import Features, Graph
@@ -35,7 +37,8 @@ class GraphNetwork(nnx.Module):
     node: MLP | None = None
 
     def __init__(self, config: NetworkConfig, scales: Scales, dim: int, particles: int, strength_gain: float):
-        self.config, self.scales, self.dim, self.particles = config, scales, dim, particles
+        self.config, self.dim, self.particles = config, dim, particles
+        self.scales = nnx.data(scales.on_device())
         self.strength_gain = strength_gain
         self.size = message_size(config, dim)
         self.mask = nnx.Variable(jnp.ones((self.size,)))
@@ -92,9 +95,8 @@ class GraphNetwork(nnx.Module):
     def property_features(self, nodes: Features) -> jax.Array:
         """Return the scaled properties of each particle, and the logarithms of those that are always positive."""
         p, s = nodes["properties"], self.scales
-        columns = [p[:, k] / unit for k, unit in enumerate(s.properties)]
-        logs = [jnp.log(jnp.maximum(p[:, k] / unit, 1e-12)) for k, unit in enumerate(s.properties) if s.log[k]]
-        return jnp.stack(columns + logs, -1) if columns else p
+        scaled = p / jnp.asarray(s.properties)
+        return jnp.concatenate([scaled, jnp.log(jnp.maximum(scaled[:, np.flatnonzero(s.log)], 1e-12))], -1)
 
     @property
     def n_property_features(self) -> int:
@@ -110,10 +112,16 @@ class GraphNetwork(nnx.Module):
 def jit_with_network(network: GraphNetwork, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``function(network, *arrays)`` compiled, as a function of the arrays.
 
+    Parameters and scales are arguments of what is compiled, and not constants in it: networks of one kind and shape
+    share a program, as long as it is asked for by the same function.
+
     Args:
-        network: a network; its parameters are an argument of what is compiled, and not constants in it.
-        function: takes the network and arrays.
+        network: a network.
+        function: takes the network and arrays; a function of a module, that is, not made anew for each call.
     """
-    definition, state = nnx.split(network)
-    compiled = jax.jit(lambda state, *arrays: function(nnx.merge(definition, state), *arrays))
-    return lambda *arrays: compiled(state, *arrays)
+    return partial(_apply, function, *nnx.split(network))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _apply(function: Callable[..., Any], definition: Any, state: Any, *arrays: Any) -> Any:
+    return function(nnx.merge(definition, state), *arrays)

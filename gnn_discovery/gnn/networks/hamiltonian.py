@@ -131,7 +131,7 @@ class HamiltonianNetwork(GraphNetwork):
         return self.momentum_scale * s.velocity * energy[:, 0]
 
     @property
-    def momentum_scale(self) -> float:
+    def momentum_scale(self) -> float | jax.Array:
         """Return the unit of momenta."""
         s = self.scales
         return s.velocity * (1.0 if s.mass is None else s.properties[s.mass])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
@@ -12,7 +14,9 @@ from gnn_discovery.data.dataset import Dataset, robust_scale
 
 @dataclass(frozen=True)
 class Scales:
-    """A frozen record of the scales, measured on the training runs; plain numbers.
+    """A frozen record of the scales, measured on the training runs.
+
+    They are a pytree, so that a compiled network takes them as arguments: it serves any other data too.
 
     Attributes:
         length: root mean square distance from the centre of all positions.
@@ -25,13 +29,29 @@ class Scales:
         mass: index of the mass among the properties.
     """
 
-    length: float
-    velocity: float
-    force: float
-    particle: tuple[float, ...]
-    properties: tuple[float, ...]
+    length: float | jax.Array
+    velocity: float | jax.Array
+    force: float | jax.Array
+    particle: tuple[float, ...] | jax.Array
+    properties: tuple[float, ...] | jax.Array
     log: tuple[bool, ...]
     mass: int | None
+
+    def on_device(self) -> Scales:
+        """Return the same scales as arrays in float32."""
+        return replace(
+            self,
+            length=jnp.asarray(self.length, jnp.float32),
+            velocity=jnp.asarray(self.velocity, jnp.float32),
+            force=jnp.asarray(self.force, jnp.float32),
+            particle=jnp.asarray(self.particle, jnp.float32),
+            properties=jnp.asarray(self.properties, jnp.float32),
+        )
+
+
+jax.tree_util.register_dataclass(
+    Scales, data_fields=["length", "velocity", "force", "particle", "properties"], meta_fields=["log", "mass"]
+)
 
 
 def measure_scales(

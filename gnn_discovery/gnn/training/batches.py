@@ -9,11 +9,13 @@ from jaxtyping import Int
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.gnn.graph import pad_rows
+
+IndexSet = tuple[Int[jax.Array, " R"], Int[jax.Array, ""]]
+"""Indices, below them padding, and their number."""
 
 
-def interacting_snapshots(
-    train: Dataset, scale: float, *, criteria: Criteria = DEFAULT_CRITERIA
-) -> Int[jax.Array, " B"] | None:
+def interacting_snapshots(train: Dataset, scale: float, *, criteria: Criteria = DEFAULT_CRITERIA) -> IndexSet | None:
     """Return the snapshots in which some force exceeds a fraction of the typical one, if these are rare.
 
     Args:
@@ -22,20 +24,20 @@ def interacting_snapshots(
         criteria: the fields ``training.interaction_threshold`` and ``training.max_rare_fraction`` decide.
 
     Returns:
-        Indices (B,) of the snapshots to oversample; None where there are none, or where they are not rare.
+        Indices of the snapshots to oversample; None where there are none, or where they are not rare.
     """
     limits = criteria.training
     size = np.max(np.where(train.present, np.linalg.norm(train.force, axis=-1), 0.0), axis=1)
     interacting = np.flatnonzero(size > limits.interaction_threshold * scale)
     is_rare = 0 < len(interacting) < limits.max_rare_fraction * len(size)
-    return jnp.asarray(interacting) if is_rare else None
+    return (jnp.asarray(pad_rows(interacting)), jnp.asarray(len(interacting))) if is_rare else None
 
 
 def draw_batch(
     key: jax.Array,
     size: int,
-    count: int,
-    interacting: Int[jax.Array, " B"] | None,
+    count: Int[jax.Array, ""],
+    interacting: IndexSet | None,
     *,
     criteria: Criteria = DEFAULT_CRITERIA,
 ) -> Int[jax.Array, " size"]:
@@ -45,11 +47,12 @@ def draw_batch(
         key: the random key.
         size: the number of snapshots in the batch.
         count: the number of all snapshots.
-        interacting: (B,) the snapshots to oversample; None draws all alike.
+        interacting: the snapshots to oversample; None draws all alike.
         criteria: the field ``training.oversampled_fraction`` is the part of the batch that is drawn from these.
     """
     index = jax.random.randint(key, (size,), 0, count)
     if interacting is None:
         return index
     part = int(criteria.training.oversampled_fraction * size)
-    return index.at[:part].set(interacting[index[:part] % len(interacting)])
+    rare, n_rare = interacting
+    return index.at[:part].set(rare[index[:part] % n_rare])

@@ -23,7 +23,7 @@ from gnn_discovery.data.dataset import CharacteristicScales, Dataset, Split
 from gnn_discovery.errors import NoResult, UsageError
 from gnn_discovery.gnn.graph import GraphData, batch_graph, graph_data
 from gnn_discovery.gnn.networks import NetworkConfig, make_network, measure_scales
-from gnn_discovery.gnn.training.batches import draw_batch, interacting_snapshots
+from gnn_discovery.gnn.training.batches import IndexSet, draw_batch, interacting_snapshots
 from gnn_discovery.gnn.training.config import DEFAULT_TRAINING_STEPS, OPTIMISERS, TrainingConfig
 from gnn_discovery.gnn.training.losses import PREDICTION_ERRORS, training_loss
 from gnn_discovery.gnn.training.state import Checkpoints, MessagePruner, TrainingState
@@ -91,41 +91,19 @@ def optimise_network(
     data, held_out = graph_data(train), graph_data(valid)
     batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
     length = max(1, (config.steps or DEFAULT_TRAINING_STEPS[network.node]) // N_CHUNKS)
-    optimiser = _make_optimiser(config, N_CHUNKS * length, schedule)
-    loss = partial(training_loss, graph, network, config, criteria=criteria)
-    error_of = PREDICTION_ERRORS[config.loss]
-    interacting = interacting_snapshots(train, scales.force, criteria=criteria)
-
-    @jax.jit
-    def run_chunk(params: Any, moments: Any, variables: Any, data: GraphData, key: jax.Array) -> Any:
-        def step(carry: Any, key: jax.Array) -> Any:
-            params, moments = carry
-            batch_key, loss_key = jax.random.split(key)
-            index = draw_batch(batch_key, batch, len(data), interacting, criteria=criteria)
-            value, gradient = jax.value_and_grad(loss)(params, variables, data, index, loss_key)
-            updates, moments = optimiser.update(gradient, moments, params)
-            return (optax.apply_updates(params, updates), moments), value
-
-        (params, moments), losses = jax.lax.scan(step, (params, moments), jax.random.split(key, length))
-        return params, moments, jnp.mean(losses)
-
-    @jax.jit
-    def evaluate(params: Any, variables: Any, data: GraphData, index: jax.Array) -> tuple[jax.Array, ...]:
-        net = nnx.merge(graph, params, variables)
-        prediction = net(batch_graph(data, index))
-        error, unit_floor = (error_of(net, prediction, data, index, floor) for floor in (config.floor, 1.0))
-        return error, unit_floor, jnp.std(prediction.edges["message"], axis=0)
-
-    order = np.random.default_rng(seed).permutation(len(held_out))
-    sample = jnp.asarray(order[: criteria.training.validation_batches * batch])
-    state = TrainingState(params, optimiser.init(params), variables, params, variables, [])
+    program = _Program(graph, network, config, batch, length, schedule, criteria)
+    interacting = interacting_snapshots(train, float(scales.force), criteria=criteria)
+    sample = _held_out_sample(held_out, criteria.training.validation_batches * batch, seed)
+    state = TrainingState(params, program.optimiser.init(params), variables, params, variables, [])
     state = state.restore_from(checkpoints)
     start, first = time.perf_counter(), len(state.history)
     pruner = MessagePruner(criteria) if network.strategy == "pruning" else None
     for k in range(first, N_CHUNKS):
         key = jax.random.fold_in(jax.random.key(seed), k)
-        state.params, state.moments, value = run_chunk(state.params, state.moments, state.variables, data, key)
-        error, unit_floor, sizes = evaluate(state.params, state.variables, held_out, sample)
+        state.params, state.moments, value = _run_chunk(
+            program, state.params, state.moments, state.variables, data, interacting, key
+        )
+        error, unit_floor, sizes = _evaluate(program, state.params, state.variables, held_out, sample)
         keep = config.patience is None or (pruner is not None and pruner.is_active(k))
         state.record(((k + 1.0) * length, float(value), float(error), float(unit_floor)), keep)
         if pruner is not None:
@@ -142,6 +120,85 @@ def optimise_network(
         raise NoResult("training diverged: the held-out error was never finite", remedy="Try a lower learning rate")
     best = nnx.merge(graph, state.best, state.best_variables)
     return TrainedNetwork(best, network, np.array(state.history), data.names, units)
+
+
+@dataclass(frozen=True)
+class _Program:
+    """Everything that is compiled into a chunk of training; trainings that agree in it share the compiled program.
+
+    Attributes:
+        graph: the static part of the network, as ``nnx.split`` returns it.
+        network: the config of the network.
+        config: the settings of the training.
+        batch: number of snapshots of a batch.
+        length: number of steps of a chunk.
+        schedule: a schedule in place of the one-cycle cosine, or None.
+        criteria: the criteria of stage ``training``.
+    """
+
+    graph: Any
+    network: NetworkConfig
+    config: TrainingConfig
+    batch: int
+    length: int
+    schedule: optax.Schedule | None
+    criteria: Criteria
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        """Return Adam on the schedule, or on a one-cycle cosine over all steps where none is given."""
+        settings = OPTIMISERS[self.config.optimiser]
+        schedule = self.schedule or optax.cosine_onecycle_schedule(
+            N_CHUNKS * self.length, self.config.learning_rate, settings.rise, settings.start, settings.end
+        )
+        optimiser = optax.adam(schedule, b2=settings.b2)
+        if settings.clip is None:
+            return optimiser
+        return optax.chain(optax.clip_by_global_norm(settings.clip), optimiser)
+
+
+@partial(jax.jit, static_argnums=0)
+def _run_chunk(
+    program: _Program,
+    params: Any,
+    moments: Any,
+    variables: Any,
+    data: GraphData,
+    interacting: IndexSet | None,
+    key: jax.Array,
+) -> tuple[Any, Any, jax.Array]:
+    """Return the parameters, the state of the optimiser and the mean loss after a chunk of steps."""
+    loss = partial(training_loss, program.graph, program.network, program.config, criteria=program.criteria)
+    optimiser = program.optimiser
+
+    def step(carry: Any, key: jax.Array) -> Any:
+        params, moments = carry
+        batch_key, loss_key = jax.random.split(key)
+        index = draw_batch(batch_key, program.batch, data.count, interacting, criteria=program.criteria)
+        value, gradient = jax.value_and_grad(loss)(params, variables, data, index, loss_key)
+        updates, moments = optimiser.update(gradient, moments, params)
+        return (optax.apply_updates(params, updates), moments), value
+
+    (params, moments), losses = jax.lax.scan(step, (params, moments), jax.random.split(key, program.length))
+    return params, moments, jnp.mean(losses)
+
+
+@partial(jax.jit, static_argnums=0)
+def _evaluate(
+    program: _Program, params: Any, variables: Any, data: GraphData, index: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the held-out error, the same with a floor of one, and the standard deviation of each message component."""
+    net, config = nnx.merge(program.graph, params, variables), program.config
+    prediction = net(batch_graph(data, index))
+    error_of = PREDICTION_ERRORS[config.loss]
+    error, unit_floor = (error_of(net, prediction, data, index, floor) for floor in (config.floor, 1.0))
+    return error, unit_floor, jnp.std(prediction.edges["message"], axis=0)
+
+
+def _held_out_sample(held_out: GraphData, most: int, seed: int) -> jax.Array:
+    """Return indices of ``most`` snapshots, or of all with the padding below them, which counts nothing."""
+    order, rows = np.random.default_rng(seed).permutation(len(held_out)), held_out.present.shape[0]
+    return jnp.asarray(order[:most] if most <= len(order) else [*order, *range(len(order), rows)])
 
 
 def _natural_units(train: Dataset, network: NetworkConfig, criteria: Criteria) -> CharacteristicScales:
@@ -162,17 +219,3 @@ def _natural_units(train: Dataset, network: NetworkConfig, criteria: Criteria) -
             remedy="Take a network that adds forces, as NetworkConfig(node='fixed')",
         )
     return units.mechanical()
-
-
-def _make_optimiser(
-    config: TrainingConfig, steps: int, schedule: optax.Schedule | None
-) -> optax.GradientTransformation:
-    """Return Adam on the schedule, or on a one-cycle cosine over all steps where none is given."""
-    settings = OPTIMISERS[config.optimiser]
-    schedule = schedule or optax.cosine_onecycle_schedule(
-        steps, config.learning_rate, settings.rise, settings.start, settings.end
-    )
-    optimiser = optax.adam(schedule, b2=settings.b2)
-    if settings.clip is None:
-        return optimiser
-    return optax.chain(optax.clip_by_global_norm(settings.clip), optimiser)

@@ -57,7 +57,7 @@ class TrainedNetwork:
         net = self.network
         meta = {
             "config": asdict(self.config),
-            "scales": asdict(net.scales),
+            "scales": {name: np.asarray(v).tolist() for name, v in asdict(net.scales).items()},
             "natural_units": asdict(self.natural_units),
             "strength_gain": net.strength_gain,
             "dim": net.dim,
@@ -81,7 +81,8 @@ class TrainedNetwork:
         net = make_network(
             config, Scales(**scales), meta["dim"], meta["particles"], rngs=nnx.Rngs(0), criteria=criteria
         )
-        nnx.update(net, unflatten_tree(nnx.state(net), arrays, "state"))
+        graph, state = nnx.split(net)
+        net = nnx.merge(graph, unflatten_tree(state, arrays, "state"))
         natural_units = CharacteristicScales(**meta["natural_units"])
         return TrainedNetwork(net, config, np.asarray(arrays["history"]), tuple(meta["names"]), natural_units)
 
@@ -95,13 +96,17 @@ def predict_target(trained: TrainedNetwork, dataset: Dataset, batch: int = 256) 
         batch: the number of snapshots that are predicted at once.
     """
     data = trained.graph_data(dataset)
-    predict = jit_with_network(trained.network, lambda net, data, index: net(batch_graph(data, index)).nodes["target"])
+    predict = jit_with_network(trained.network, _target_of_snapshots)
     count, parts = len(data), []
     for start in range(0, count, batch):
         index = jnp.minimum(jnp.arange(start, start + batch), count - 1)
         target = np.asarray(predict(data, index), float).reshape(batch, *dataset.target.shape[1:])
         parts.append(target[: count - start])
     return np.concatenate(parts) * trained.natural_units.target
+
+
+def _target_of_snapshots(network: GraphNetwork, data: GraphData, index: jax.Array) -> jax.Array:
+    return jnp.asarray(network(batch_graph(data, index)).nodes["target"])
 
 
 def flatten_tree(tree: Any, name: str) -> dict[str, np.ndarray]:
