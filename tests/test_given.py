@@ -139,3 +139,12 @@ def test_a_given_term_stays_given_in_a_file_and_in_a_config():
     assert DiscoverConfig.from_dict(FITTED.config.to_dict()) == FITTED.config
     with pytest.raises(UsageError, match="kind and direction"):
         DiscoverConfig(known="sideways: -r")
+
+
+@pytest.mark.parametrize(
+    "text", ["self velocity: -0.5", "self transverse: b", "pair radial: -v_r", "pair velocity: 1/r"]
+)
+def test_a_law_of_velocities_cannot_depend_on_them(text):
+    assert DiscoverConfig(order=2, known=text).known == text
+    with pytest.raises(UsageError, match="a law of order 1 states them"):
+        DiscoverConfig(order=1, known=text)

@@ -38,6 +38,7 @@ def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any],
     runs, whole = motion.trajectories, data.whole()
     steps = np.concatenate([np.diff(run.times) for run in runs])
     r = np.linalg.norm(whole.separation(), axis=-1)[whole.pair_present()]
+    velocities = whole.velocities if config.order == 2 else whole.target
     figures = {
         "source": motion.label,
         "format": motion.format or "a simulator",
@@ -53,7 +54,7 @@ def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any],
             for k in range(runs[0].positions.shape[2])
         },
         "separations": format_span(r),
-        "speeds": format_span(np.linalg.norm(whole.velocities, axis=-1)[whole.present]),
+        "speeds": format_span(np.linalg.norm(velocities, axis=-1)[whole.present]),
         "velocities": "given" if runs[0].velocities is not None else "from the positions",
         "accelerations": "given" if runs[0].accelerations is not None else "from the positions",
         "properties": sorted(whole.properties),

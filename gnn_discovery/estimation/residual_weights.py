@@ -32,7 +32,8 @@ def numerical_force_floor(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERI
         return 1e-300
     extent = float(np.std(data.positions[data.present])) or 1.0
     duration = max(float(np.ptp(data.times[data.run == run])) for run in np.unique(data.run)[:16])
-    speed = float(np.sqrt(np.mean(data.velocities[data.present] ** 2)))
+    velocities = data.velocities if data.order == 2 else data.target
+    speed = float(np.sqrt(np.mean(velocities[data.present] ** 2)))
     rate = max(1.0 / duration if duration > 0 else 0.0, speed / extent) or 1.0
     mass = float(np.median(data.properties["m"][data.present])) if data.has_mass else 1.0
     return criteria.noise.numerical_force_floor * extent * rate**data.order * abs(mass)

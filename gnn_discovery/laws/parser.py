@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gnn_discovery.errors import UsageError
+from gnn_discovery.laws.evaluate import depends_on_velocity
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.term import Constant, Term
 from gnn_discovery.laws.term_evaluator import KINEMATIC_VARIABLES
@@ -28,10 +29,16 @@ def parse_law(text: str, order: Order = 2, divides_by_mass: bool = False) -> For
         divides_by_mass: True where the terms are forces, which the mass ``m`` divides.
 
     Raises:
-        UsageError: a kind or a direction does not exist.
+        UsageError: a kind or a direction does not exist, or a law of velocities depends on them.
         DataError: an expression is not a formula of the language.
     """
-    return ForceLaw(tuple(_parse_term(part) for part in text.split(";")), order, divides_by_mass)
+    law = ForceLaw(tuple(_parse_term(part) for part in text.split(";")), order, divides_by_mass)
+    if order == 1 and depends_on_velocity(law):
+        raise UsageError(
+            f"{text!r} depends on velocities, and a law of order 1 states them",
+            remedy="Leave out v, v_r and the directions of velocities, or ask for order 2",
+        )
+    return law
 
 
 def _parse_term(text: str) -> Term:

@@ -58,7 +58,7 @@ class DiscoverConfig:
         if self.known is not None:
             if not isinstance(self.known, str):
                 raise UsageError(f"known is {self.known!r}", remedy="Give terms as text: 'pair radial: -m_i*m_j/r**2'")
-            parse_law(self.known)
+            parse_law(self.known, self.order)
         where = type(self).__name__
         parts = {
             "simulation": SimulationConfig,

@@ -112,7 +112,10 @@ def _weak_form_dataset(
 
 
 def _stack_runs(runs: Sequence[Trajectory], blocks: Sequence[np.ndarray], order: Order, noise: float) -> Dataset:
-    """Stack all frames of all runs, padded to the particles of the largest; ``blocks`` label the frames."""
+    """Stack all frames of all runs, padded to the particles of the largest; ``blocks`` label the frames.
+
+    For order 1 all velocities are zero: a law that states the velocity cannot depend on it.
+    """
     first, n_particles = runs[0], max(run.positions.shape[1] for run in runs)
     lengths = [len(run.times) for run in runs]
     senders, receivers = _pairs(runs)
@@ -122,9 +125,10 @@ def _stack_runs(runs: Sequence[Trajectory], blocks: Sequence[np.ndarray], order:
         return np.repeat(np.array(rows), lengths, axis=0)
 
     targets = [run.accelerations if order == 2 else run.velocities for run in runs]
+    velocities = [run.velocities if order == 2 else np.zeros_like(run.positions) for run in runs]
     return Dataset(
         positions=np.concatenate([_pad_particles(run.positions, n_particles, separate=True) for run in runs]),
-        velocities=np.concatenate([_pad_particles(run.velocities, n_particles) for run in runs]),
+        velocities=np.concatenate([_pad_particles(velocity, n_particles) for velocity in velocities]),
         target=np.concatenate([_pad_particles(target, n_particles) for target in targets]),
         properties={name: property_of_instants(name) for name in first.properties},
         present=np.repeat([np.arange(n_particles) < run.positions.shape[1] for run in runs], lengths, axis=0),

@@ -23,7 +23,8 @@ class Dataset:
     """A frozen record of S instants of at most N particles, float64.
 
     Attributes:
-        positions, velocities: (S N D).
+        positions: (S N D).
+        velocities: (S N D); zero for order 1, where they are the target and nothing may depend on them.
         target: (S N D), the accelerations (order 2) or velocities (order 1) to be explained.
         properties: arrays (S N) by name.
         present: (S N), False where a run has fewer than N particles.

@@ -93,12 +93,13 @@ def to_weak_form(
         for tracks in (positions, realisation):
             average = np.zeros_like(tracks)
             average[half : len(tracks) - half] = apply_filter(weights, tracks)
-            velocity = _smoothed_velocity(tracks, windows, steps[0]) if order == 2 else average
+            velocity = _smoothed_velocity(tracks, windows, steps[0]) if order == 2 else np.zeros_like(tracks)
             stacks.append(np.stack([tracks, velocity, average]))
         for row, k in enumerate(members):
             count = runs[k].positions.shape[1]
             (x, v, f), run_noise = (stack[:, :, row * count : (row + 1) * count] for stack in stacks)
-            averaged[k] = replace(runs[k], positions=x, velocities=v, accelerations=f if order == 2 else None)
+            derivatives = {"velocities": v, "accelerations": f} if order == 2 else {"velocities": f}
+            averaged[k] = replace(runs[k], positions=x, **derivatives)
             noise[k] = run_noise
     kernel = peano_kernel(weights[0], steps[0], order)
     return WeakFormRuns(tuple(averaged), tuple(noise), kernel, float(np.linalg.norm(weights[0])))
