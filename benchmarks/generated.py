@@ -115,7 +115,7 @@ def _draw(rng: np.random.Generator, runs: int, particles: int, dim: int) -> tupl
 def noisy(runs: Sequence[Trajectory], noise: float, seed: int) -> tuple[Trajectory, ...]:
     """Return positions alone, with errors of a part ``noise`` of their spread."""
     rng = np.random.default_rng(seed)
-    sigma = noise * np.std([run.positions for run in runs])
+    sigma = noise * np.std(np.concatenate([run.positions for run in runs]))
     return tuple(
         replace(
             run,

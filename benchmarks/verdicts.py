@@ -24,11 +24,11 @@ RESULTS = HERE / "results" / "verdicts"
 SYSTEMS = {"known": 30, "altered": 20, "none": 10}
 NOISE = {"clean": 0.0, "noisy": 1e-3}
 SETS = 100
-SEED = 4
+SEED = 6
 """The systems of the table are drawn by this seed; none was looked at while the measured code was written."""
 TITLES = {"known": "a sum of known laws", "altered": "an altered law", "none": "no interaction"}
 CONFIDENT = ("known", "candidate")
-RIGHT = {"clean": ("56", "60"), "noisy": ("40", "52")}
+RIGHT = {"clean": ("57", "60"), "noisy": ("46", "52")}
 """So many verdicts of 60 have to be right at least, and so many are aimed at."""
 
 Record = Mapping[str, Any]
