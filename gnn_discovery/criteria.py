@@ -126,6 +126,73 @@ class NoiseCriteria(_StageCriteria):
 
 
 @dataclass(frozen=True)
+class OrderCriteria(_StageCriteria):
+    """Numbers that decide whether the motion has inertia, see `gnn_discovery.data.dataset.order_selection`."""
+
+    min_kick_share: float = 0.5
+    """Share of kicks without memory in a displacement from which on the motion is of first order; below it velocities
+    last.
+
+    Unit: share of the typical square displacement. Source: chosen by hand; benchmarks/order.py measures it."""
+
+    n_sigma: float = 2.0
+    """Number of standard errors by which the share of kicks must be on its side of a limit.
+
+    Unit: standard errors. Source: chosen by hand; benchmarks/order.py measures it."""
+
+    min_growth: float = 2.5
+    """Growth of the square displacement from one step to four from which on errors of position do not hide it.
+
+    Unit: ratio; none for errors alone, 4 for kicks, 16 for lasting velocities. Source: chosen by hand."""
+
+    max_saturation: float = 0.5
+    """Square displacement over four steps, relative to that of independent positions, beyond which the motion is
+    taken as confined, so that its growth says nothing.
+
+    Unit: ratio. Source: chosen by hand; benchmarks/order.py measures it."""
+
+    max_unexplained: float = 0.1
+    """Share of velocities or accelerations that the library may leave where it is said to explain them.
+
+    Unit: share of the weighted mean square. Source: chosen by hand; benchmarks/order.py measures it."""
+
+    max_unexplained_ratio: float = 0.1
+    """Largest ratio of the share left unexplained at one order to that at the other where the first is chosen.
+
+    Unit: ratio. Source: chosen by hand; benchmarks/order.py measures it."""
+
+    min_unexplained: float = 0.3
+    """Share of velocities that positions leave unexplained from which on nothing speaks for motion without inertia.
+
+    Unit: share of the weighted mean square. Source: chosen by hand; benchmarks/order.py measures it."""
+
+    min_tracks: int = 8
+    """Number of tracks from which on velocities that follow from positions are no coincidence of the starts.
+
+    Unit: tracks. Source: chosen by hand."""
+
+    min_tangential_share: float = 0.1
+    """Mean share of accelerations along the velocity below which orbits count as circular.
+
+    Unit: share. Source: chosen by hand."""
+
+    max_runs: int = 40
+    """Number of runs that are looked at.
+
+    Unit: runs. Source: chosen by hand, for speed."""
+
+    max_frames: int = 400
+    """Number of frames of each run that are looked at.
+
+    Unit: frames. Source: chosen by hand, for speed."""
+
+    max_pairs: int = 6000
+    """Number of pairs at which the library is evaluated.
+
+    Unit: pairs. Source: chosen by hand, for speed."""
+
+
+@dataclass(frozen=True)
 class TrainingCriteria(_StageCriteria):
     """Numbers that decide the training of networks."""
 
@@ -1388,6 +1455,7 @@ class Criteria:
 
     Attributes:
         noise: estimation of noise and derivatives, and the decision that nothing but noise is seen.
+        order: whether the motion has inertia.
         training: training of networks.
         visibility: which messages, components and contributions count as seen.
         structure: the search for an additive structure of the force.
@@ -1399,6 +1467,7 @@ class Criteria:
     """
 
     noise: NoiseCriteria = field(default_factory=NoiseCriteria)
+    order: OrderCriteria = field(default_factory=OrderCriteria)
     training: TrainingCriteria = field(default_factory=TrainingCriteria)
     visibility: VisibilityCriteria = field(default_factory=VisibilityCriteria)
     structure: StructureCriteria = field(default_factory=StructureCriteria)

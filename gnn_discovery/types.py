@@ -21,5 +21,8 @@ Properties = Mapping[str, Float[np.ndarray, " N"]]
 Order = Literal[1, 2]
 """The order of the equation of motion is 2 for ``m a = sum F`` and 1 for ``v = sum F``."""
 
+OrderSetting = Literal[1, 2, "auto"]
+"""An order that somebody states, or ``auto``, which leaves it to the motion to tell."""
+
 Kind = Literal["pair", "self", "external"]
 Direction = Literal["radial", "transverse", "velocity", "x", "y", "z"]

@@ -225,6 +225,15 @@ def test_a_smooth_profile_has_no_jump(formula, noise):
     assert find_jump(profile_of(formula, noise=noise)) is None
 
 
+def test_a_profile_over_a_few_distances_has_no_jump():
+    """As of pairs on circular orbits: each distance comes again and again, but for rounding."""
+    profile = profile_of(gravity)
+    few = np.sort(np.resize(np.linspace(0.5, 2.0, 12), len(profile.variable)))
+    rounded = few * (1 + 1e-16 * np.arange(len(few)))
+    assert find_jump(replace(profile, variable=few, value=-1 / few**2)) is None
+    assert find_jump(replace(profile, variable=rounded, value=-1 / rounded**2)) is None
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.003])
 def test_a_finite_range_is_told_from_a_decay(noise):
     profile = profile_of(contact, noise=noise)

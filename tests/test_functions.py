@@ -148,7 +148,7 @@ def test_two_vortices_go_around_each_other():
 
 def test_a_law_of_another_order_is_not_fitted():
     with pytest.raises(UsageError, match=r"vortices: gives velocities, a law of order 1, .*--order 1"):
-        pipeline.prepare_dataset(pipeline.load_motion(vortices, FEW), DiscoverConfig(simulation=FEW))
+        pipeline.prepare_dataset(pipeline.load_motion(vortices, FEW), DiscoverConfig(simulation=FEW, order=2))
     config = DiscoverConfig(simulation=FEW, order=1)
     assert pipeline.prepare_dataset(pipeline.load_motion(vortices, FEW), config).train.order == 1
     with pytest.raises(UsageError, match=r"gives accelerations, a law of order 2"):
@@ -308,7 +308,7 @@ def test_a_function_in_a_file_is_planned_as_asked(in_tmp):
     size = ("--particles", "3", "--dim", "3", "--runs", "20", "--frames", "10", "--dry-run", "--json")
     plan = json.loads(CliRunner().invoke(app, ["discover", "mine.py:law", *size, "--order", "1"]).stdout)
     assert (plan["particles"], plan["dimensions"], plan["runs"], plan["order"]) == (3, 3, 20, 1)
-    refused = CliRunner().invoke(app, ["discover", "mine.py:law", *size])
+    refused = CliRunner().invoke(app, ["discover", "mine.py:law", *size, "--order", "2"])
     assert refused.exit_code == 2 and "--order 1" in refused.stderr
 
 

@@ -11,9 +11,9 @@ from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, moved, snapsho
 from gnn_discovery.catalogue.equivalence import same_law
 from gnn_discovery.catalogue.known_law import load_catalogue
 from gnn_discovery.criteria import Criteria, VerdictCriteria
-from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.dataset import Dataset, OrderSelection
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.validation.accuracy import check_pairwise_additivity
+from gnn_discovery.validation.accuracy import check_order, check_pairwise_additivity
 from gnn_discovery.validation.decision import (
     NO_INTERACTION,
     JudgeContext,
@@ -256,6 +256,15 @@ def test_the_wording_of_a_check_decides_nothing():
         second = decide(other, replace(agreed, observed=reworded(*observed)))
         assert first.status == second.status and outcomes(first) == outcomes(second)
         assert (first.status == "candidate") is (not observed)
+
+
+@pytest.mark.parametrize("status", ["determined", "assumed", "ambiguous"])
+def test_motion_that_does_not_tell_its_order_has_no_confident_verdict(gravity, status):
+    context = replace(EXACT, observed=check_order(OrderSelection(2, status, "half of it is unexplained")))
+    verdict = decide(gravity, context)
+    assert verdict.status == ("inconclusive" if status == "ambiguous" else "known")
+    assert ("inertia: half of it is unexplained" in verdict.reason) is (status == "ambiguous")
+    assert any(check.id is CheckId.ORDER for check in verdict.checks)
 
 
 def test_the_criteria_decide_the_verdict(gravity):

@@ -44,7 +44,7 @@ def shifted_test_sets(
     simulation = config.simulation
     n_particles = criteria.particle_factor * test.present.shape[1]
     larger = replace(simulation, runs=runs, particles=n_particles, seed=simulation.seed + _SEED_OFFSET)
-    more = assemble_dataset(load_motion(system, larger).trajectories, config.order, system)
+    more = assemble_dataset(load_motion(system, larger).trajectories, test.order, system)
     sample = subsample_dataset(test, rows, config.seed)
     wider = replace(sample, positions=criteria.separation_factor * sample.positions)
     masses = criteria.mass_factor * sample.properties["m"]

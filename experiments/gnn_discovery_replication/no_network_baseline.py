@@ -27,7 +27,7 @@ def laws_without_network(motion: PreparedMotion, session: Session) -> tuple[Forc
         tables_without_network(dataset.train, config.seed, criteria=criteria),
         config.engines,
         replace(config.regression, seed=config.seed),
-        order=config.order,
+        order=dataset.train.order,
         divides_by_mass=dataset.train.has_mass,
         criteria=criteria,
     ).laws

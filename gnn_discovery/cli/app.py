@@ -61,7 +61,7 @@ def discover_command(
     frames: opt.FramesOption = None,
     particles: opt.ParticlesOption = None,
     dim: opt.DimOption = None,
-    order: opt.OrderOption = 2,
+    order: opt.OrderOption = "auto",
     cutoff: opt.CutoffOption = None,
     known: opt.KnownOption = None,
     units: opt.UnitsOption = None,
@@ -152,7 +152,7 @@ def inspect_command(
     source: opt.SourceArgument,
     seed: opt.SeedOption = 0,
     json: opt.JsonOption = False,
-    order: opt.OrderOption = 2,
+    order: opt.OrderOption = "auto",
     units: opt.UnitsOption = None,
 ) -> None:
     """Say what motion SOURCE holds, and how noisy it is.
@@ -176,7 +176,7 @@ def train_command(
     frames: opt.FramesOption = None,
     particles: opt.ParticlesOption = None,
     dim: opt.DimOption = None,
-    order: opt.OrderOption = 2,
+    order: opt.OrderOption = "auto",
     cutoff: opt.CutoffOption = None,
     known: opt.KnownOption = None,
     units: opt.UnitsOption = None,
@@ -243,7 +243,7 @@ def check_command(
         typer.Argument(metavar="[SOURCE]", help="Motion to hold the law against.", show_default="a run's own, or none"),
     ] = None,
     seed: opt.SeedOption = 0,
-    order: opt.OrderOption = 2,
+    order: opt.OrderOption = "auto",
     distances: opt.DistancesOption = opt.DEFAULT_DISTANCES,
     json: opt.JsonOption = False,
 ) -> None:
@@ -253,7 +253,7 @@ def check_command(
     stand with ; between them, each after its kind and direction; pair radial goes without saying."""
     from gnn_discovery.cli.check_command import judge_stated_law
 
-    result = judge_stated_law(law, source, seed=seed, order=order, distances=distances)  # type: ignore[arg-type]  # 1 or 2
+    result = judge_stated_law(law, source, seed=seed, order=opt.parse_order(order), distances=distances)
     print_result(result, json, format_lines(result))
 
 
@@ -276,7 +276,7 @@ def explain_command(
     ] = None,
     json: opt.JsonOption = False,
     quiet: opt.QuietOption = False,
-    order: opt.OrderOption = 2,
+    order: opt.OrderOption = "auto",
     units: opt.UnitsOption = None,
     engine: opt.EngineOption = None,
 ) -> None:

@@ -16,14 +16,14 @@ from gnn_discovery.laws.parser import parse_law
 from gnn_discovery.pipeline import DiscoverConfig, Session, Validation, load_run_config
 from gnn_discovery.report.wording import is_property_not_kept
 from gnn_discovery.runs import RunDirectory
-from gnn_discovery.types import Order
+from gnn_discovery.types import OrderSetting
 from gnn_discovery.validation.verdict import Check, Verdict
 
 _CHECK_OUTCOMES = {True: "passed", False: "failed", None: "not made"}
 
 
 def judge_stated_law(
-    stated: str, source: str | None, *, seed: int, order: Order, distances: tuple[float, float]
+    stated: str, source: str | None, *, seed: int, order: OrderSetting, distances: tuple[float, float]
 ) -> dict[str, Any]:
     """Return the verdict on a law that somebody stated or that a run match.
 
@@ -32,7 +32,7 @@ def judge_stated_law(
         source: motion that the law is held against. Without it a run is judged as `discover` does, with its network
             and its own motion, and a formula is compared with known laws by its form alone.
         seed: seed of the choice of the runs that are held out.
-        order: order of the equation of motion, for a formula.
+        order: order of the equation of motion, for a formula; ``auto`` takes that of the motion, and 2 without any.
         distances: the range over which forms are compared.
 
     Raises:
@@ -44,16 +44,16 @@ def judge_stated_law(
     if source is None and Path(stated).is_dir():
         with RunDirectory.open(Path(stated)) as run:
             return _describe(*validate_run(run, quiet=True))
-    law = read_law_file(Path(stated)) if _is_file(stated) else parse_law(stated, order)
+    law = read_law_file(Path(stated)) if _is_file(stated) else parse_law(stated, 1 if order == 1 else 2)
     if source is None:
         return _check_form_only(law, distances)
     config = DiscoverConfig(seed=seed)
     if Path(stated).is_dir():
         config, _ = load_run_config(RunDirectory(Path(stated)))
-    session = Session(replace(config, order=law.order, known=None))
+    session = Session(replace(config, order=law.order if _is_file(stated) else order, known=None))
     motion = pipeline.prepare_motion(source, session)
     if not _is_file(stated):
-        law = pipeline.fit_stated_law(law, motion.dataset, session)
+        law = pipeline.fit_stated_law(parse_law(stated, motion.dataset.train.order), motion.dataset, session)
     return _describe(law, *pipeline.check_law(law, motion, session))
 
 

@@ -34,11 +34,12 @@ def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any],
         The figures by name, as JSON knows them, and the tracks of the first run as text.
     """
     motion = pipeline.load_motion(source, config.simulation)
-    data = pipeline.prepare_dataset(motion, config)
+    order, selection = pipeline.resolve_order(motion, config)
+    data = pipeline.prepare_dataset(motion, replace(config, order=order))
     runs, whole = motion.trajectories, data.whole()
     steps = np.concatenate([np.diff(run.times) for run in runs])
     r = np.linalg.norm(whole.separation(), axis=-1)[whole.pair_present()]
-    velocities = whole.velocities if config.order == 2 else whole.target
+    velocities = whole.velocities if whole.order == 2 else whole.target
     figures = {
         "source": motion.label,
         "format": motion.format or "a simulator",
@@ -57,6 +58,8 @@ def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any],
         "speeds": format_span(np.linalg.norm(velocities, axis=-1)[whole.present]),
         "velocities": "given" if runs[0].velocities is not None else "from the positions",
         "accelerations": "given" if runs[0].accelerations is not None else "from the positions",
+        "order": order,
+        "order_from": "stated" if selection is None else f"{selection.status}: {selection.reason}",
         "properties": sorted(whole.properties),
         "names": list(runs[0].names or ()),
         "periodic": runs[0].box is not None,

@@ -13,6 +13,7 @@ from gnn_discovery.errors import UsageError
 
 if TYPE_CHECKING:
     from gnn_discovery.pipeline import DiscoverConfig
+    from gnn_discovery.types import OrderSetting
 
 SourceArgument = Annotated[
     str,
@@ -43,8 +44,8 @@ UnitsOption = Annotated[
     ),
 ]
 OrderOption = Annotated[
-    int,
-    typer.Option(min=1, max=2, help="Order of the equation of motion: m a = F (2) or v = F (1)."),
+    str,
+    typer.Option(help="Order of the equation of motion: m a = F (2), v = F (1), or auto: the motion tells."),
 ]
 NodeOption = Annotated[
     str | None,
@@ -108,7 +109,7 @@ def make_config(
     frames: int | None = None,
     particles: int | None = None,
     dim: int | None = None,
-    order: int = 2,
+    order: str = "auto",
     cutoff: float | None = None,
     known: str | None = None,
     units: str | None = None,
@@ -123,7 +124,7 @@ def make_config(
     Args:
         seed: seed of every random choice.
         runs, frames, particles, dim: size of simulated motion.
-        order: order of the equation of motion.
+        order: order of the equation of motion, 1, 2 or auto.
         cutoff: distance beyond which pairs do not interact.
         known: known terms of the law, as text.
         units: units of the motion, as text.
@@ -134,7 +135,7 @@ def make_config(
         errors: method of the error bars.
 
     Raises:
-        UsageError: an unknown node function or strategy, or units that are none.
+        UsageError: an unknown order, node function or strategy, or units that are none.
     """
     from gnn_discovery.gnn.networks import NODE_FUNCTIONS, MessageStrategy
     from gnn_discovery.pipeline import DiscoverConfig
@@ -151,11 +152,21 @@ def make_config(
         cutoff=cutoff,
         known=known,
         units=_parse_units(units),
-        order=order,  # type: ignore[arg-type]  # 1 or 2: the option's range
+        order=parse_order(order),
         simulation=SimulationConfig(runs, frames, particles, dim, seed),
         network=replace(config.network, **network),
         training=replace(config.training, steps=steps),
     )
+
+
+def parse_order(text: str) -> OrderSetting:
+    """Return the order that the option states.
+
+    Raises:
+        UsageError: it is none.
+    """
+    orders: dict[str, OrderSetting] = {"1": 1, "2": 2, "auto": "auto"}
+    return orders[_require_option_choice("--order", text, tuple(orders))]
 
 
 def _parse_units(text: str | None) -> dict[str, str]:

@@ -198,7 +198,6 @@ def discovery_plan(source: str, config: DiscoverConfig, out: Path | None) -> dic
     network = config.network
     return {
         **inspect_motion(source, config)[0],
-        "order": config.order,
         "network": f"node {network.node}, strategy {network.strategy}, width {network.width}",
         "engines": list(config.engines),
         "seed": config.seed,

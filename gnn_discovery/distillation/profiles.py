@@ -157,8 +157,16 @@ def _jump_at(profile: ComponentProfile, k: int, criteria: Criteria) -> tuple[flo
     sides = (np.arange(k - skipped - span, k - skipped), np.arange(k + skipped, k + skipped + span))
     for index in sides:
         x, y = profile.variable[index], profile.value[index]
-        levels.append(np.polyfit(x - profile.variable[k], y, 1)[1])
+        levels.append(_line_at(x - profile.variable[k], y))
         changes.append(np.ptp(y))
         widths.append(np.ptp(x))
     gap = profile.variable[sides[1][0]] - profile.variable[sides[0][-1]]
     return float(levels[1] - levels[0]), float(max(changes)), float(gap / max(min(widths), TINY))
+
+
+def _line_at(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the value at 0 of the straight line through (x, y) by least squares; a level where x hardly varies."""
+    offset = x - x.mean()
+    varies = np.ptp(x) > 1e-9 * np.abs(x).max()
+    slope = float(offset @ y / (offset @ offset)) if varies else 0.0
+    return float(y.mean() - slope * x.mean())

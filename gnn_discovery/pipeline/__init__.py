@@ -9,6 +9,7 @@ from gnn_discovery.pipeline.loading import MotionSource as MotionSource
 from gnn_discovery.pipeline.loading import load_motion as load_motion
 from gnn_discovery.pipeline.loading import names_a_file as names_a_file
 from gnn_discovery.pipeline.loading import prepare_dataset as prepare_dataset
+from gnn_discovery.pipeline.loading import resolve_order as resolve_order
 from gnn_discovery.pipeline.run_cache import RunCache as RunCache
 from gnn_discovery.pipeline.run_cache import load_run_config as load_run_config
 from gnn_discovery.pipeline.session import NETWORK as NETWORK

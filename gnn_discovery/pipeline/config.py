@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
-from typing import Any
+from typing import Any, get_args
 
 from gnn_discovery.criteria import Criteria, criteria_from_dict
 from gnn_discovery.errors import UsageError, require_choice, require_integer
@@ -14,7 +14,7 @@ from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.laws.parser import parse_law
 from gnn_discovery.simulators import SimulationConfig
 from gnn_discovery.symbolic.search import EngineConfig
-from gnn_discovery.types import Order
+from gnn_discovery.types import OrderSetting
 
 ERROR_BAR_METHODS = ("jackknife", "posterior")
 
@@ -25,7 +25,7 @@ class DiscoverConfig:
 
     Attributes:
         seed: of every random choice.
-        order: of the equation of motion, ``m a = sum F`` (2) or ``v = sum F`` (1).
+        order: of the equation of motion, ``m a = sum F`` (2) or ``v = sum F`` (1); ``auto`` lets the motion tell.
         cutoff: distance beyond which pairs do not interact; None takes that of the motion, or connects all.
         known: terms of the law that are known, the search is for the rest; written as in `gnn_discovery.laws.parser`,
             in the units of the motion: ``pair radial: -m_i*m_j/r**2``. A number in them stays, a name that is no
@@ -39,7 +39,7 @@ class DiscoverConfig:
     """
 
     seed: int = 0
-    order: Order = 2
+    order: OrderSetting = "auto"
     cutoff: float | None = None
     known: str | None = None
     units: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class DiscoverConfig:
         if self.known is not None:
             if not isinstance(self.known, str):
                 raise UsageError(f"known is {self.known!r}", remedy="Give terms as text: 'pair radial: -m_i*m_j/r**2'")
-            parse_law(self.known, self.order)
+            parse_law(self.known, 1 if self.order == 1 else 2)
         where = type(self).__name__
         parts = {
             "simulation": SimulationConfig,
@@ -74,7 +74,7 @@ class DiscoverConfig:
         require_choice("errors", self.errors, ERROR_BAR_METHODS, where)
         require_integer("seed", self.seed, 0, where)
         require_integer("seeds", self.seeds, 1, where)
-        require_choice("order", self.order, (1, 2), where)
+        require_choice("order", self.order, get_args(OrderSetting), where)
         if self.cutoff is not None and not (isinstance(self.cutoff, int | float) and 0 < self.cutoff < inf):
             raise UsageError(
                 f"cutoff is {self.cutoff!r}", where=where, remedy="Give a positive distance, or None for no cut-off"

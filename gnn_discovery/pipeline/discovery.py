@@ -202,7 +202,7 @@ def state_assumptions(data: Dataset, config: DiscoverConfig) -> tuple[str, ...]:
             "An energy is conserved, a sum over pairs and particles: a Hamiltonian network can learn no drag, and its "
             "pair forces are equal and opposite by construction."
         )
-    if not data.has_mass and config.order == 2:
+    if not data.has_mass and data.order == 2:
         sentences.append(
             "No masses are given: the law is that of accelerations; how the receiver's mass enters is undetermined."
         )

@@ -134,7 +134,7 @@ def _explain(probe: NetworkProbe, label: str, motion: PreparedMotion, session: S
     trained = probe.model.trained if isinstance(probe.model, TrainedPairForceModel) else None
     visible = replace(messages, pair=messages.pair.select(probe.visible_rows("train")))
     readout = MessageReadout(visible, symmetry, trained)
-    nothing_known = ForceLaw((), session.config.order, data.train.has_mass)
+    nothing_known = ForceLaw((), data.train.order, data.train.has_mass)
     candidates = distill_candidates(readout, replace(motion, dataset=data, known_terms=nothing_known), session)
     distilled = candidates.distilled
     with session.stage("refit"):

@@ -36,10 +36,10 @@ def fit_stated_law(law: ForceLaw, dataset: Split, session: Session) -> ForceLaw:
 
 def fit_known_terms(dataset: Split, session: Session) -> ForceLaw:
     """Return the terms that the config states, their constants fitted as if nothing else were there; or no terms."""
-    config = session.config
-    if config.known is None:
-        return ForceLaw((), config.order, dataset.train.has_mass)
-    law = fit_stated_law(parse_law(config.known, config.order), dataset, session)
+    known, order = session.config.known, dataset.train.order
+    if known is None:
+        return ForceLaw((), order, dataset.train.has_mass)
+    law = fit_stated_law(parse_law(known, order), dataset, session)
     return replace(law, terms=tuple(replace(term, known=True) for term in law.terms))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gnn_discovery.data.dataset import Split, assemble_dataset, split_by_run
+from gnn_discovery.data.dataset import OrderSelection, Split, assemble_dataset, select_order, split_by_run
 from gnn_discovery.data.readers.frame_assembly import name_masses
 from gnn_discovery.data.trajectory import Trajectory, convert_units, trajectory_fingerprint, validate_trajectory
 from gnn_discovery.errors import DataError, UsageError
@@ -22,6 +22,7 @@ from gnn_discovery.simulators import (
     run_simulator,
     simulator_names,
 )
+from gnn_discovery.types import Order
 
 _HIGHEST = {1: "velocities", 2: "accelerations"}
 
@@ -98,6 +99,35 @@ def names_a_file(source: str) -> bool:
     return path.is_file() or (":" not in source and (bool(path.suffix) or path.name != source))
 
 
+def resolve_order(motion: LoadedMotion, config: DiscoverConfig) -> tuple[Order, OrderSelection | None]:
+    """Return the order of the equation of motion, and what it rests on where the motion itself told it.
+
+    It is the one that the config states, or that of the simulator, or 2 where accelerations were observed.
+
+    Args:
+        motion: the runs.
+        config: states the order, or leaves it to the motion.
+
+    Raises:
+        UsageError: the simulator says that its law is of another order than the one asked for.
+        DataError: not even velocities can be read from the motion.
+    """
+    of_simulator = getattr(motion.simulator, "order", None)
+    stated: Order | None = of_simulator(config.simulation) if callable(of_simulator) else None
+    if stated and config.order not in ("auto", stated):
+        raise UsageError(
+            f"gives {_HIGHEST[stated]}, a law of order {stated}, and order {config.order} was asked for",
+            where=motion.label,
+            remedy=f"--order {stated}, or DiscoverConfig(order={stated})",
+        )
+    if config.order != "auto":
+        return config.order, None
+    if stated or any(run.accelerations is not None for run in motion.trajectories):
+        return stated or 2, None
+    selection = select_order(motion.trajectories, motion.label, criteria=config.criteria)
+    return selection.order, selection
+
+
 def prepare_dataset(motion: LoadedMotion, config: DiscoverConfig) -> Split:
     """Return the data set of the motion, with derivatives, units and noise, whole runs held apart.
 
@@ -109,18 +139,12 @@ def prepare_dataset(motion: LoadedMotion, config: DiscoverConfig) -> Split:
         UsageError: the simulator says that its law is of another order than the one asked for, or units are wrong.
         DataError: there are too few frames or runs.
     """
-    order = getattr(motion.simulator, "order", None)
-    if callable(order) and (stated := order(config.simulation)) != config.order:
-        raise UsageError(
-            f"gives {_HIGHEST[stated]}, a law of order {stated}, and order {config.order} was asked for",
-            where=motion.label,
-            remedy=f"--order {stated}, or DiscoverConfig(order={stated})",
-        )
+    order, _ = resolve_order(motion, config)
     runs = tuple(_with_units(run, config.units) for run in motion.trajectories)
     if config.cutoff is not None:
         runs = tuple(validate_trajectory(replace(run, cutoff=config.cutoff), motion.label) for run in runs)
     return split_by_run(
-        assemble_dataset(runs, config.order, motion.label, criteria=config.criteria),
+        assemble_dataset(runs, order, motion.label, criteria=config.criteria),
         config.seed,
         criteria=config.criteria,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gnn_discovery.data.dataset import Split
+from gnn_discovery.data.dataset import OrderSelection, Split
 from gnn_discovery.distillation import DistillationResult, HamiltonianEnergies
 from gnn_discovery.gnn.training import TrainedNetwork
 from gnn_discovery.laws.law import ForceLaw
@@ -26,12 +26,14 @@ class PreparedMotion:
         known_terms: a law with the terms that the config states, or with none.
         residual: the motion without the force of the known terms; the network learns it.
         recording: the runs as they were simulated or read; None where the motion was made by hand.
+        order_selection: how the motion told the order of its equation; None where somebody stated it.
     """
 
     dataset: Split
     known_terms: ForceLaw
     residual: Split
     recording: LoadedMotion | None = None
+    order_selection: OrderSelection | None = None
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from gnn_discovery.pipeline.known_terms import (
     subtract_law,
     verdict_with_known_terms,
 )
-from gnn_discovery.pipeline.loading import MotionSource, load_motion, prepare_dataset
+from gnn_discovery.pipeline.loading import MotionSource, load_motion, prepare_dataset, resolve_order
 from gnn_discovery.pipeline.network_training import train_unconstrained, train_with_restarts
 from gnn_discovery.pipeline.session import Session
 from gnn_discovery.pipeline.stage_records import (
@@ -54,7 +54,7 @@ from gnn_discovery.report.discovery import GoodnessOfFit
 from gnn_discovery.selection.challengers import select_with_catalogue
 from gnn_discovery.selection.select import Selection, refit_on_all_data, select_law
 from gnn_discovery.symbolic.search import EngineConfig
-from gnn_discovery.validation.accuracy import check_pairwise_additivity
+from gnn_discovery.validation.accuracy import check_order, check_pairwise_additivity
 from gnn_discovery.validation.constant_identification import identify_constants
 from gnn_discovery.validation.decision import (
     JudgeContext,
@@ -84,9 +84,11 @@ def prepare_motion(source: MotionSource, session: Session) -> PreparedMotion:
     """
     with session.stage("motion"):
         recording = load_motion(source, session.config.simulation)
-        dataset = prepare_dataset(recording, session.config)
+        order, selection = resolve_order(recording, session.config)
+        dataset = prepare_dataset(recording, replace(session.config, order=order))
         session.cache.data(recording.sha256)
-        return replace(subtract_known_terms(dataset, session), recording=recording)
+        motion = subtract_known_terms(dataset, session)
+        return replace(motion, recording=recording, order_selection=selection)
 
 
 def subtract_known_terms(dataset: Split, session: Session) -> PreparedMotion:
@@ -149,7 +151,7 @@ def distill_candidates(readout: MessageReadout, motion: PreparedMotion, session:
             (readout.messages.pair, readout.messages.self_force),
             config.engines,
             _engine_config(session),
-            order=config.order,
+            order=motion.dataset.train.order,
             divides_by_mass=motion.dataset.train.has_mass,
             units={"length", "time"} <= set(motion.dataset.train.units or {}),
             report=session.regression,
@@ -265,14 +267,13 @@ def validate_law(
         if readout.network is not None:
             network = partial(predict_target, readout.network)
             prediction = shift_network_prediction(network, motion.known_terms, choice.law.known_terms)
-        fit, noise = (
-            measure_fit(choice.law.discovered_terms, prediction, left, criteria=session.criteria),
-            left.weak_form().train.noise,
-        )
+        fit = measure_fit(choice.law.discovered_terms, prediction, left, criteria=session.criteria)
+        noise = left.weak_form().train.noise
         observed = (
             *symmetry_checks(readout.messages, readout.symmetry, config.network, criteria=session.criteria),
             *check_engine_agreement(choice.law, selected.by_engine, dataset.train, criteria=session.criteria),
             check_resampling_stability(choice.selection_frequency, criteria=session.criteria),
+            *check_order(motion.order_selection),
         )
         context = JudgeContext(
             fit.law_error,

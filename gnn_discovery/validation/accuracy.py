@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.data.dataset import OrderSelection
 from gnn_discovery.validation.verdict import Check, CheckId, ErrorPair
 
 
@@ -100,3 +101,16 @@ def check_no_worse_than_network(
     worst = max(law / max(network, numbers.network_error_floor) for law, network in pairs)
     detail = "the figure is the error of the law over that of the network, the worse of held-out and out of range"
     return check(bool(worst <= numbers.max_error_over_network), float(worst), detail)
+
+
+def check_order(selection: OrderSelection | None) -> tuple[Check, ...]:
+    """Check that the motion tells whether it has inertia; there is no check where somebody stated the order.
+
+    Args:
+        selection: how the order was told; None where it was stated.
+    """
+    if selection is None:
+        return ()
+    passed = {"determined": True, "assumed": None, "ambiguous": False}[selection.status]
+    words = {1: "without inertia", 2: "with inertia"}[selection.order]
+    return (Check(CheckId.ORDER, "refutes", f"motion {words}", passed, None, selection.reason),)

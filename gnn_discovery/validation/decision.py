@@ -157,6 +157,9 @@ def decide(
         *context.observed,
     )
     if failed := _refuting_checks(checks):
+        if failed[0].id is CheckId.ORDER:
+            reason = f"the motion does not tell whether it has inertia: {failed[0].detail}. State the order, 1 or 2"
+            return Verdict("inconclusive", None, (), reason, checks)
         details = "; ".join(check.detail for check in failed)
         reason = f"the law does not account for the motion: {details}. Of the law: {comparison.nearest}"
         return Verdict("inconclusive", None, (), reason, checks)
@@ -202,9 +205,10 @@ def catalogue_match_checks(comparison: CatalogueComparison) -> tuple[Check, ...]
 
 
 def _refuting_checks(checks: Sequence[Check]) -> list[Check]:
-    """Return the failed checks that forbid any confident verdict; that forces do not add up explains the others."""
+    """Return the failed checks that forbid any confident verdict, first those that explain the others."""
+    explaining = (CheckId.ORDER, CheckId.PAIRWISE_ADDITIVITY)
     failed = [check for check in checks if check.role == "refutes" and check.passed is False]
-    return sorted(failed, key=lambda check: check.id is not CheckId.PAIRWISE_ADDITIVITY)
+    return sorted(failed, key=lambda check: explaining.index(check.id) if check.id in explaining else len(explaining))
 
 
 def verdict_on_match(

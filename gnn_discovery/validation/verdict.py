@@ -18,6 +18,7 @@ class CheckId(StrEnum):
     """The identity of a check, on which decisions rest; its label is for readers alone."""
 
     EXPLAINS_MOTION = "explains_motion"
+    ORDER = "order"
     NOTHING_LEFT_FOR_NETWORK = "nothing_left_for_network"
     PAIRWISE_ADDITIVITY = "pairwise_additivity"
     NO_WORSE_THAN_NETWORK = "no_worse_than_network"
