@@ -105,6 +105,15 @@ def test_springs_are_of_second_order(seen):
     assert (found.order, found.status) == (2, "determined"), found.reason
 
 
+@pytest.mark.parametrize("every", [2, 4, 6, 10])
+def test_springs_in_coarse_frames_are_no_random_walk(every):
+    """A pair moves by up to .8 of its distance between frames, and displacements turn back within a few of them."""
+    runs = Spring().simulate(SimulationConfig(runs=30, frames=400, seed=0))
+    bare = [Trajectory(run.positions[::every], run.times[::every]) for run in runs]
+    found = select_order(bare)
+    assert found.order == 2, found.reason
+
+
 def test_the_share_of_kicks_is_one_for_a_random_walk_and_nothing_for_straight_lines():
     rng, times = np.random.default_rng(0), np.arange(200.0)
     walk = [Trajectory(np.cumsum(rng.normal(size=(200, 5, 2)), axis=0), times) for _ in range(10)]

@@ -24,12 +24,16 @@ class Observation(Protocol):
     Attributes:
         kind: its name.
         window: number of consecutive instants that one target depends on; 1 where instants stand alone.
+        substeps: number of instants from one frame that was seen to the next.
     """
 
     kind: ClassVar[ObservationKind]
 
     @property
     def window(self) -> int: ...
+
+    @property
+    def substeps(self) -> int: ...
 
     @property
     def weights(self) -> Float[np.ndarray, " W"]:
@@ -73,6 +77,11 @@ class PointwiseObservation:
         return 1
 
     @property
+    def substeps(self) -> int:
+        """Return 1: every instant is a frame."""
+        return 1
+
+    @property
     def weights(self) -> Float[np.ndarray, " W"]:
         """Return the single weight 1."""
         return np.ones(1)
@@ -103,10 +112,13 @@ class WeakFormObservation:
     Attributes:
         kernel: (W,) weights of the average.
         valid: (S N), True where the average can be trusted; None where it can everywhere.
+        substeps: number of instants from one frame to the next; where it is above 1, the instants between were not
+            seen but lie on a path.
     """
 
     kernel: Float[np.ndarray, " W"]
     valid: Bool[np.ndarray, "S N"] | None = None
+    substeps: int = 1
     kind: ClassVar[ObservationKind] = "weak"
 
     @property

@@ -1,0 +1,159 @@
+"""The library regression: how much of the motion do sums over pairs, and fields, explain, whatever their form?
+
+A library of sums over pairs (splines of the distance, along and across the line of centres, times what properties may
+do) and of fields (powers, splines of the distance from the centre, friction) is fitted to the target by ridge
+regression, and each part of the runs is predicted from the others. What is left is an upper limit on the errors of the
+target, found without any network or law; the comparison of two orders tells whether the motion has inertia
+(`gnn_discovery.data.dataset.order_selection`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import BSpline
+
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.data.dataset.dataset import Dataset
+from gnn_discovery.data.dataset.subsample import subsample_pairs
+
+N_FOLDS = 5
+"""Number of parts of which each in turn is held out of the regression."""
+RIDGES = (1e-13, 1e-11, 1e-9, 1e-7, 1e-5, 1e-3)
+"""Penalties of the regression, relative to the largest eigenvalue; the one that predicts held-out runs best counts."""
+
+
+def unexplained_by_positions(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+    """Return the share of the target that a library of sums over pairs and of fields leaves in held-out runs.
+
+    Args:
+        data: motion of either order; for order 2 the library holds friction too.
+        criteria: the stage ``order`` gives the number of pairs that are drawn.
+    """
+    target, left = _weighed_residuals(data, criteria)
+    return float(min(1.0, np.sum(left**2) / max(np.sum(target**2), np.finfo(float).tiny)))
+
+
+def typical_library_error(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+    """Return the median relative error of the library in held-out runs, an upper limit on that of the target.
+
+    Args:
+        data: motion of either order.
+        criteria: the stage ``order`` gives the number of pairs that are drawn.
+    """
+    target, left = (np.linalg.norm(part, axis=-1) for part in _weighed_residuals(data, criteria))
+    return float(min(1.0, np.median(left) / max(float(np.median(target)), np.finfo(float).tiny)))
+
+
+def _weighed_residuals(data: Dataset, criteria: Criteria) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets (K D) and what ridge regression leaves of them in the fold that they are held out in.
+
+    Both are relative to the local and the typical size of the target. Motion in weak form is compared in weak form.
+    """
+    data = data.weak_form or data
+    data = subsample_pairs(data, criteria.order.max_pairs * data.observation.substeps, criteria=criteria)
+    mask, weight = data.target_mask, row_weights(data)
+    columns = [data.observe(column) * weight[..., None] for column in _library(data)]
+    matrix = np.stack([column[mask].ravel() for column in columns], axis=-1)
+    target = (data.target * weight[..., None])[mask]
+    run = np.broadcast_to(data.run[:, None], mask.shape)[mask]
+    scale = np.linalg.norm(matrix, axis=0)
+    matrix = matrix[:, scale > 0] / scale[scale > 0]
+    labels, number = np.unique(run, return_inverse=True)
+    fold = np.repeat((np.random.default_rng(0).permutation(len(labels)) % min(N_FOLDS, len(labels)))[number], data.dim)
+    goal, left = target.ravel(), np.zeros((len(RIDGES), target.size))
+    for k in range(fold.max() + 1):
+        inside, outside = matrix[fold != k], fold == k
+        values, vectors = np.linalg.eigh(inside.T @ inside)
+        load = vectors.T @ (inside.T @ goal[fold != k])
+        for row, ridge in enumerate(RIDGES):
+            solution = vectors @ (load / (np.maximum(values, 0.0) + ridge * values[-1]))
+            left[row, outside] = goal[outside] - matrix[outside] @ solution
+    best = int(np.argmin(np.sum(np.abs(left), axis=1)))
+    return target, left[best].reshape(target.shape)
+
+
+def row_weights(data: Dataset) -> Float[np.ndarray, "S N"]:
+    """Return 1 / (|target| + median) for each row, so that no close encounter decides."""
+    size = np.linalg.norm(data.target, axis=-1)
+    seen = size[data.target_mask]
+    typical = max(float(np.median(seen)), 1e-12 * float(np.max(seen))) or 1.0
+    return np.asarray(1.0 / (size + typical))
+
+
+def _library(data: Dataset) -> Iterator[Float[np.ndarray, "S N D"]]:
+    """Yield the columns of the library, each with its value at every instant and particle."""
+    own = dict(_receiver_factors(data))
+    x = data.positions - np.mean(data.positions[data.present], axis=0)
+    distance = np.linalg.norm(x, axis=-1)
+    fields = [np.eye(data.dim)[k] * x[..., k, None] ** power for k in range(data.dim) for power in range(4)]
+    fields += [profile[..., None] * _unit(x) for profile in _splines(distance, data.present)]
+    if data.dim == 2:
+        fields += [
+            _turned(x),
+            *(profile[..., None] * _turned(_unit(x)) for profile in _splines(distance, data.present)),
+        ]
+    if data.order == 2:
+        v = data.velocities
+        fields += [v, np.linalg.norm(v, axis=-1, keepdims=True) * v, *([_turned(v)] if data.dim == 2 else [])]
+    for field in fields:
+        for factor in own.values():
+            yield np.broadcast_to(field, x.shape) * factor[..., None]
+    if not len(data.senders):
+        return
+    separation, acting = data.separation(), data.pair_present()
+    r, u = np.linalg.norm(separation, axis=-1), _unit(separation)
+    vectors = [u, _turned(u)] if data.dim == 2 else [u]
+    pairs = [(profile * acting)[..., None] * vector for profile in _splines(r, acting) for vector in vectors]
+    if data.order == 2:
+        relative = data.velocities[:, data.receivers] - data.velocities[:, data.senders]
+        pairs += [acting[..., None] * relative, (acting / (1 + r / np.median(r)))[..., None] * relative]
+    for pair in pairs:
+        for factor in _pair_factors(data, own):
+            total = np.zeros_like(x)
+            np.add.at(total.swapaxes(0, 1), data.receivers, (pair * factor[..., None]).swapaxes(0, 1))
+            yield total
+
+
+def _receiver_factors(data: Dataset) -> Iterator[tuple[str, Float[np.ndarray, "S N"]]]:
+    """Yield by name what a property may do to the receiver: nothing, multiply, or, where positive, divide."""
+    yield "", np.ones(data.present.shape)
+    for name, values in data.properties.items():
+        if np.ptp(values[data.present]) > 0:
+            yield name, values
+            if np.all(values > 0):
+                yield f"1/{name}", 1.0 / values
+
+
+def _pair_factors(data: Dataset, own: Any) -> Iterator[Float[np.ndarray, "S E"]]:
+    """Yield products of what the properties of the receiver and of the sender may do."""
+    for name, factor in own.items():
+        yield factor[:, data.receivers]
+        for other, values in data.properties.items():
+            if np.ptp(values[data.present]) > 0 and not name.endswith(f"/{other}"):
+                yield factor[:, data.receivers] * values[:, data.senders]
+                if name.startswith("1/"):
+                    yield (factor * values)[:, data.receivers] * values[:, data.senders]
+
+
+def _splines(r: Float[np.ndarray, "S K"], mask: np.ndarray, *, intervals: int = 8) -> list[Float[np.ndarray, "S K"]]:
+    """Return cubic B-splines of the logarithm of a distance, with knots at its quantiles."""
+    logarithm = np.log(np.maximum(r, np.finfo(float).tiny))
+    inner = np.unique(np.quantile(logarithm[mask], np.linspace(0.0, 1.0, intervals + 1)))
+    if len(inner) < 2:
+        return [np.ones_like(r)]
+    knots = np.concatenate([[inner[0]] * 3, inner, [inner[-1]] * 3])
+    values = BSpline.design_matrix(np.clip(logarithm.ravel(), inner[0], inner[-1]), knots, 3).toarray()
+    return [column.reshape(r.shape) for column in values.T]
+
+
+def _unit(vectors: Float[np.ndarray, "... D"]) -> Float[np.ndarray, "... D"]:
+    size = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(size > 0, size, 1.0)
+
+
+def _turned(vectors: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "... 2"]:
+    return np.stack([-vectors[..., 1], vectors[..., 0]], axis=-1)
