@@ -7,7 +7,10 @@ nor an engine: each name is loaded when it is first asked for.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # see gnn_discovery.runs.compilation_cache
 
 if TYPE_CHECKING:
     from gnn_discovery.catalogue.recognition import Recognition as Recognition

@@ -18,9 +18,15 @@ def enable_compilation_cache() -> None:
 
     A cache folder that the user has set, as by ``JAX_COMPILATION_CACHE_DIR``, stands as it is, and
     ``JAX_ENABLE_COMPILATION_CACHE=false`` turns all caching off. Where the folder cannot be written nothing is kept.
+
+    XLA calls it an error that a program prefers slow gathers to none, on the very processor it was compiled for, and
+    says so in a line for each program that is loaded. This package turns that log off (``TF_CPP_MIN_LOG_LEVEL=3``) when it
+    is imported before jax; where it cannot, nothing is kept either.
     """
     import jax
 
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":
+        return
     if (
         jax.config.values["jax_compilation_cache_dir"] is not None
         or not jax.config.values["jax_enable_compilation_cache"]
