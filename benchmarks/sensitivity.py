@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from command import HERE
 from generated import Kind, generate, noisy
@@ -28,7 +29,7 @@ from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import GnnDiscoveryError
 from gnn_discovery.gnn.training import TrainingConfig
-from gnn_discovery.pipeline import DiscoverConfig, Session, stages
+from gnn_discovery.pipeline import DiscoverConfig, Session, stages, trace_motion
 from gnn_discovery.selection.simplification import signature
 from gnn_discovery.validation.decision import decide
 from gnn_discovery.validation.stability import SearchReplication
@@ -45,7 +46,7 @@ SYSTEMS: dict[str, tuple[Kind, int, float]] = {
 SHORT = TrainingConfig(steps=1000)
 """A quarter of the default training finds the laws of these systems too."""
 FACTORS = {"1/3": 1 / 3, "3": 3.0}
-STAGES = ("motion", "network", "messages", "candidates", "selected", "law", "validation", "verdict")
+STAGES = ("motion", "network", "traced", "messages", "candidates", "selected", "law", "validation", "verdict")
 """The stages of a discovery, in order, by the record that each returns."""
 READ_BY_ENGINES = "search"
 """Engines read these criteria in a process of their own, so their first stage is taken to be the distillation."""
@@ -104,14 +105,16 @@ def _record_of(name: str, done: Mapping[str, Any], runs: tuple[Trajectory, ...],
             return stages.prepare_motion(runs, session)
         case "network":
             return stages.train_network(done["motion"], session)
+        case "traced":
+            return trace_motion(done["network"], done["motion"], session)
         case "messages":
-            return stages.extract_messages(done["network"], done["motion"], session)
+            return stages.extract_messages(done["network"], done["traced"], session)
         case "candidates":
-            return stages.distill_candidates(done["messages"], done["motion"], session)
+            return stages.distill_candidates(done["messages"], done["traced"], session)
         case "selected":
-            return stages.select_candidate(done["candidates"], done["motion"], session)
+            return stages.select_candidate(done["candidates"], done["traced"], session)
         case "law":
-            return stages.estimate_constants(done["selected"].selection.law, done["motion"], session)
+            return stages.estimate_constants(done["selected"].selection.law, done["selected"].motion, session)
         case "validation":
             return stages.validate_law(done["law"], done["selected"], done["messages"], done["motion"], session)
     validation = done["validation"]
@@ -184,6 +187,7 @@ def run(only: str | None) -> None:
         start = time.perf_counter()
         path, record = _path(stage, name), _cell(stage, name, bases)
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        jax.clear_caches()  # other criteria are other programs, and memory holds only so many
         print(f"{k + 1} of {len(missing)}  {stage}.{name}  {time.perf_counter() - start:.0f} s", flush=True)
 
 

@@ -97,6 +97,28 @@ class NoiseCriteria(_StageCriteria):
 
     Unit: distance of the pair. Source: chosen by hand; no benchmark."""
 
+    max_path_difference: float = 0.02
+    """Largest difference of a separation between two paths through the same frames at which the path counts as known.
+
+    Unit: distance of the pair. Source: chosen by hand; no benchmark."""
+
+    max_path_residual: float = 10.0
+    """Error of the network at an average over a path, relative to its typical error, above which the path counts as
+    unknown.
+
+    Unit: ratio of relative errors. Source: chosen by hand; no benchmark."""
+
+    min_library_error: float = 0.01
+    """Error of the library regression below which it says nothing about that of the data.
+
+    Unit: relative error. Source: chosen by hand; no benchmark."""
+
+    max_path_form_error: float = 0.2
+    """Error of differences of neighbouring frames above which the weak form along paths is not taken: noise, and not
+    the spacing of the frames, is what hides the motion.
+
+    Unit: relative error. Source: chosen by hand; no benchmark."""
+
     min_weak_form_fraction: float = 0.05
     """Smallest fraction of the particle instants that must have a valid weak-form target for the weak form to be
     used.
@@ -675,6 +697,11 @@ class SearchCriteria(_StageCriteria):
 @dataclass(frozen=True)
 class SelectionCriteria(_StageCriteria):
     """Numbers that decide the selection of a law among candidates."""
+
+    max_path_rounds: int = 3
+    """Number of times that the paths between coarse frames are traced by the law that was selected along the last ones.
+
+    Unit: rounds. Source: chosen by hand; no benchmark."""
 
     min_runs_for_run_split: int = 5
     """Number of runs from which whole runs are held out; with fewer, contiguous blocks of frames are.

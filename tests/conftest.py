@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["GNN_DISCOVERY_HOME"] = str(Path(__file__).parent / "home")  # not there: a user's own records are not tested
 
 # programs that one test has compiled serve the others, in all processes

@@ -175,18 +175,22 @@ def test_the_global_precision_is_never_set():
     assert not wrong
 
 
-def called_rooms(function: ast.FunctionDef, tree: ast.Module) -> set[str]:
-    """The rooms whose functions a stage calls, itself or through a private function of its module."""
+def called_rooms(function: ast.FunctionDef, tree: ast.Module, within: tuple[ast.FunctionDef, ...] = ()) -> set[str]:
+    """The rooms whose functions a stage calls, itself or through other functions of the pipeline."""
     homes = {a.asname or a.name: n.module for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
     own = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
-    found = set()
+    found, within = set(), (*within, function)
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             home = homes.get(node.func.id) or ""
-            if home.startswith("gnn_discovery.") and home.split(".")[1] in ORDER:
+            path = ROOT / f"{home.replace('.', '/')}.py"
+            if home.startswith("gnn_discovery.pipeline.") and path in TREES:
+                there = [n for n in TREES[path].body if isinstance(n, ast.FunctionDef) and n.name == node.func.id]
+                found |= set().union(*(called_rooms(n, TREES[path], within) for n in there if n not in within))
+            elif home.startswith("gnn_discovery.") and home.split(".")[1] in ORDER:
                 found.add(home.split(".")[1])
-            elif node.func.id in own and node.func.id.startswith("_"):
-                found |= called_rooms(own[node.func.id], tree)
+            elif node.func.id in own and own[node.func.id] not in within:
+                found |= called_rooms(own[node.func.id], tree, within)
     return found - {"pipeline", "report"}
 
 

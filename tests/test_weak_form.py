@@ -129,7 +129,8 @@ def test_the_criteria_decide_on_the_weak_form():
         return assemble_dataset(positions, criteria=replace(DEFAULT_CRITERIA, noise=replace(noise, **change)))
 
     assert assembled(min_error_for_weak_form=1.0).weak_form is None
-    assert assembled(min_error_for_weak_form=0.0, max_pair_step=0.0).weak_form is None
+    on_paths = {"max_path_form_error": 0.0}
+    assert assembled(min_error_for_weak_form=0.0, max_pair_step=0.0, **on_paths).weak_form is None
     weak_form = assembled(min_error_for_weak_form=0.0).weak_form
     assert weak_form is not None and weak_form.target_mask.any()
 
@@ -144,7 +145,7 @@ def test_one_long_run_is_averaged_within_its_blocks():
         assert not weak.target_mask[inside[:half]].any() and not weak.target_mask[inside[len(inside) - half :]].any()
 
 
-def test_motion_that_is_nowhere_resolved_keeps_its_derivatives():
+def test_motion_that_is_nowhere_resolved_keeps_its_derivatives_where_no_path_is_known():
     """Frames so far apart that every pair moves by half its distance between two of them."""
     given = Spring().simulate(SimulationConfig(runs=20, frames=100))
     rng = np.random.default_rng(0)
@@ -158,4 +159,5 @@ def test_motion_that_is_nowhere_resolved_keeps_its_derivatives():
         )
         for run in given
     ]
-    assert assemble_dataset(sparse).weak_form is None
+    on_frames = replace(DEFAULT_CRITERIA, noise=replace(DEFAULT_CRITERIA.noise, max_path_form_error=0.0))
+    assert assemble_dataset(sparse, criteria=on_frames).weak_form is None

@@ -137,14 +137,16 @@ def _law_of_run(
         raise DataError("holds no trained network", where=str(run.path), remedy=f"gnn-discovery resume {run.path}")
     with session_of_run(run, quiet) as (session, source):
         motion = pipeline.prepare_motion(source, session)
-        messages = pipeline.extract_messages(pipeline.train_network(motion, session), motion, session)
-        candidates = pipeline.distill_candidates(messages, motion, session)
-        selected = pipeline.select_candidate(candidates, motion, session)
-        law = pipeline.estimate_constants(selected.selection.law, motion, session)
+        network = pipeline.train_network(motion, session)
+        traced = pipeline.trace_motion(network, motion, session)
+        messages = pipeline.extract_messages(network, traced, session)
+        candidates = pipeline.distill_candidates(messages, traced, session)
+        selected = pipeline.select_candidate(candidates, traced, session)
+        law = pipeline.estimate_constants(selected.selection.law, selected.motion, session)
         if not validate:
             return law, None, None
         validation = pipeline.validate_law(law, selected, messages, motion, session)
-        return law, validation, pipeline.decide_verdict(validation, motion, session)
+        return law, validation, pipeline.decide_verdict(validation, selected.motion, session)
 
 
 @contextlib.contextmanager

@@ -34,6 +34,10 @@ class GraphData:
         names: the names of the properties.
         count: S, the number of snapshots; rows beyond it are padding. It is an array, and the number of rows a power of
             two, so that one compiled program serves data sets of many sizes. Nothing is present in the padding.
+        observed: (S N), True where there is a target.
+        kernel: (W,) weights of the average over consecutive snapshots that a target is compared with; None where each
+            snapshot has its own.
+        middles: the snapshots in the middle of a window that has a target, and their number; None without windows.
     """
 
     position: jax.Array
@@ -47,9 +51,35 @@ class GraphData:
     cutoff: float | None
     names: tuple[str, ...]
     count: jax.Array
+    observed: jax.Array
+    kernel: jax.Array | None = None
+    middles: tuple[jax.Array, jax.Array] | None = None
 
     def __len__(self) -> int:
         return int(self.count)
+
+    @property
+    def n_targets(self) -> jax.Array:
+        """Return the number of snapshots, or of windows, that have a target."""
+        return self.count if self.middles is None else self.middles[1]
+
+    def windows(self, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the snapshots (B,) whose targets these are, and those (B W,) that the targets are averages over.
+
+        Args:
+            index: (B,) counts the targets.
+        """
+        if self.middles is None or self.kernel is None:
+            return index, index
+        middle, half = self.middles[0][index], self.kernel.shape[0] // 2
+        return middle, (middle[:, None] + jnp.arange(-half, half + 1)).reshape(-1)
+
+    def average(self, values: jax.Array) -> jax.Array:
+        """Return the averages (B N, D) over the windows of values (B W N, D) at their snapshots."""
+        if self.kernel is None:
+            return values
+        shape = (-1, self.kernel.shape[0], self.position.shape[1], values.shape[-1])
+        return jnp.tensordot(values.reshape(shape), self.kernel, ((1,), (0,))).reshape(-1, values.shape[-1])
 
     @property
     def edges_per_snapshot(self) -> int:
@@ -69,17 +99,25 @@ jax.tree_util.register_dataclass(
         "receivers",
         "box",
         "count",
+        "observed",
+        "kernel",
+        "middles",
     ],
     meta_fields=["cutoff", "names"],
 )
 
 
 def graph_data(dataset: Dataset) -> GraphData:
-    """Return the snapshots on the device, in float32 and with nothing scaled."""
+    """Return the snapshots on the device, in float32 and with nothing scaled; in weak form with its windows."""
 
     def padded(values: np.ndarray) -> jax.Array:
         return jnp.asarray(pad_rows(np.asarray(values, np.float32)))
 
+    mask, kernel, middles = dataset.target_mask, None, None
+    if dataset.observation.window > 1:
+        kernel = jnp.asarray(dataset.observation.weights, jnp.float32)
+        rows = np.flatnonzero(mask.any(axis=1))
+        middles = jnp.asarray(pad_rows(rows), jnp.int32), jnp.asarray(len(rows), jnp.int32)
     names = tuple(sorted(dataset.properties))
     columns = [dataset.properties[name] for name in names]
     return GraphData(
@@ -94,6 +132,9 @@ def graph_data(dataset: Dataset) -> GraphData:
         cutoff=dataset.cutoff,
         names=names,
         count=jnp.asarray(len(dataset.present), jnp.int32),
+        observed=jnp.asarray(pad_rows(mask, mode="constant")),
+        kernel=kernel,
+        middles=middles,
     )
 
 

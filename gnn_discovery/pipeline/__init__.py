@@ -10,6 +10,8 @@ from gnn_discovery.pipeline.loading import load_motion as load_motion
 from gnn_discovery.pipeline.loading import names_a_file as names_a_file
 from gnn_discovery.pipeline.loading import prepare_dataset as prepare_dataset
 from gnn_discovery.pipeline.loading import resolve_order as resolve_order
+from gnn_discovery.pipeline.motion_selection import select_on_motion as select_on_motion
+from gnn_discovery.pipeline.paths import trace_motion as trace_motion
 from gnn_discovery.pipeline.run_cache import RunCache as RunCache
 from gnn_discovery.pipeline.run_cache import load_run_config as load_run_config
 from gnn_discovery.pipeline.session import NETWORK as NETWORK
@@ -28,7 +30,6 @@ from gnn_discovery.pipeline.stages import estimate_constants as estimate_constan
 from gnn_discovery.pipeline.stages import extract_messages as extract_messages
 from gnn_discovery.pipeline.stages import prepare_motion as prepare_motion
 from gnn_discovery.pipeline.stages import select_candidate as select_candidate
-from gnn_discovery.pipeline.stages import select_on_motion as select_on_motion
 from gnn_discovery.pipeline.stages import subtract_known_terms as subtract_known_terms
 from gnn_discovery.pipeline.stages import train_network as train_network
 from gnn_discovery.pipeline.stages import validate_law as validate_law

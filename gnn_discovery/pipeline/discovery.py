@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.estimation.latent_properties import inferable_properties
 from gnn_discovery.laws.law import ForceLaw
@@ -12,6 +14,7 @@ from gnn_discovery.messages.gauge import read_messages
 from gnn_discovery.pipeline.config import DiscoverConfig
 from gnn_discovery.pipeline.evidence import collect_evidence
 from gnn_discovery.pipeline.loading import LoadedMotion, MotionSource
+from gnn_discovery.pipeline.paths import trace_motion
 from gnn_discovery.pipeline.session import ProgressMonitor, Session
 from gnn_discovery.pipeline.stage_records import CandidateLaws, MessageReadout, PreparedMotion, SelectedLaw, Validation
 from gnn_discovery.pipeline.stages import (
@@ -58,13 +61,14 @@ def discover(
         if is_consistent_with_no_force(motion, session):
             return _finish_without_force(motion, session)
         network = train_network(motion, session)
-        messages = extract_messages(network, motion, session)
-        candidates = distill_candidates(messages, motion, session)
-        selected = select_candidate(candidates, motion, session)
-        law = estimate_constants(selected.selection.law, motion, session)
+        traced = trace_motion(network, motion, session)
+        messages = extract_messages(network, traced, session)
+        candidates = distill_candidates(messages, traced, session)
+        selected = select_candidate(candidates, traced, session)
+        law = estimate_constants(selected.selection.law, selected.motion, session)
         validation = validate_law(law, selected, messages, motion, session)
-        verdict = decide_verdict(validation, motion, session)
-        return _finish(motion, messages, candidates, selected, validation, verdict, session)
+        verdict = decide_verdict(validation, selected.motion, session)
+        return _finish(selected.motion, messages, candidates, selected, validation, verdict, session)
 
 
 def _finish(
@@ -187,6 +191,12 @@ def state_assumptions(data: Dataset, config: DiscoverConfig) -> tuple[str, ...]:
         config: the settings.
     """
     sentences = ["Errors are those of the law fitted to the training runs; the constants are then fitted to all."]
+    if data.weak_form is not None and data.weak_form.observation.substeps > 1:
+        used = np.count_nonzero(data.weak_form.target_mask) / np.count_nonzero(data.present)
+        sentences.append(
+            "Frames are coarse: differences of positions are compared with the law averaged along the paths it gives"
+            f" between them, at {used:.0%} of the frames; at the others the path is not known."
+        )
     if config.errors == "posterior":
         sentences.append("Error bars of constants are those of draws from a posterior, whose width is that over runs.")
     if config.network.inputs == "relative":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gnn_discovery.data.dataset import OrderSelection, Split
 from gnn_discovery.distillation import DistillationResult, HamiltonianEnergies
@@ -71,10 +71,12 @@ class SelectedLaw:
     Attributes:
         selection: the law fitted to the training runs, its error, and all laws tried.
         by_engine: the law that each engine alone leads to, where several were asked; None where it leads to none.
+        motion: the motion that it was selected on; between coarse frames it follows the paths that the law gives.
     """
 
     selection: Selection
-    by_engine: Mapping[str, ForceLaw | None] = field(default_factory=dict)
+    by_engine: Mapping[str, ForceLaw | None]
+    motion: PreparedMotion
 
 
 @dataclass(frozen=True)

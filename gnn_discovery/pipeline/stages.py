@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from gnn_discovery.catalogue.equivalence import same_law
-from gnn_discovery.data.dataset import Dataset, Split
+from gnn_discovery.data.dataset import Dataset, Split, trace_paths
 from gnn_discovery.distillation import (
     HamiltonianEnergies,
     distill_energies,
@@ -24,6 +24,7 @@ from gnn_discovery.estimation.latent_properties import inferable_properties
 from gnn_discovery.estimation.posterior import sample_posterior
 from gnn_discovery.estimation.residual_weights import numerical_force_floor
 from gnn_discovery.gnn.training import TrainedNetwork, predict_target
+from gnn_discovery.laws.evaluate import predict_with_law
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.messages.gauge import read_messages
 from gnn_discovery.messages.hamiltonian_energies import read_energies
@@ -41,7 +42,9 @@ from gnn_discovery.pipeline.known_terms import (
     verdict_with_known_terms,
 )
 from gnn_discovery.pipeline.loading import MotionSource, load_motion, prepare_dataset, resolve_order
+from gnn_discovery.pipeline.motion_selection import select_on_motion, select_with_known_laws
 from gnn_discovery.pipeline.network_training import train_unconstrained, train_with_restarts
+from gnn_discovery.pipeline.paths import settle_on_paths, trace_motion
 from gnn_discovery.pipeline.session import Session
 from gnn_discovery.pipeline.stage_records import (
     CandidateLaws,
@@ -51,8 +54,7 @@ from gnn_discovery.pipeline.stage_records import (
     Validation,
 )
 from gnn_discovery.report.discovery import GoodnessOfFit
-from gnn_discovery.selection.challengers import select_with_catalogue
-from gnn_discovery.selection.select import Selection, refit_on_all_data, select_law
+from gnn_discovery.selection.select import refit_on_all_data
 from gnn_discovery.symbolic.search import EngineConfig
 from gnn_discovery.validation.accuracy import check_order, check_pairwise_additivity
 from gnn_discovery.validation.constant_identification import identify_constants
@@ -175,20 +177,6 @@ def _engine_config(session: Session) -> EngineConfig:
     return replace(session.config.regression, seed=session.config.seed)
 
 
-def select_on_motion(laws: Sequence[ForceLaw], dataset: Split, session: Session) -> Selection:
-    """Refit the laws to the training runs and select one on the held-out runs, without the catalogue.
-
-    Args:
-        laws: the candidates.
-        dataset: the whole motion; where it has a weak form, that is fitted.
-        session: its seed draws the subsets that laws are tried on.
-    """
-    fitted, latent = dataset.weak_form(), inferable_properties(dataset.train)
-    return select_law(
-        laws, fitted.train, fitted.valid, latent=latent, seed=session.config.seed, criteria=session.criteria
-    )
-
-
 def _select_or_none(laws: Sequence[ForceLaw], dataset: Split, session: Session) -> ForceLaw | None:
     """Return the law that `select_on_motion` selects; None where no candidate gives a finite force."""
     try:
@@ -210,16 +198,15 @@ def select_candidate(candidates: CandidateLaws, motion: PreparedMotion, session:
     """
     distilled, dataset = candidates.distilled, motion.dataset
     with session.stage("refit"):
-        first = select_on_motion(distilled.laws, dataset, session)
-        fitted, latent = dataset.weak_form(), inferable_properties(dataset.train)
-        selection = select_with_catalogue(
-            first, fitted, latent=latent, seed=session.config.seed, criteria=session.criteria
-        )
+        selection = select_with_known_laws(distilled.laws, dataset, session)
+        if dataset.on_paths() is not dataset:
+            selection, dataset = settle_on_paths(distilled.laws, selection, dataset, session)
         session.cache.candidates(distilled.laws, selection)
         by_engine = {
             engine: _select_or_none(laws, dataset, session) for engine, laws in distilled.laws_by_engine.items()
         }
-        return SelectedLaw(selection, by_engine)
+        residual = subtract_law(motion.known_terms, dataset)
+        return SelectedLaw(selection, by_engine, replace(motion, dataset=dataset, residual=residual))
 
 
 def estimate_constants(law: ForceLaw, motion: PreparedMotion, session: Session) -> ForceLaw:
@@ -254,26 +241,28 @@ def validate_law(
 
     Args:
         law: with its final constants.
-        selected: the same law as it was fitted to the training runs, and the laws of each engine.
+        selected: the same law as it was fitted to the training runs, the laws of each engine, and the motion that the
+            law is held against.
         readout: the messages, and the network where there is one.
-        motion: the whole motion and its residual.
+        motion: as it was prepared; an independent search begins with it.
         session: further networks are trained where forces may not add up, or where the law could be a candidate for
             something new and has to be found again by independent searches.
     """
-    config, dataset, choice = session.config, motion.dataset, selected.selection
+    config, choice, followed = session.config, selected.selection, selected.motion
+    dataset = followed.dataset
     with session.stage("verdict"):
         left = subtract_law(choice.law.known_terms, dataset)
         prediction = None
         if readout.network is not None:
             network = partial(predict_target, readout.network)
-            prediction = shift_network_prediction(network, motion.known_terms, choice.law.known_terms)
+            prediction = shift_network_prediction(network, followed.known_terms, choice.law.known_terms)
         fit = measure_fit(choice.law.discovered_terms, prediction, left, criteria=session.criteria)
         noise = left.weak_form().train.noise
         observed = (
             *symmetry_checks(readout.messages, readout.symmetry, config.network, criteria=session.criteria),
             *check_engine_agreement(choice.law, selected.by_engine, dataset.train, criteria=session.criteria),
             check_resampling_stability(choice.selection_frequency, criteria=session.criteria),
-            *check_order(motion.order_selection),
+            *check_order(followed.order_selection),
         )
         context = JudgeContext(
             fit.law_error,
@@ -293,7 +282,7 @@ def validate_law(
         and readout.network
         and not explains_motion(fit, noise, criteria=session.criteria)
     ):
-        validation = _with_additivity_check(validation, choice.error, readout.network, motion, session)
+        validation = _with_additivity_check(validation, choice.error, readout.network, followed, session)
     if needs_replication(validation.results, validation.context, criteria=session.criteria):
         validation = _with_replications(validation, choice.law, motion, session)
     return validation
@@ -336,9 +325,10 @@ def replicate_search(law: ForceLaw, motion: PreparedMotion, session: Session) ->
     with session.stage(f"seed {session.config.seed}"):
         dataset = motion.dataset.resplit(session.config.seed, criteria=session.criteria)
         again = replace(motion, dataset=dataset, residual=subtract_law(motion.known_terms, dataset))
-        readout = extract_messages(train_network(again, session), again, session)
-        candidates = distill_candidates(readout, again, session)
-        return compare_with_independent_search(law, candidates.distilled.laws, dataset, session)
+        network = train_network(again, session)
+        again = trace_motion(network, again, session)
+        candidates = distill_candidates(extract_messages(network, again, session), again, session)
+        return compare_with_independent_search(law, candidates.distilled.laws, again.dataset, session)
 
 
 def compare_with_independent_search(
@@ -389,12 +379,11 @@ def check_law(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[
         session: its criteria decide.
     """
     with session.stage("verdict"):
-        dataset = motion.dataset
+        along = partial(predict_with_law, law)
+        dataset = trace_paths(motion.dataset, along, leave_unknown=True, criteria=session.criteria)
         left, fitted = subtract_law(law.known_terms, dataset), dataset.weak_form()
-        fit, noise = (
-            measure_fit(law.discovered_terms, None, left, criteria=session.criteria),
-            left.weak_form().train.noise,
-        )
+        fit = measure_fit(law.discovered_terms, None, left, criteria=session.criteria)
+        noise = left.weak_form().train.noise
         results = run_validation(law, fitted.train, test=fitted.test, extreme=fitted.extreme, criteria=session.criteria)
         validation = Validation(law, fit, results, JudgeContext(fit.law_error, noise=noise))
         return validation, decide_verdict(validation, motion, session)

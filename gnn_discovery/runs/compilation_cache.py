@@ -20,8 +20,8 @@ def enable_compilation_cache() -> None:
     ``JAX_ENABLE_COMPILATION_CACHE=false`` turns all caching off. Where the folder cannot be written nothing is kept.
 
     XLA calls it an error that a program prefers slow gathers to none, on the very processor it was compiled for, and
-    says so in a line for each program that is loaded. This package turns that log off (``TF_CPP_MIN_LOG_LEVEL=3``) when it
-    is imported before jax; where it cannot, nothing is kept either.
+    says so in a line for each program that is loaded. This package turns that log off (``TF_CPP_MIN_LOG_LEVEL=3``)
+    when it is imported before jax; where it cannot, nothing is kept either.
     """
     import jax
 

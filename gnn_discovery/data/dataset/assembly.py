@@ -7,27 +7,41 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
+from scipy.ndimage import minimum_filter1d
 from scipy.special import gamma
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
+from gnn_discovery.data.dataset.library_regression import typical_library_error
 from gnn_discovery.data.dataset.observation import WeakFormObservation
 from gnn_discovery.data.differentiation import (
+    SUBSTEPS,
     CompletedTrajectory,
     WeakFormRuns,
     complete_trajectories,
+    even_step,
+    path_agreement,
     resolvable_mask,
+    spline_path,
     to_weak_form,
+    to_weak_form_on_paths,
+    unwrap,
 )
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import DataError
 from gnn_discovery.types import Order
 
+PATH_HALF_WIDTHS = (1, 2, 3, 4, 6, 8)
+"""Half widths, in frames, of the averages along paths that are tried; where the last is best frames are not coarse."""
+
 
 def assemble_dataset(
     trajectories: Sequence[Trajectory], order: Order = 2, where: str = "", *, criteria: Criteria = DEFAULT_CRITERIA
 ) -> Dataset:
-    """Assemble all usable frames of all runs, with their weak form where positions alone were seen with noise.
+    """Assemble all usable frames of all runs, with their weak form where positions alone were seen.
+
+    Frames that are too coarse for derivatives, rather than noisy, are taken in weak form along paths
+    (`gnn_discovery.data.differentiation.paths`): where that tells more about the forces, see `_uncertainty`.
 
     If a run has fewer particles than another, the places of the absent ones are filled with finite numbers,
     apart from each other and from the others, with properties of one and a target of zero.
@@ -46,6 +60,37 @@ def assemble_dataset(
         raise DataError("no run", where=where or None, remedy="Give at least one run of motion")
     labels = [f"{where}, run {i}" if where else f"run {i}" for i in range(len(trajectories))]
     _check_compatible(trajectories, labels)
+    on_frames = _assemble_on_frames(trajectories, order, labels, criteria)
+    step = even_step(trajectories)
+    if step is not None and (on_frames is None or on_frames.noise >= criteria.noise.min_error_for_weak_form):
+        on_paths = _assemble_on_paths(trajectories, step, order, criteria)
+        choices = [data for data in (on_frames, on_paths) if data is not None]
+        if on_paths is not None and min(choices, key=lambda data: _uncertainty(data, criteria)) is on_paths:
+            return on_paths
+    if on_frames is None:
+        raise DataError(
+            "there are too few frames, or the motion changes too much between them to read derivatives",
+            where=where or None,
+            remedy="Store more frames, and more often, or give velocities and accelerations",
+        )
+    return on_frames
+
+
+def _uncertainty(dataset: Dataset, criteria: Criteria) -> float:
+    """Return the error of a mean over all targets: what the library regression leaves, over the root of their number.
+
+    Small errors are those of the library itself, and tell nothing about the data.
+    """
+    data = dataset.weak_form or dataset
+    on_paths = data.observation.substeps > 1  # there the noise is the error of the library already
+    error = data.noise if on_paths else typical_library_error(data, criteria=criteria)
+    return max(error, criteria.noise.min_library_error) / float(np.sqrt(np.count_nonzero(data.target_mask)))
+
+
+def _assemble_on_frames(
+    trajectories: Sequence[Trajectory], order: Order, labels: Sequence[str], criteria: Criteria
+) -> Dataset | None:
+    """Assemble derivatives at the frames, and their weak form where they are noisy; None where too few can be used."""
     recorded, completed = [], []
     every_run = complete_trajectories(trajectories, order, labels, criteria=criteria)
     for run, completion in zip(trajectories, every_run, strict=True):
@@ -55,11 +100,7 @@ def assemble_dataset(
     runs = [completion.trajectory for completion in completed]
     lengths = [len(run.times) for run in runs]
     if sum(lengths) < 3:
-        raise DataError(
-            f"{sum(lengths)} usable frames in all",
-            where=where or None,
-            remedy="Store more frames, and more often, or give velocities and accelerations",
-        )
+        return None
     blocks = _block_labels([len(run.times) for run in recorded], criteria)
     noise = float(np.sqrt(np.average([completion.noise**2 for completion in completed], weights=lengths)))
     kept_blocks = [block[completion.frames] for block, completion in zip(blocks, completed, strict=True)]
@@ -78,6 +119,72 @@ def assemble_dataset(
     return dataset
 
 
+def _assemble_on_paths(
+    trajectories: Sequence[Trajectory], step: float, order: Order, criteria: Criteria
+) -> Dataset | None:
+    """Assemble frames with their weak form along splines; None where noise, not their spacing, hides the motion.
+
+    The average is the shortest than which the next longer one tells no more. The error of the positions cannot be told
+    from coarse frames alone: it is at most what the library regression leaves of the target.
+    """
+    frames = _block_labels([len(run.times) for run in trajectories], criteria)
+    cubic = [spline_path(step * np.arange(len(run.times)), unwrap(run.positions, run.box), 3) for run in trajectories]
+    longest = min(int(np.unique(block, return_counts=True)[1].min()) for block in frames) // 4
+    best = None
+    for half in PATH_HALF_WIDTHS:
+        if half > max(longest, 1):
+            break
+        paths = _path_form(trajectories, step, order, half, frames, cubic, criteria)
+        if paths is None or (best is not None and _uncertainty(best, criteria) <= _uncertainty(paths, criteria)):
+            break
+        best = paths
+    if best is None or best.noise > criteria.noise.max_path_form_error:
+        return None
+    if best.observation.window // (2 * SUBSTEPS) == PATH_HALF_WIDTHS[-1]:  # noise asks for longer averages still
+        return None
+    smooth = [_with_spline_derivatives(run, step, order) for run in trajectories]
+    return replace(_stack_runs(smooth, frames, order, best.noise), weak_form=best)
+
+
+def _path_form(
+    trajectories: Sequence[Trajectory],
+    step: float,
+    order: Order,
+    half: int,
+    frames: Sequence[np.ndarray],
+    cubic: Sequence[np.ndarray],
+    criteria: Criteria,
+) -> Dataset | None:
+    """Return the weak form along quintic splines where they agree with cubic ones; None where it has few targets."""
+    limits = criteria.noise
+    blocks = [np.append(np.repeat(block[:-1], SUBSTEPS), block[-1]) for block in frames]
+    counts = [run.positions.shape[1] for run in trajectories]
+    exact = to_weak_form_on_paths(trajectories, step, order, half, [np.zeros(count) for count in counts])
+    paths = _stack_runs(exact.runs, blocks, order, 0.0)
+    other = np.concatenate([_pad_particles(path, max(counts), separate=True) for path in cubic])
+    acting, ends = paths.pair_present(), (paths.senders, paths.receivers)
+    alike = path_agreement(paths.positions, other, *ends, acting, paths.box, limits.max_path_difference)
+    alike = minimum_filter1d(alike.view(np.uint8), len(exact.kernel), axis=0, mode="nearest").astype(bool)
+    seen = np.concatenate([np.arange(len(block)) % SUBSTEPS == 0 for block in blocks])
+    paths = replace(paths, observation=WeakFormObservation(exact.kernel, alike & seen[:, None], SUBSTEPS))
+    mask = paths.target_mask
+    if np.count_nonzero(mask) < limits.min_weak_form_fraction * np.count_nonzero(paths.present[seen]):
+        return None
+    error = typical_library_error(paths, criteria=criteria)
+    size = float(np.mean(np.linalg.norm(paths.target, axis=-1)[mask]))
+    sigma = error * size / (exact.noise_gain * mean_norm_of_normal(paths.dim))
+    noisy = to_weak_form_on_paths(trajectories, step, order, half, [np.full(count, sigma) for count in counts])
+    noise = [np.pad(part, ((0, 0), (0, 0), (0, max(counts) - part.shape[2]), (0, 0))) for part in noisy.noise]
+    return replace(paths, noise=error, noise_realisation=np.concatenate(noise, axis=1))
+
+
+def _with_spline_derivatives(run: Trajectory, step: float, order: Order) -> Trajectory:
+    """Return the run with the derivatives of the spline through its frames."""
+    times, frames = step * np.arange(len(run.times)), unwrap(run.positions, run.box)
+    first, second = (spline_path(times, frames, derivative=k)[::SUBSTEPS] for k in (1, 2))
+    return replace(run, velocities=first, accelerations=second if order == 2 else None)
+
+
 def _weak_form_dataset(
     runs: WeakFormRuns,
     blocks: Sequence[np.ndarray],
@@ -88,7 +195,7 @@ def _weak_form_dataset(
     """Return the weak form as a Dataset, with the mask of valid averages and the relative noise of its target.
 
     The standard error of a target vector is noise_gain * sigma in each component, so its mean norm is that times
-    the mean norm of D standard normal numbers, sqrt(2) Gamma((D + 1) / 2) / Gamma(D / 2).
+    the mean norm of D standard normal numbers.
     """
     dataset = _stack_runs(runs.runs, blocks, order, 0.0)
     n_particles = dataset.present.shape[1]
@@ -104,11 +211,15 @@ def _weak_form_dataset(
         criteria=criteria,
     )
     dataset = replace(dataset, observation=WeakFormObservation(runs.kernel, valid))
-    mean_norm = np.sqrt(2) * gamma((dataset.dim + 1) / 2) / gamma(dataset.dim / 2)
-    error = float(np.sum(sigma[dataset.target_mask])) * runs.noise_gain * mean_norm
+    error = float(np.sum(sigma[dataset.target_mask])) * runs.noise_gain * mean_norm_of_normal(dataset.dim)
     size = float(np.sum(np.linalg.norm(dataset.target, axis=-1)[dataset.target_mask]))
     noise = [np.pad(part, ((0, 0), (0, 0), (0, n_particles - part.shape[2]), (0, 0))) for part in runs.noise]
     return replace(dataset, noise=error / size if size > 0 else 1.0, noise_realisation=np.concatenate(noise, axis=1))
+
+
+def mean_norm_of_normal(dim: int) -> float:
+    """Return the mean norm of ``dim`` standard normal numbers."""
+    return float(np.sqrt(2) * gamma((dim + 1) / 2) / gamma(dim / 2))
 
 
 def _stack_runs(runs: Sequence[Trajectory], blocks: Sequence[np.ndarray], order: Order, noise: float) -> Dataset:

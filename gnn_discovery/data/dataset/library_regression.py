@@ -54,7 +54,7 @@ def _weighed_residuals(data: Dataset, criteria: Criteria) -> tuple[np.ndarray, n
     Both are relative to the local and the typical size of the target. Motion in weak form is compared in weak form.
     """
     data = data.weak_form or data
-    data = subsample_pairs(data, criteria.order.max_pairs * data.observation.substeps, criteria=criteria)
+    data = subsample_pairs(data, criteria.order.max_pairs, criteria=criteria)
     mask, weight = data.target_mask, row_weights(data)
     columns = [data.observe(column) * weight[..., None] for column in _library(data)]
     matrix = np.stack([column[mask].ravel() for column in columns], axis=-1)

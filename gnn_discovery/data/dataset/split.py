@@ -36,6 +36,11 @@ class Split:
         weak = [None if part is None else part.weak_form for part in (self.train, self.valid, self.test, self.extreme)]
         return Split(*weak)  # type: ignore[arg-type]  # if one part has a weak form, all have
 
+    def on_paths(self) -> Split:
+        """Return the weak form along paths, where frames are coarse, else this split: what networks are trained on."""
+        weak = self.train.weak_form
+        return self if weak is None or weak.observation.substeps == 1 else self.weak_form()
+
     def whole(self) -> Dataset:
         """Join the parts again, in the order of runs and times."""
         return concatenate_datasets([p for p in (self.train, self.valid, self.test, self.extreme) if p is not None])

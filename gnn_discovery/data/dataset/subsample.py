@@ -38,12 +38,15 @@ def subsample_pairs(
 
     Args:
         dataset: the instants to draw from.
-        max_pairs: number of snapshots times the number of pairs, or of particles where there are more of these.
+        max_pairs: number of snapshots times the number of pairs, or of particles where there are more of these;
+            instants of a path between two frames count as one.
         seed: seed of the random numbers.
         criteria: at least ``estimation.min_snapshots`` snapshots are drawn.
     """
     count = max_pairs // max(1, len(dataset.receivers), dataset.positions.shape[1])
-    return subsample_dataset(dataset, max(criteria.estimation.min_snapshots, count), seed)
+    return subsample_dataset(
+        dataset, dataset.observation.substeps * max(criteria.estimation.min_snapshots, count), seed
+    )
 
 
 def thin_snapshots(dataset: Dataset, count: int) -> Dataset:

@@ -5,7 +5,13 @@ from gnn_discovery.data.differentiation.completion import CompletedTrajectory as
 from gnn_discovery.data.differentiation.completion import complete_trajectories as complete_trajectories
 from gnn_discovery.data.differentiation.completion import complete_trajectory as complete_trajectory
 from gnn_discovery.data.differentiation.completion import unwrap as unwrap
+from gnn_discovery.data.differentiation.paths import SUBSTEPS as SUBSTEPS
+from gnn_discovery.data.differentiation.paths import path_agreement as path_agreement
+from gnn_discovery.data.differentiation.paths import path_under_force as path_under_force
+from gnn_discovery.data.differentiation.paths import spline_path as spline_path
 from gnn_discovery.data.differentiation.weak_form import WeakFormRuns as WeakFormRuns
+from gnn_discovery.data.differentiation.weak_form import even_step as even_step
 from gnn_discovery.data.differentiation.weak_form import resolvable_mask as resolvable_mask
 from gnn_discovery.data.differentiation.weak_form import to_weak_form as to_weak_form
+from gnn_discovery.data.differentiation.weak_form import to_weak_form_on_paths as to_weak_form_on_paths
 from gnn_discovery.data.differentiation.window_selection import estimate_position_noise as estimate_position_noise

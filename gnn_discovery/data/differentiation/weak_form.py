@@ -22,6 +22,7 @@ from scipy.signal import savgol_filter
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.differentiation.completion import TRACKS_PER_BATCH, CompletedTrajectory, unwrap
+from gnn_discovery.data.differentiation.paths import SUBSTEPS, spline_path
 from gnn_discovery.data.differentiation.savitzky_golay import SavitzkyGolayFilters, apply_filter, time_grid
 from gnn_discovery.data.differentiation.window_selection import select_smoothing_window
 from gnn_discovery.data.trajectory import Trajectory
@@ -39,12 +40,15 @@ class WeakFormRuns:
         noise: for each run, one realisation (3 T N D) of the noise that its positions, velocities and target carry.
         kernel: (2 half + 1,) weights of the average that the prediction of a law is compared through.
         noise_gain: standard error of the target over that of the positions.
+        substeps: number of instants from one frame to the next; where it is above 1 the runs have instants between
+            their frames, on the path that the particles took.
     """
 
     runs: tuple[Trajectory, ...]
     noise: tuple[Float[np.ndarray, "3 T N D"], ...]
     kernel: Float[np.ndarray, " W"]
     noise_gain: float
+    substeps: int = 1
 
 
 def to_weak_form(
@@ -72,28 +76,25 @@ def to_weak_form(
     Returns:
         The weak form, or None if derivatives serve as well or the weak form cannot be had.
     """
-    grids = [time_grid(run.times) for run in runs]
-    steps = np.array([grid[1] for grid, _ in grids])
-    derived = all(run.velocities is None and run.accelerations is None for run in runs)
-    uniform_steps = all(uniform for _, uniform in grids) and bool(np.ptp(steps) <= 1e-6 * steps[0])
-    if not (derived and uniform_steps) or max(c.noise for c in completed) < criteria.noise.min_error_for_weak_form:
+    step = even_step(runs)
+    if step is None or max(c.noise for c in completed) < criteria.noise.min_error_for_weak_form:
         return None
     half = int(np.median(np.concatenate([c.filter_windows[:, 0] for c in completed])))
     half = max(min(half, (block_length or min(len(run.times) for run in runs)) // 4, max_half_width or half), 1)
-    weights = SavitzkyGolayFilters(np.arange(2 * half + 1) * steps[0], order).weights(filter_degree, half)
+    weights = SavitzkyGolayFilters(np.arange(2 * half + 1) * step, order).weights(filter_degree, half)
     averaged, noise = list(runs), [np.zeros(0)] * len(runs)
     rng = np.random.default_rng(0)
     for members in _batches_of_equal_shape(runs):
         positions = np.concatenate([unwrap(runs[k].positions, runs[k].box) for k in members], axis=1)
         sigma = np.concatenate([completed[k].position_noise for k in members])
         realisation = sigma[:, None] * rng.standard_normal(positions.shape)
-        times = steps[0] * np.arange(len(positions))
+        times = step * np.arange(len(positions))
         windows = select_smoothing_window(times, positions, sigma, 1, criteria=criteria)
         stacks = []
         for tracks in (positions, realisation):
             average = np.zeros_like(tracks)
             average[half : len(tracks) - half] = apply_filter(weights, tracks)
-            velocity = _smoothed_velocity(tracks, windows, steps[0]) if order == 2 else np.zeros_like(tracks)
+            velocity = _smoothed_velocity(tracks, windows, step) if order == 2 else np.zeros_like(tracks)
             stacks.append(np.stack([tracks, velocity, average]))
         for row, k in enumerate(members):
             count = runs[k].positions.shape[1]
@@ -101,8 +102,53 @@ def to_weak_form(
             derivatives = {"velocities": v, "accelerations": f} if order == 2 else {"velocities": f}
             averaged[k] = replace(runs[k], positions=x, **derivatives)
             noise[k] = run_noise
-    kernel = peano_kernel(weights[0], steps[0], order)
+    kernel = peano_kernel(weights[0], step, order)
     return WeakFormRuns(tuple(averaged), tuple(noise), kernel, float(np.linalg.norm(weights[0])))
+
+
+def even_step(runs: Sequence[Trajectory]) -> float | None:
+    """Return the time between two frames where positions alone were observed, at uniform times; None otherwise."""
+    grids = [time_grid(run.times) for run in runs]
+    steps = np.array([grid[1] for grid, _ in grids])
+    derived = all(run.velocities is None and run.accelerations is None for run in runs)
+    uniform = all(uniform for _, uniform in grids) and bool(np.ptp(steps) <= 1e-6 * steps[0])
+    return float(steps[0]) if derived and uniform else None
+
+
+def to_weak_form_on_paths(
+    runs: Sequence[Trajectory], step: float, order: Order, half: int, sigma: Sequence[Float[np.ndarray, " N"]]
+) -> WeakFormRuns:
+    """Return coarse runs in weak form, along splines through their frames.
+
+    Args:
+        runs: the runs as they were recorded.
+        step: the time between two frames.
+        order: the target is the average of the acceleration (2) or of the velocity (1).
+        half: half width of the average in frames; with 1 it is the second difference of three frames, or the first.
+        sigma: standard errors of the positions, for each run.
+    """
+    weights = SavitzkyGolayFilters(np.arange(2 * half + 1) * step, order).weights(2, half)
+    sparse = np.zeros(2 * half * SUBSTEPS + 1)
+    sparse[::SUBSTEPS] = weights[0]
+    kernel = peano_kernel(sparse, step / SUBSTEPS, order)
+    rng, refined, noise = np.random.default_rng(0), [], []
+    for run, errors in zip(runs, sigma, strict=True):
+        times = step * np.arange(len(run.times))
+        frames = unwrap(run.positions, run.box)
+        realisation = errors[:, None] * rng.standard_normal(frames.shape)
+        stacks = []
+        for tracks in (frames, realisation):
+            path = spline_path(times, tracks)
+            average = np.zeros_like(path)
+            average[half * SUBSTEPS : len(path) - half * SUBSTEPS : SUBSTEPS] = apply_filter(weights, tracks)
+            velocity = spline_path(times, tracks, derivative=1) if order == 2 else np.zeros_like(path)
+            stacks.append(np.stack([path, velocity, average]))
+        x, v, f = stacks[0]
+        instants = run.times[0] + step / SUBSTEPS * np.arange(len(x))
+        derivatives = {"velocities": v, "accelerations": f} if order == 2 else {"velocities": f}
+        refined.append(replace(run, positions=x, times=instants, **derivatives))
+        noise.append(stacks[1])
+    return WeakFormRuns(tuple(refined), tuple(noise), kernel, float(np.linalg.norm(weights[0])), SUBSTEPS)
 
 
 def resolvable_mask(

@@ -32,6 +32,9 @@ from gnn_discovery.gnn.training.trained_network import TrainedNetwork
 N_CHUNKS = 20
 """Number of chunks into which a training is divided: after each the held-out error is measured and the state kept."""
 
+WINDOW_SNAPSHOTS = 4
+"""A batch of windows has so many times the snapshots of another: those of one window tell about one target."""
+
 
 @dataclass(frozen=True)
 class TrainingProgress:
@@ -83,16 +86,22 @@ def optimise_network(
         NoResult: the held-out error was never finite.
     """
     units = _natural_units(split.train, network, criteria)
-    train, valid = units.apply(split.train), units.apply(split.valid)
-    scales = measure_scales(train, bodies=network.latent, raw=network.inputs == "raw", criteria=criteria)
+    frames, seen = units.apply(split.train), split.on_paths()
+    train, valid = units.apply(seen.train), units.apply(seen.valid)
+    scales = measure_scales(frames, bodies=network.latent, raw=network.inputs == "raw", criteria=criteria)
     particles = split.train.present.shape[1]
     model = make_network(network, scales, split.train.dim, particles, rngs=nnx.Rngs(seed), criteria=criteria)
     graph, params, variables = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
     data, held_out = graph_data(train), graph_data(valid)
-    batch = max(1, min(len(data), round(config.edges / max(1, data.edges_per_snapshot))))
+    snapshots = round(config.edges / max(1, data.edges_per_snapshot))
+    batch = max(1, min(int(data.n_targets), snapshots))
+    if data.kernel is not None:
+        batch = max(1, min(batch, round(WINDOW_SNAPSHOTS * snapshots / len(data.kernel))))
     length = max(1, (config.steps or DEFAULT_TRAINING_STEPS[network.node]) // N_CHUNKS)
     program = _Program(graph, network, config, batch, length, schedule, criteria)
-    interacting = interacting_snapshots(train, float(scales.force), criteria=criteria)
+    interacting = None
+    if data.kernel is None:
+        interacting = interacting_snapshots(train, float(scales.force), criteria=criteria)
     sample = _held_out_sample(held_out, criteria.training.validation_batches * batch, seed)
     state = TrainingState(params, program.optimiser.init(params), variables, params, variables, [])
     state = state.restore_from(checkpoints)
@@ -174,7 +183,7 @@ def _run_chunk(
     def step(carry: Any, key: jax.Array) -> Any:
         params, moments = carry
         batch_key, loss_key = jax.random.split(key)
-        index = draw_batch(batch_key, program.batch, data.count, interacting, criteria=program.criteria)
+        index = draw_batch(batch_key, program.batch, data.n_targets, interacting, criteria=program.criteria)
         value, gradient = jax.value_and_grad(loss)(params, variables, data, index, loss_key)
         updates, moments = optimiser.update(gradient, moments, params)
         return (optax.apply_updates(params, updates), moments), value
@@ -189,15 +198,17 @@ def _evaluate(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return the held-out error, the same with a floor of one, and the standard deviation of each message component."""
     net, config = nnx.merge(program.graph, params, variables), program.config
+    rows, index = data.windows(index)
     prediction = net(batch_graph(data, index))
-    error_of = PREDICTION_ERRORS[config.loss]
-    error, unit_floor = (error_of(net, prediction, data, index, floor) for floor in (config.floor, 1.0))
+    predicted, error_of = data.average(prediction.nodes["target"]), PREDICTION_ERRORS[config.loss]
+    error, unit_floor = (error_of(net, predicted, data, rows, floor) for floor in (config.floor, 1.0))
     return error, unit_floor, jnp.std(prediction.edges["message"], axis=0)
 
 
 def _held_out_sample(held_out: GraphData, most: int, seed: int) -> jax.Array:
     """Return indices of ``most`` snapshots, or of all with the padding below them, which counts nothing."""
-    order, rows = np.random.default_rng(seed).permutation(len(held_out)), held_out.present.shape[0]
+    order = np.random.default_rng(seed).permutation(int(held_out.n_targets))
+    rows = held_out.present.shape[0] if held_out.middles is None else held_out.middles[0].shape[0]
     return jnp.asarray(order[:most] if most <= len(order) else [*order, *range(len(order), rows)])
 
 

@@ -1,6 +1,7 @@
 """The loss of a training: the error of the prediction, and the penalties on messages and self forces.
 
-With the force F_i = m_i a_i on particle i, its prediction F'_i and its typical force s_i, the relative error is
+With the force F_i = m_i a_i on particle i, or its average over a window where the motion is in weak form along paths,
+its prediction F'_i and its typical force s_i, the relative error is
 
     mean_i w_i |F_i - F'_i|,    w_i = 1 / (floor s_i + |F_i|),
 
@@ -34,21 +35,22 @@ from gnn_discovery.gnn.training.config import LossName, TrainingConfig
 
 
 def prediction_error(
-    network: GraphNetwork, prediction: Graph, data: GraphData, index: jax.Array, floor: float = 1.0
+    network: GraphNetwork, predicted: jax.Array, data: GraphData, index: jax.Array, floor: float = 1.0
 ) -> jax.Array:
     """Return the mean over particles of |F - F'| / (floor * scale + |F|), F = m a.
 
     Args:
         network: the network, for its scales.
-        prediction: the graph that it returned for the snapshots.
+        predicted: (B N, D) the targets that it predicts.
         data: all snapshots.
         index: (B,) the snapshots of the batch.
         floor: the force below which errors are absolute, in units of the typical force on each particle.
     """
     target = data.target[index].reshape(-1, network.dim)
     mass = network.mass(data.properties[index].reshape(target.shape[0], -1))
-    error = jnp.sqrt(jnp.sum(((prediction.nodes["target"] - target) * mass) ** 2, -1) + 1e-30)
-    return jnp.sum(error * _error_weights(network, data, index, floor)) / jnp.sum(data.present[index])
+    error = jnp.sqrt(jnp.sum(((predicted - target) * mass) ** 2, -1) + 1e-30)
+    observed = data.observed[index].reshape(-1)
+    return jnp.sum(observed * error * _error_weights(network, data, index, floor)) / jnp.sum(observed)
 
 
 def _error_weights(network: GraphNetwork, data: GraphData, index: jax.Array, floor: float) -> jax.Array:
@@ -61,20 +63,20 @@ def _error_weights(network: GraphNetwork, data: GraphData, index: jax.Array, flo
 
 
 def absolute_error(
-    network: GraphNetwork, prediction: Graph, data: GraphData, index: jax.Array, floor: float = 1.0
+    network: GraphNetwork, predicted: jax.Array, data: GraphData, index: jax.Array, floor: float = 1.0
 ) -> jax.Array:
     """Return the mean over particles of the sum over components of |target - prediction| (arXiv 2006.11287).
 
     Args:
         network: the network, for the dimension of space.
-        prediction: the graph that it returned for the snapshots.
+        predicted: (B N, D) the targets that it predicts.
         data: all snapshots.
         index: (B,) the snapshots of the batch.
         floor: of no effect; all prediction errors take the same arguments.
     """
     target = data.target[index].reshape(-1, network.dim)
-    present = data.present[index].reshape(-1)
-    return jnp.sum(present * jnp.sum(jnp.abs(prediction.nodes["target"] - target), -1)) / jnp.sum(present)
+    observed = data.observed[index].reshape(-1)
+    return jnp.sum(observed * jnp.sum(jnp.abs(predicted - target), -1)) / jnp.sum(observed)
 
 
 def velocity_error(
@@ -122,16 +124,18 @@ def training_loss(
         params: the parameters that are trained.
         variables: all other variables of the network, as ``nnx.split`` returns them.
         data: all snapshots.
-        index: (B,) the snapshots of the batch.
+        index: (B,) counts the targets of the batch.
         key: the random key of the noise of messages and of displacements.
         criteria: the fields ``training.noncentral_component_weight`` and ``training.latent_message_weight`` decide.
     """
     net = nnx.merge(graph, params, variables)
+    rows, index = data.windows(index)
     batch = batch_graph(data, index)
     if config.shift:
         batch = displace_snapshots(batch, config.shift, jax.random.fold_in(key, 1))
     prediction = net(batch, key if network.strategy == "kl" else None)
-    total = PREDICTION_ERRORS[config.loss](net, prediction, data, index, config.floor)
+    predicted = data.average(prediction.nodes["target"])
+    total = PREDICTION_ERRORS[config.loss](net, predicted, data, rows, config.floor)
     message = prediction.edges["message"]
     if network.strategy in ("l1", "pruning"):
         total += config.l1 * jnp.mean(jnp.sum(jnp.abs(message), -1))

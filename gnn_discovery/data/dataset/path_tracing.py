@@ -1,0 +1,98 @@
+"""The tracing of paths: between coarse frames, particles go where a force takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.ndimage import minimum_filter1d
+
+from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.data.dataset.dataset import Dataset
+from gnn_discovery.data.dataset.library_regression import row_weights, typical_library_error
+from gnn_discovery.data.dataset.observation import WeakFormObservation
+from gnn_discovery.data.dataset.split import Split
+from gnn_discovery.data.differentiation import path_agreement, path_under_force
+
+Prediction = Callable[[Dataset], np.ndarray]
+"""The target (S N D) that a law or a network predicts at the instants of a dataset."""
+
+
+def trace_paths(
+    dataset: Split, prediction: Prediction, *, leave_unknown: bool = False, criteria: Criteria = DEFAULT_CRITERIA
+) -> Split:
+    """Return the split with the paths of its weak form traced anew; the same split where it has none.
+
+    Args:
+        dataset: motion whose weak form may lie on paths between coarse frames.
+        prediction: the target along any path; it moves the particles between the frames, which stay.
+        leave_unknown: take the target from averages over paths that nobody knows: the new path differs from the last
+            one by more than ``noise.max_path_difference`` of a distance, or the prediction misses the average by more
+            than ``noise.max_path_residual`` times what is typical.
+        criteria: these criteria, and those of the library regression, which says how large the errors still are.
+    """
+    if dataset.on_paths() is dataset:
+        return dataset
+
+    weak = {name: part for name, part in vars(dataset.weak_form()).items() if part is not None}
+    traced = {name: _trace(part, prediction) for name, part in weak.items()}
+    if leave_unknown:
+        missed = {name: _relative_miss(part, prediction) for name, part in traced.items()}
+        most = criteria.noise.max_path_residual * float(np.median(missed["train"][traced["train"].target_mask]))
+        for name, part in traced.items():
+            known = _agreement(part, weak[name].positions, criteria) & (missed[name] <= most)
+            traced[name] = _restrict_targets(part, known)
+    error = typical_library_error(traced["train"], criteria=criteria)
+    parts = {
+        name: None if part is None else replace(part, noise=error, weak_form=replace(traced[name], noise=error))
+        for name, part in vars(dataset).items()
+    }
+    return Split(**parts)  # type: ignore[arg-type]  # only extreme may be None
+
+
+def _trace(weak: Dataset, prediction: Prediction) -> Dataset:
+    """Return motion on paths whose positions and velocities between the frames are those under the prediction."""
+
+    def rate(positions: np.ndarray, velocities: np.ndarray) -> np.ndarray:
+        return prediction(replace(weak, positions=positions, velocities=velocities))
+
+    steps = np.diff(weak.times)
+    step = float(np.min(steps, where=steps > 0, initial=np.inf))
+    intervals = _intervals(weak, weak.observation.substeps, step)
+    x, v = path_under_force(intervals, weak.positions, weak.velocities, rate, step, weak.order)
+    return replace(weak, positions=x, velocities=v)
+
+
+def _relative_miss(weak: Dataset, prediction: Prediction) -> Float[np.ndarray, "S N"]:
+    """Return by how much a prediction misses each target, relative to the local and the typical size of it."""
+    size = np.linalg.norm(weak.observe(prediction(weak)) - weak.target, axis=-1) * row_weights(weak)
+    missed: np.ndarray = np.nan_to_num(size, nan=np.inf)
+    return missed
+
+
+def _agreement(weak: Dataset, other: Float[np.ndarray, "S N D"], criteria: Criteria) -> Bool[np.ndarray, "S N"]:
+    """Mark the windows throughout which another path places all partners of a particle alike."""
+    ends = weak.senders, weak.receivers
+    limit = criteria.noise.max_path_difference
+    alike = path_agreement(weak.positions, other, *ends, weak.pair_present(), weak.box, limit)
+    window = weak.observation.window
+    throughout: np.ndarray = minimum_filter1d(alike.view(np.uint8), window, axis=0, mode="nearest").astype(bool)
+    return throughout
+
+
+def _restrict_targets(weak: Dataset, known: Bool[np.ndarray, "S N"]) -> Dataset:
+    assert isinstance(weak.observation, WeakFormObservation)
+    valid = known if weak.observation.valid is None else known & weak.observation.valid
+    return replace(weak, observation=replace(weak.observation, valid=valid))
+
+
+def _intervals(weak: Dataset, substeps: int, step: float) -> Int[np.ndarray, " K"]:
+    """Return the instants of frames after which the next frame is there too."""
+    count = len(weak.run)
+    follows = (np.diff(weak.run) == 0) & (np.abs(np.diff(weak.times) - step) < 0.5 * step)
+    starts = np.flatnonzero(np.concatenate([[True], ~follows]))
+    lengths = np.diff(np.append(starts, count))
+    place, length = np.arange(count) - np.repeat(starts, lengths), np.repeat(lengths, lengths)
+    return np.flatnonzero((place % substeps == 0) & (place + substeps < length))
