@@ -26,7 +26,7 @@ from gnn_discovery.runs import describe_environment
 from gnn_discovery.simulators import SimulationConfig
 from gnn_discovery.types import Order
 
-SEED = 11
+SEED = 12
 """Systems of other seeds were looked at while the criteria were chosen."""
 COUNT, RUNS, FRAMES, SUBSTEPS = 50, 40, 100, 10
 SEEN = ("positions and velocities", "positions", "errors of 1e-3", "errors of 1e-2", "random kicks")

@@ -183,7 +183,7 @@ class OrderCriteria(_StageCriteria):
 
     Unit: ratio. Source: chosen by hand; benchmarks/order.py measures it."""
 
-    min_unexplained: float = 0.3
+    min_unexplained: float = 0.5
     """Share of velocities that positions leave unexplained from which on nothing speaks for motion without inertia.
 
     Unit: share of the weighted mean square. Source: chosen by hand; benchmarks/order.py measures it."""

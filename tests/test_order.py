@@ -35,6 +35,7 @@ def pairs(profile: Callable[[np.ndarray], np.ndarray], turned: bool = False) -> 
 
 REPULSION: Field = lambda x: pairs(lambda r: np.exp(-r))(x) - 0.3 * x  # noqa: E731
 TRAP: Field = lambda x: -0.7 * x  # noqa: E731
+LINEAR = pairs(lambda r: -0.3 * r)
 VORTICES = pairs(lambda r: 1 / r, turned=True)
 ATTRACTION = pairs(lambda r: -1 / (r + 0.1) ** 2)
 
@@ -80,8 +81,8 @@ def blurred(runs: list[Trajectory], share: float) -> list[Trajectory]:
 @pytest.mark.parametrize("error", [0.0, 1e-3])
 @pytest.mark.parametrize(
     ("rate", "duration"),
-    [(REPULSION, 2.0), (TRAP, 2.0), (VORTICES, 2.0), (ATTRACTION, 0.5)],
-    ids=["repulsion", "trap", "vortices", "attraction"],
+    [(REPULSION, 2.0), (TRAP, 2.0), (LINEAR, 2.0), (VORTICES, 2.0), (ATTRACTION, 0.5)],
+    ids=["repulsion", "trap", "linear", "vortices", "attraction"],
 )
 def test_velocities_that_follow_from_positions_are_of_first_order(rate, duration, error):
     found = select_order(blurred(flow(rate, duration), error))

@@ -82,13 +82,14 @@ def select_order(
     velocity, acceleration = (unexplained_by_positions(data, criteria=criteria) for data in (first, second))
     said = f"positions leave {velocity:.2g} of the velocities and {acceleration:.2g} of the accelerations unexplained"
     small, ratio = limits.max_unexplained, limits.max_unexplained_ratio
+    floor = criteria.noise.min_library_error**2  # below it the library's own error decides, as where forces are linear
     of_track, of_all = unexplained_by_means(first)
     if velocity <= small and of_track <= velocity:
         chance = of_all <= velocity or _tracks(runs) < limits.min_tracks
         return OrderSelection(2, "assumed" if chance else "ambiguous", "no velocity changes along its track")
-    if velocity <= small and velocity <= ratio * acceleration:
+    if velocity <= small and max(velocity, floor) <= ratio * acceleration:
         return OrderSelection(1, "determined", said)
-    if acceleration <= small and acceleration <= ratio * velocity:
+    if acceleration <= small and max(acceleration, floor) <= ratio * velocity:
         return OrderSelection(2, "determined", said)
     if velocity <= small and acceleration <= small and _is_chance_excluded(runs, second, limits):
         return OrderSelection(1, "determined", said)
