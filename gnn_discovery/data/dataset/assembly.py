@@ -64,8 +64,7 @@ def assemble_dataset(
     step = even_step(trajectories)
     if step is not None and (on_frames is None or on_frames.noise >= criteria.noise.min_error_for_weak_form):
         on_paths = _assemble_on_paths(trajectories, step, order, criteria)
-        choices = [data for data in (on_frames, on_paths) if data is not None]
-        if on_paths is not None and min(choices, key=lambda data: _uncertainty(data, criteria)) is on_paths:
+        if on_paths is not None and _tells_more(on_paths, on_frames, criteria):
             return on_paths
     if on_frames is None:
         raise DataError(
@@ -74,6 +73,21 @@ def assemble_dataset(
             remedy="Store more frames, and more often, or give velocities and accelerations",
         )
     return on_frames
+
+
+def _tells_more(on_paths: Dataset, on_frames: Dataset | None, criteria: Criteria) -> bool:
+    """Tell whether the weak form along paths tells more about the forces than what was read at the frames.
+
+    Where averages of the greatest length are best, noise and not the spacing of the frames hides the motion: the weak
+    form over frames, which may be longer, is kept where there is one.
+    """
+    if on_frames is None:
+        return True
+    assert on_paths.weak_form is not None  # it is what it was made for
+    longest = on_paths.weak_form.observation.window > 2 * SUBSTEPS * PATH_HALF_WIDTHS[-1]
+    if longest and on_frames.weak_form is not None:
+        return False
+    return _uncertainty(on_paths, criteria) < _uncertainty(on_frames, criteria)
 
 
 def _uncertainty(dataset: Dataset, criteria: Criteria) -> float:
@@ -122,7 +136,7 @@ def _assemble_on_frames(
 def _assemble_on_paths(
     trajectories: Sequence[Trajectory], step: float, order: Order, criteria: Criteria
 ) -> Dataset | None:
-    """Assemble frames with their weak form along splines; None where noise, not their spacing, hides the motion.
+    """Assemble frames with their weak form along splines; None where noise hides the motion in any average.
 
     The average is the shortest than which the next longer one tells no more. The error of the positions cannot be told
     from coarse frames alone: it is at most what the library regression leaves of the target.
@@ -139,8 +153,6 @@ def _assemble_on_paths(
             break
         best = paths
     if best is None or best.noise > criteria.noise.max_path_form_error:
-        return None
-    if best.observation.window // (2 * SUBSTEPS) == PATH_HALF_WIDTHS[-1]:  # noise asks for longer averages still
         return None
     smooth = [_with_spline_derivatives(run, step, order) for run in trajectories]
     return replace(_stack_runs(smooth, frames, order, best.noise), weak_form=best)
