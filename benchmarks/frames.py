@@ -103,9 +103,10 @@ def write_table() -> str:
         records += kept
         if not kept:
             continue
-        right = [r["exact"] and r["constants_error"] <= MAX_CONSTANT_ERROR for r in kept]
-        wrong = [r["status"] != "inconclusive" and not ok for r, ok in zip(kept, right, strict=True)]
-        known = sum(r["status"] == "known" for r in kept)
+        found = [r["value"] for r in kept if r["outcome"] == "done"]
+        right = [v["exact"] and v["constants_error"] <= MAX_CONSTANT_ERROR for v in found]
+        wrong = [v["status"] != "inconclusive" and not ok for v, ok in zip(found, right, strict=True)]
+        known = sum(v["status"] == "known" for v in found)
         step, error = SEEN[seen]
         rows.append(
             (
@@ -114,7 +115,7 @@ def write_table() -> str:
                 f"{sum(right)} of {len(kept)}",
                 str(known),
                 str(sum(wrong)),
-                median_with_range([r["seconds"] for r in kept], "{:.0f}".format),
+                median_with_range([v["seconds"] for v in found], "{:.0f}".format),
             )
         )
     parts = [
