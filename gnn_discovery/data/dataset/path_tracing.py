@@ -30,7 +30,7 @@ def trace_paths(
         prediction: the target along any path; it moves the particles between the frames, which stay.
         leave_unknown: take the target from averages over paths that nobody knows: the new path differs from the last
             one by more than ``noise.max_path_difference`` of a distance, or the prediction misses the average by more
-            than ``noise.max_path_residual`` times what is typical.
+            than ``noise.max_path_residual`` times what is typical. Where nothing would remain all targets stay.
         criteria: these criteria, and those of the library regression, which says how large the errors still are.
     """
     if dataset.on_paths() is dataset:
@@ -41,9 +41,12 @@ def trace_paths(
     if leave_unknown:
         missed = {name: _relative_miss(part, prediction) for name, part in traced.items()}
         most = criteria.noise.max_path_residual * float(np.median(missed["train"][traced["train"].target_mask]))
-        for name, part in traced.items():
-            known = _agreement(part, weak[name].positions, criteria) & (missed[name] <= most)
-            traced[name] = _restrict_targets(part, known)
+        known = {
+            name: _agreement(part, weak[name].positions, criteria) & (missed[name] <= most)
+            for name, part in traced.items()
+        }
+        if all((known[name] & part.target_mask).any() for name, part in traced.items()):
+            traced = {name: _restrict_targets(part, known[name]) for name, part in traced.items()}
     error = typical_library_error(traced["train"], criteria=criteria)
     parts = {
         name: None if part is None else replace(part, noise=error, weak_form=replace(traced[name], noise=error))
