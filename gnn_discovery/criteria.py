@@ -114,8 +114,8 @@ class NoiseCriteria(_StageCriteria):
     Unit: relative error. Source: chosen by hand; no benchmark."""
 
     max_path_form_error: float = 0.2
-    """Error of differences of neighbouring frames above which the weak form along paths is not taken: noise, and not
-    the spacing of the frames, is what hides the motion.
+    """Error of averages along paths above which these are not taken: noise, and not the spacing of the frames, is what
+    hides the motion.
 
     Unit: relative error. Source: chosen by hand; no benchmark."""
 

@@ -379,8 +379,8 @@ def check_law(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[
         session: its criteria decide.
     """
     with session.stage("verdict"):
-        along = partial(predict_with_law, law)
-        dataset = trace_paths(motion.dataset, along, leave_unknown=True, criteria=session.criteria)
+        # all targets stay: a law may not choose the instants that it is held against
+        dataset = trace_paths(motion.dataset, partial(predict_with_law, law), criteria=session.criteria)
         left, fitted = subtract_law(law.known_terms, dataset), dataset.weak_form()
         fit = measure_fit(law.discovered_terms, None, left, criteria=session.criteria)
         noise = left.weak_form().train.noise

@@ -46,8 +46,8 @@ class OrderSelection:
 
     Attributes:
         order: the order to go on with.
-        status: ``determined`` by the motion or stated by somebody; ``assumed`` to be 2 where nothing speaks for motion
-            without inertia; ``ambiguous`` where it is 2 though velocities may follow from positions.
+        status: ``determined`` by the motion; ``assumed`` to be 2 where nothing speaks for motion without inertia;
+            ``ambiguous`` where it is 2 though velocities may follow from positions.
         reason: what that rests on, in words.
     """
 
