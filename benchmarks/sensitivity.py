@@ -1,22 +1,24 @@
 """Scale each number that decides by 1/3 and by 3; see if verdicts change: ``python benchmarks/sensitivity.py``.
 
-Three systems of the verdict benchmark are discovered once, with criteria that record at which stage each field is
-first read. For each field the stages from there on are then run again, in the same process; where no stage reads it,
-nothing can change, and the table says that it is not read. Shares, quantiles and probabilities are scaled by their
-odds, whole numbers are rounded and are one at least. That a candidate is found again by other searches is taken as
-given. Fields that are done are kept in ``results/sensitivity/STAGE.FIELD.json``.
+Three systems of the verdict benchmark are discovered once, with criteria that record which stages read each field.
+For each field these stages are then run again, in the same process, and the others where a stage before them returned
+something else; where no stage reads it, nothing can change, and the table says that it is not read. Shares, quantiles
+and probabilities are scaled by their odds, whole numbers are rounded and are one at least. That a candidate is found
+again by other searches is taken as given. Fields that are done are kept in ``results/sensitivity/STAGE.FIELD.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -55,47 +57,83 @@ NOT_A_READING = ("__hash__", "__eq__", "__repr__", "__init__", "__post_init__", 
 
 @dataclass
 class Discovered:
-    """The records of one discovery, stage by stage, and the first stage that reads each field of the criteria."""
+    """The records of one discovery, stage by stage, and the stages that read each field of the criteria."""
 
     runs: tuple[Trajectory, ...]
     records: dict[str, Any] = field(default_factory=dict)
-    first_read: dict[tuple[str, str], str] = field(default_factory=dict)
+    read_at: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     outcome: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, runs: tuple[Trajectory, ...]) -> Discovered:
         """Run all stages with the default criteria, and record where each field is read."""
         found = cls(runs)
-        criteria = _recording(DEFAULT_CRITERIA, found)
-        found.outcome = found._run(found.records, STAGES, criteria)
+        session = _session(_recording(DEFAULT_CRITERIA, found))
+        for name in STAGES:
+            found.records[name] = None  # readings count for the stage that has begun
+            found.records[name] = _record_of(name, found.records, runs, session)
+        found.outcome = _outcome(found.records)
         return found
 
-    def first_reading(self, stage: str, name: str) -> str | None:
-        """Return the stage of a discovery that is the first to read a field; None where none does."""
-        first = self.first_read.get((stage, name))
+    def readers(self, stage: str, name: str) -> list[str]:
+        """Return the stages of a discovery that read a field, in order."""
+        read = set(self.read_at.get((stage, name), ()))
         if stage == READ_BY_ENGINES:
-            return min(filter(None, (first, "candidates")), key=STAGES.index)
-        return first
+            read.add("candidates")
+        return sorted(read, key=STAGES.index)
 
-    def outcome_from(self, first: str, criteria: Criteria) -> dict[str, Any]:
-        """Run the stages from ``first`` on with these criteria, on the records of the stages before it."""
-        before, after = STAGES[: STAGES.index(first)], STAGES[STAGES.index(first) :]
-        return self._run({name: self.records[name] for name in before}, after, criteria)
+    def outcome_of(self, criteria: Criteria, readers: Sequence[str]) -> Mapping[str, Any]:
+        """Return the outcome with these criteria, which differ in a field that only these stages read.
 
-    def _run(self, records: dict[str, Any], names: tuple[str, ...], criteria: Criteria) -> dict[str, Any]:
-        session = Session(DiscoverConfig(seed=SEED, seeds=1, training=SHORT, criteria=criteria))
+        A stage is run where it reads the field, or where a stage before it returned another record.
+        """
+        session, records, changed = _session(criteria), dict(self.records), False
         try:
-            for name in names:
-                records[name] = None  # readings count for the stage that has begun
-                records[name] = _record_of(name, records, self.runs, session)
-                if name == "motion" and stages.is_consistent_with_no_force(records["motion"], session):
-                    _, verdict = stages.validate_no_force(records["motion"], session)
+            for name in STAGES:
+                if not (changed or name in readers):
+                    continue
+                record = _record_of(name, records, self.runs, session)
+                if changed or not _same(record, self.records[name]):
+                    records[name], changed = record, True
+                if changed and name == "motion" and stages.is_consistent_with_no_force(record, session):
+                    _, verdict = stages.validate_no_force(record, session)
                     return {"status": verdict.status, "match": verdict.match, "law": "none"}
         except (GnnDiscoveryError, np.linalg.LinAlgError) as failure:
             return {"status": "error", "match": None, "law": str(failure)}
-        verdict, law = records["verdict"], records["law"]
-        form = re.sub(r"\s+", " ", str(signature(law)))
-        return {"status": verdict.status, "match": verdict.match, "law": str(law), "form": form}
+        return _outcome(records) if changed else self.outcome
+
+
+def _session(criteria: Criteria) -> Session:
+    return Session(DiscoverConfig(seed=SEED, seeds=1, training=SHORT, criteria=criteria))
+
+
+def _outcome(records: Mapping[str, Any]) -> dict[str, Any]:
+    verdict, law = records["verdict"], records["law"]
+    form = re.sub(r"\s+", " ", str(signature(law)))
+    return {"status": verdict.status, "match": verdict.match, "law": str(law), "form": form}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two records hold the same; what cannot be compared counts as different."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if is_dataclass(one):
+        return all(_same(getattr(one, part.name), getattr(other, part.name)) for part in fields(one))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, np.ndarray | jax.Array):
+        return one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=one.dtype.kind in "fc"))
+    if isinstance(one, FunctionType):
+        held, others = ([cell.cell_contents for cell in f.__closure__ or ()] for f in (one, other))
+        return one.__code__ is other.__code__ and _same(held, others)
+    try:
+        return pickle.dumps(one) == pickle.dumps(other)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
 
 
 def _record_of(name: str, done: Mapping[str, Any], runs: tuple[Trajectory, ...], session: Session) -> Any:
@@ -123,7 +161,7 @@ def _record_of(name: str, done: Mapping[str, Any], runs: tuple[Trajectory, ...],
 
 
 def _recording(criteria: Criteria, found: Discovered) -> Criteria:
-    """Return equal criteria that write the stage of each first reading of a field to ``found.first_read``."""
+    """Return equal criteria that write the stage of each reading of a field to ``found.read_at``."""
 
     def recorder(stage: str, part: Any) -> Any:
         names, plain = {one.name for one in fields(part)}, type(part)
@@ -131,7 +169,7 @@ def _recording(criteria: Criteria, found: Discovered) -> Criteria:
         class Recorder(plain):  # type: ignore[misc, valid-type]
             def __getattribute__(self, name: str) -> Any:
                 if name in names and sys._getframe(1).f_code.co_name not in NOT_A_READING:
-                    found.first_read.setdefault((stage, name), next(reversed(found.records), STAGES[0]))
+                    found.read_at.setdefault((stage, name), set()).add(next(reversed(found.records), STAGES[0]))
                 return super().__getattribute__(name)
 
             def __reduce__(self) -> Any:
@@ -187,7 +225,8 @@ def run(only: str | None) -> None:
         start = time.perf_counter()
         path, record = _path(stage, name), _cell(stage, name, bases)
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        jax.clear_caches()  # other criteria are other programs, and memory holds only so many
+        if k % 8 == 7:
+            jax.clear_caches()  # other criteria are other programs, and memory holds only so many
         print(f"{k + 1} of {len(missing)}  {stage}.{name}  {time.perf_counter() - start:.0f} s", flush=True)
 
 
@@ -196,12 +235,12 @@ def _cell(stage: str, name: str, bases: Mapping[str, Discovered]) -> dict[str, A
     record: dict[str, Any] = {
         "default": getattr(getattr(DEFAULT_CRITERIA, stage), name),
         "base": {system: base.outcome for system, base in bases.items()},
-        "first_read": {system: base.first_reading(stage, name) for system, base in bases.items()},
+        "read_at": {system: base.readers(stage, name) for system, base in bases.items()},
     }
     for label, factor in FACTORS.items():
         criteria = scaled(stage, name, factor)
         record[label] = {
-            system: base.outcome_from(first, criteria) if (first := base.first_reading(stage, name)) else None
+            system: base.outcome_of(criteria, readers) if (readers := base.readers(stage, name)) else None
             for system, base in bases.items()
         }
     return record
@@ -221,13 +260,14 @@ def write_table() -> str:
         differences = [_difference(record, label) for label in FACTORS]
         done, changed = done + 1, changed + any(text not in ("same", "not read") for text in differences)
         unread += "not read" in differences
-        rows.append((f"`{stage}.{name}`", str(record["default"]), *differences))
+        rows.append((f"`{stage}.{name}`", json.dumps(record["default"]), *differences))
     count = len(list(criteria_names()))
     lines = [
         "# Sensitivity of verdicts to the numbers that decide",
         f"Made by `python benchmarks/sensitivity.py` from the cells in `sensitivity/`; {done} of {count} fields are "
         "done. Each number is scaled by 1/3 and by 3, and the discovery of three systems (a known law, an altered law, "
-        "a known law seen with noise of 1e-3) is run again from the first stage that reads the number. "
+        "a known law seen with noise of 1e-3) is run again where a stage reads the number or "
+        "where a stage before it returns something else. "
         f"**{changed} of {done}** change a verdict or the form of a law by that; {unread} are read in none of them.",
         markdown_table(("field", "default", "times 1/3", "times 3"), rows),
     ]
@@ -237,7 +277,7 @@ def write_table() -> str:
 
 def _difference(record: Mapping[str, Any], label: str) -> str:
     """Say what changes where a field is scaled: system by system, status and match."""
-    if not any(record["first_read"].values()):
+    if not any(record["read_at"].values()):
         return "not read"
     said = []
     for name, base in record["base"].items():

@@ -14,6 +14,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import pytest
+import typed
 from jaxtyping import install_import_hook
 
 _CORE = Path(__file__).parents[1] / "gnn_discovery"
@@ -28,7 +29,13 @@ def _checked_modules() -> list[str]:
 
 
 # before any of them is imported
+typed.check_first_calls()
 _hook = install_import_hook(_checked_modules(), "typed.checked")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _types():
+    typed.count_anew()
 
 
 @pytest.fixture

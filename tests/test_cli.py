@@ -196,8 +196,8 @@ def test_no_law_is_exit_code_5_and_leaves_the_run(in_tmp, monkeypatch):
 
 @pytest.mark.slow
 def test_step_by_step_comes_to_the_law_of_the_spring(in_tmp):
-    motion = ("--runs", "200", "--frames", "50")
-    trained = json.loads(run("train", "spring", *motion, "--steps", "1500", "--out", "run", "--json").stdout)
+    motion = ("--runs", "100", "--frames", "20")
+    trained = json.loads(run("train", "spring", *motion, "--steps", "1000", "--out", "run", "--json").stdout)
     assert trained["best"] < 0.1
     law = json.loads(run("distill", "run", "--json").stdout)
     (term,) = law["terms"]

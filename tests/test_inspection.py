@@ -94,18 +94,3 @@ def test_a_system_is_no_file_even_where_a_file_has_its_name(in_tmp):
     assert not pipeline.names_a_file("spring") and pipeline.names_a_file("./spring")
     assert not pipeline.names_a_file("mine.py:force") and not pipeline.names_a_file("package.module:Name")
     assert pipeline.names_a_file("missing.csv") and not pipeline.names_a_file("gravty")
-
-
-@pytest.mark.slow
-def test_springs_in_a_table_of_positions_come_to_the_law_of_hooke(in_tmp):
-    from gnn_discovery import discover
-    from gnn_discovery.simulators import SimulationConfig
-
-    lines = ["run,time,particle,x,y,m"]
-    source = pipeline.load_motion("spring", SimulationConfig(runs=100, frames=60, particles=4, dim=2, seed=0))
-    for k, run in enumerate(source.trajectories):
-        for time, frame in zip(run.times.tolist(), run.positions.tolist(), strict=True):
-            lines += [f"{k},{time!r},{i},{x!r},{y!r},{run.properties['m'][i]}" for i, (x, y) in enumerate(frame)]
-    Path("springs.csv").write_text("\n".join(lines))
-    found = discover("springs.csv")
-    assert found.verdict.status == "known" and "Hooke" in found.verdict.match, str(found.verdict)
