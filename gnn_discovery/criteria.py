@@ -119,6 +119,12 @@ class NoiseCriteria(_StageCriteria):
 
     Unit: relative error. Source: chosen by hand; no benchmark."""
 
+    path_half_widths: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
+    """Half widths of the averages along paths that are tried, the shortest first. Where the last is best, noise and not
+    the spacing of the frames hides the motion.
+
+    Unit: frames. Source: chosen by hand; no benchmark."""
+
     min_weak_form_fraction: float = 0.05
     """Smallest fraction of the particle instants that must have a valid weak-form target for the weak form to be
     used.

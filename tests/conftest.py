@@ -1,6 +1,7 @@
 """Types and shapes of annotated arguments are checked at run time in the whole test suite."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -31,6 +32,12 @@ def _checked_modules() -> list[str]:
 # before any of them is imported
 typed.check_first_calls()
 _hook = install_import_hook(_checked_modules(), "typed.checked")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files with most slow tests first, so that no process is left alone with them at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import minimum_filter1d
 from scipy.special import gamma
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
@@ -30,9 +29,6 @@ from gnn_discovery.data.differentiation import (
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import DataError
 from gnn_discovery.types import Order
-
-PATH_HALF_WIDTHS = (1, 2, 3, 4, 6, 8)
-"""Half widths, in frames, of the averages along paths that are tried; where the last is best frames are not coarse."""
 
 
 def assemble_dataset(
@@ -84,7 +80,7 @@ def _tells_more(on_paths: Dataset, on_frames: Dataset | None, criteria: Criteria
     if on_frames is None:
         return True
     assert on_paths.weak_form is not None  # it is what it was made for
-    longest = on_paths.weak_form.observation.window > 2 * SUBSTEPS * PATH_HALF_WIDTHS[-1]
+    longest = on_paths.weak_form.observation.window > 2 * SUBSTEPS * criteria.noise.path_half_widths[-1]
     if longest and on_frames.weak_form is not None:
         return False
     return _uncertainty(on_paths, criteria) < _uncertainty(on_frames, criteria)
@@ -145,7 +141,7 @@ def _assemble_on_paths(
     cubic = [spline_path(step * np.arange(len(run.times)), unwrap(run.positions, run.box), 3) for run in trajectories]
     longest = min(int(np.unique(block, return_counts=True)[1].min()) for block in frames) // 4
     best = None
-    for half in PATH_HALF_WIDTHS:
+    for half in criteria.noise.path_half_widths:
         if half > max(longest, 1):
             break
         paths = _path_form(trajectories, step, order, half, frames, cubic, criteria)
@@ -175,8 +171,8 @@ def _path_form(
     paths = _stack_runs(exact.runs, blocks, order, 0.0)
     other = np.concatenate([_pad_particles(path, max(counts), separate=True) for path in cubic])
     acting, ends = paths.pair_present(), (paths.senders, paths.receivers)
-    alike = path_agreement(paths.positions, other, *ends, acting, paths.box, limits.max_path_difference)
-    alike = minimum_filter1d(alike.view(np.uint8), len(exact.kernel), axis=0, mode="nearest").astype(bool)
+    limit, window = limits.max_path_difference, len(exact.kernel)
+    alike = path_agreement(paths.positions, other, *ends, acting, paths.box, limit, window)
     seen = np.concatenate([np.arange(len(block)) % SUBSTEPS == 0 for block in blocks])
     paths = replace(paths, observation=WeakFormObservation(exact.kernel, alike & seen[:, None], SUBSTEPS))
     mask = paths.target_mask

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import minimum_filter1d
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
@@ -78,11 +77,8 @@ def _relative_miss(weak: Dataset, prediction: Prediction) -> Float[np.ndarray, "
 def _agreement(weak: Dataset, other: Float[np.ndarray, "S N D"], criteria: Criteria) -> Bool[np.ndarray, "S N"]:
     """Mark the windows throughout which another path places all partners of a particle alike."""
     ends = weak.senders, weak.receivers
-    limit = criteria.noise.max_path_difference
-    alike = path_agreement(weak.positions, other, *ends, weak.pair_present(), weak.box, limit)
-    window = weak.observation.window
-    throughout: np.ndarray = minimum_filter1d(alike.view(np.uint8), window, axis=0, mode="nearest").astype(bool)
-    return throughout
+    limit, window = criteria.noise.max_path_difference, weak.observation.window
+    return path_agreement(weak.positions, other, *ends, weak.pair_present(), weak.box, limit, window)
 
 
 def _restrict_targets(weak: Dataset, known: Bool[np.ndarray, "S N"]) -> Dataset:

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.polynomial import polynomial
 from scipy.interpolate import make_interp_spline
+from scipy.ndimage import minimum_filter1d
 
 from gnn_discovery.types import Order, Times
 
@@ -115,8 +116,9 @@ def path_agreement(
     acting: Bool[np.ndarray, "S E"],
     box: Float[np.ndarray, " D"] | None,
     limit: float,
+    window: int,
 ) -> Bool[np.ndarray, "S N"]:
-    """Mark the instants at which two paths place all partners of a particle alike, to a part of their distance.
+    """Mark the windows throughout which two paths place all partners of a particle alike, to a part of their distance.
 
     Args:
         one, other: positions along two paths through the same frames.
@@ -124,6 +126,7 @@ def path_agreement(
         acting: True where a pair interacts.
         box: side lengths when periodic.
         limit: largest difference of a separation, relative to the distance.
+        window: number of instants of a window; it is marked at its middle.
     """
     separation = one[:, receivers] - one[:, senders]
     change = other[:, receivers] - other[:, senders] - separation
@@ -133,4 +136,5 @@ def path_agreement(
     alike = np.ones(one.shape[:2], dtype=bool)
     for edge, receiver in enumerate(receivers):
         alike[:, receiver] &= small[:, edge] | ~acting[:, edge]
-    return alike
+    throughout: np.ndarray = minimum_filter1d(alike.view(np.uint8), window, axis=0, mode="nearest").astype(bool)
+    return throughout
