@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,11 @@ from gnn_discovery_replication.form_comparison import compare_with_true_law
 from laws import groups
 from summary import summary
 
+from gnn_discovery.criteria import DEFAULT_CRITERIA
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.symbolic.expression import Expression
 
+TABLE = Path(__file__).parents[1] / "benchmarks" / "results" / "sensitivity.md"
 GRAVITY = [{"kind": "pair", "direction": "radial", "expression": "-m_i*m_j/(r + 0.01)**2"}]
 SPRING = [{"kind": "pair", "direction": "radial", "expression": "-2*(r - 0.99)"}]
 CHARGE = [{"kind": "pair", "direction": "radial", "expression": "q_i*q_j/(r + 0.01)**2"}]
@@ -159,3 +164,9 @@ def test_the_table_holds_all_that_was_asked():
     every = [c for group in cells.values() for c in group]
     assert len({c.name for c in every}) == len(every)
     assert {c.name.split("_")[0] for c in every} == set(cells)
+
+
+def test_the_table_of_sensitivity_is_of_the_criteria_as_they_are():
+    rows = re.findall(r"^\| `([\w.]+)` \| (.*?) \|", TABLE.read_text(encoding="utf-8"), re.MULTILINE)
+    fields = {f"{s}.{name}": value for s, part in asdict(DEFAULT_CRITERIA).items() for name, value in part.items()}
+    assert dict(rows).items() <= {name: json.dumps(value) for name, value in fields.items()}.items()
