@@ -72,6 +72,8 @@ class Discovered:
         for name in STAGES:
             found.records[name] = None  # readings count for the stage that has begun
             found.records[name] = _record_of(name, found.records, runs, session)
+            if name == "motion" and stages.is_consistent_with_no_force(found.records[name], session):
+                raise ValueError("with the default criteria the motion has no law, so nothing after it can be varied")
         found.outcome = _outcome(found.records)
         return found
 
@@ -95,7 +97,7 @@ class Discovered:
                 record = _record_of(name, records, self.runs, session)
                 if changed or not _same(record, self.records[name]):
                     records[name], changed = record, True
-                if changed and name == "motion" and stages.is_consistent_with_no_force(record, session):
+                if name == "motion" and stages.is_consistent_with_no_force(record, session):
                     _, verdict = stages.validate_no_force(record, session)
                     return {"status": verdict.status, "match": verdict.match, "law": "none"}
         except (GnnDiscoveryError, np.linalg.LinAlgError) as failure:
@@ -126,7 +128,11 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, np.ndarray | jax.Array):
-        return one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=one.dtype.kind in "fc"))
+        return (
+            one.dtype == other.dtype
+            and one.shape == other.shape
+            and bool(np.array_equal(one, other, equal_nan=one.dtype.kind in "fc"))
+        )
     if isinstance(one, FunctionType):
         held, others = ([cell.cell_contents for cell in f.__closure__ or ()] for f in (one, other))
         return one.__code__ is other.__code__ and _same(held, others)
