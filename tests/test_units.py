@@ -310,8 +310,8 @@ def in_numbers(term):
 
 
 @pytest.mark.slow
-def test_a_discovery_finds_the_same_law_in_other_units():
-    units = ODD
+@SYSTEMS
+def test_a_discovery_finds_the_same_law_in_other_units(units):
     config = DiscoverConfig(
         seeds=1,
         training=TrainingConfig(steps=600, edges=384),
