@@ -307,3 +307,22 @@ def test_compiled_programs_are_kept_in_the_users_cache_folder_where_that_can_be(
         cleared = [sys.executable, "-c", "from gnn_discovery.cli import main; main()", "doctor", "--clear-cache"]
         said = subprocess.run(cleared, env=env, check=True, capture_output=True, text=True).stdout
         assert str(folder) in said and not any(path.is_file() for path in folder.rglob("*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the user's cache folder is not that of XDG")
+def test_the_older_half_of_too_many_compiled_programs_is_deleted(tmp_path):
+    env = {name: value for name, value in os.environ.items() if "CACHE" not in name and "TF_CPP" not in name}
+    env["XDG_CACHE_HOME"] = str(tmp_path)
+    code = """
+import gnn_discovery
+from gnn_discovery.runs import compilation_cache
+compilation_cache.MAX_PROGRAMS = 10
+compilation_cache.enable_compilation_cache()
+"""
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    (folder,) = (tmp_path / "gnn-discovery" / "compiled").iterdir()
+    for number in range(20):
+        (folder / f"{number}-cache").write_text("program")
+        os.utime(folder / f"{number}-cache", (number, number))
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert {path.name for path in folder.iterdir()} == {f"{number}-cache" for number in range(10, 20)}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 from gnn_discovery.errors import StorageError
 
-MAX_BYTES = 256 * 2**20
-"""Above this size jax deletes the programs that were not used for longest; one discovery has about 1 MB of them."""
+MAX_PROGRAMS = 10_000
+"""Above this number the older half is deleted; one discovery has about 150 programs, of 1 MB in all."""
 
 
 def enable_compilation_cache() -> None:
@@ -39,16 +41,19 @@ def enable_compilation_cache() -> None:
         return
     if not os.access(folder, os.W_OK):
         return
+    _delete_old_programs(folder)
     from jax.experimental.compilation_cache import compilation_cache
 
     settings = {
         "jax_compilation_cache_dir": str(folder),
-        "jax_compilation_cache_max_size": MAX_BYTES,
+        "jax_compilation_cache_max_size": -1,  # with a size jax would read all files of the folder at each program
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
     for name, value in settings.items():
         jax.config.update(name, value)  # type: ignore[no-untyped-call]
+    # another process may be writing the program that this one reads, which then compiles it
+    warnings.filterwarnings("ignore", message="Error reading persistent compilation cache entry")
     compilation_cache.reset_cache()  # a program that was compiled before has made jax decide that there is no cache
 
 
@@ -71,6 +76,21 @@ def clear_compilation_cache() -> None:
             shutil.rmtree(folder)
     except OSError as error:
         raise StorageError(f"cannot be deleted: {error.strerror}", where=str(folder)) from None
+
+
+def _delete_old_programs(folder: Path) -> None:
+    """Delete the older half of the files where there are too many; what another process has deleted is gone."""
+    with os.scandir(folder) as entries:
+        files = list(entries)
+    if len(files) <= MAX_PROGRAMS:
+        return
+    written = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            written.append((file.stat().st_mtime, file.path))
+    for _, path in sorted(written)[: len(written) // 2]:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def _processor_digest() -> str:
