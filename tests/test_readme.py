@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from gnn_discovery.cli import app
 from gnn_discovery.gnn.training import TrainingConfig
+from gnn_discovery.pipeline import DiscoverConfig
+from gnn_discovery.simulators import SimulationConfig
 
+SHORT = TrainingConfig(steps=800, edges=384, learning_rate=1e-2)
 PATH = Path(__file__).parents[1] / "README.md"
 README = PATH.read_text(encoding="utf-8")
 
@@ -32,9 +35,11 @@ def test_every_command_that_is_shown_exists():
 
 @pytest.mark.slow
 def test_six_lines_lead_from_a_force_to_a_verdict(capsys):
+    """As they stand but for the motion and the training, which are shorter."""
     code = block(PATH, "python: six lines")
-    assert len(code.splitlines()) <= 6
-    exec(compile(code, "README.md", "exec"), {})
+    assert len(code.splitlines()) <= 6 and "discover(potential)" in code
+    small = DiscoverConfig(simulation=SimulationConfig(runs=60, frames=40), training=SHORT)
+    exec(compile(code.replace("(potential)", "(potential, SMALL)"), "README.md", "exec"), {"SMALL": small})
     assert capsys.readouterr().out.startswith("known: Hooke spring with rest length")
 
 
@@ -43,7 +48,7 @@ def test_the_steps_in_python_find_the_spring(capsys):
     """As they stand but for the training, which is shorter."""
     code = block(PATH, "python: steps")
     assert len(code.splitlines()) <= 15
-    names: dict = {"SHORT": TrainingConfig(steps=800, edges=384, learning_rate=1e-2)}
+    names: dict = {"SHORT": SHORT}
     exec(compile(code.replace("(seed=0)", "(seed=0, training=SHORT)"), "README.md", "exec"), names)
     assert names["verdict"].status == "known" and "Hooke" in names["verdict"].match
     (term,) = names["law"].terms

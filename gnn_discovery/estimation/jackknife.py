@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.estimation.least_squares import LeastSquaresProblem
@@ -84,7 +84,7 @@ def _leave_one_run_out_covariance(
     steps = -np.linalg.solve(hessians, gradients[..., None])[..., 0]
     steps -= steps.mean(axis=0)
     quantile = (1 + limits.confidence_level) / 2
-    widening = t.ppf(quantile, count - 1) / norm.ppf(quantile)
+    widening = stdtrit(count - 1, quantile) / ndtri(quantile)  # quantiles of Student's t and of the normal distribution
     return np.asarray(steps.T @ steps * (count - 1) / count * widening**2)
 
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import minimum_filter1d
-from scipy.signal import savgol_filter
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.differentiation.completion import TRACKS_PER_BATCH, CompletedTrajectory, unwrap
@@ -230,6 +229,8 @@ def _smoothed_velocity(
     tracks: Float[np.ndarray, "T M D"], windows: Int[np.ndarray, "M 2"], step: float
 ) -> Float[np.ndarray, "T M D"]:
     """Return the velocity of each track by its polynomial, up to the ends; ``windows`` are half widths and degrees."""
+    from scipy.signal import savgol_filter  # its import takes a second
+
     velocities = np.empty_like(tracks)
     for half, degree in {(int(h), int(d)) for h, d in windows}:
         members = np.flatnonzero((windows == (half, degree)).all(axis=1))
