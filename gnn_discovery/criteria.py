@@ -136,6 +136,11 @@ class NoiseCriteria(_StageCriteria):
 
     Unit: relative force. Source: chosen by hand; no benchmark."""
 
+    force_under_kicks_n_sigma: float = 3.0
+    """Number of standard errors by which a library must explain increments in held-out runs for a force to be seen.
+
+    Unit: standard errors. Source: convention (three sigma); chosen by hand; no benchmark."""
+
     noise_only_error: float = 0.8
     """Relative error of the target from which on nothing but noise is seen in the motion.
 
@@ -751,6 +756,12 @@ class SelectionCriteria(_StageCriteria):
 
     Unit: standard errors. Source: convention (three sigma); chosen by hand; no benchmark."""
 
+    nodes_per_constant: float = 4.0
+    """Number of nodes of a formula that count as one constant, where laws of kicked motion are compared by Schwarz's
+    criterion.
+
+    Unit: nodes. Source: chosen by hand, as `complexity_penalty`; no benchmark."""
+
     min_noise_fraction: float = 0.3
     """Fraction of the estimated noise of the target that any law is assumed to leave; a law that could not win even
     with this error is not tried.
@@ -966,6 +977,12 @@ class EstimationCriteria(_StageCriteria):
     """Number of pair observations on which starting points are compared.
 
     Unit: pair observations. Source: chosen by hand; no benchmark (cost)."""
+
+    increments_per_pair: int = 10
+    """Number by which all numbers of pair observations are multiplied where these are increments: kicks hide the force
+    at each instant, and only many instants together tell of it.
+
+    Unit: factor. Source: chosen by hand; no benchmark (cost)."""
 
     max_pairs: int = 300000
     """Largest number of pair observations to which constants are fitted.
@@ -1249,6 +1266,12 @@ class VerdictCriteria(_StageCriteria):
     """Largest share of held-out motion that a law may leave unexplained, however noisy the data are.
 
     Unit: sum of residuals over sum of targets. Source: chosen by hand; no benchmark."""
+
+    max_change_in_step: float = 0.1
+    """Largest change of the force of a law within a step, as a part of the force, where increments of kicked motion are
+    compared with the force at one instant; constants are off by about the square of it.
+
+    Unit: relative force. Source: chosen by hand; no benchmark."""
 
     extrapolation_factor: float = 5.0
     """Factor by which the unexplained share may be larger outside the range of training.

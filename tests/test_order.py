@@ -11,7 +11,8 @@ from gnn_discovery_simulations.spring import Spring
 
 from gnn_discovery import FunctionSimulator
 from gnn_discovery.data.dataset import assemble_dataset, select_order
-from gnn_discovery.data.dataset.order_selection import kick_share, unexplained_by_positions
+from gnn_discovery.data.dataset.order_selection import unexplained_by_positions
+from gnn_discovery.data.differentiation import kick_share
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import UsageError
 from gnn_discovery.pipeline import DiscoverConfig, LoadedMotion, load_motion, prepare_dataset, resolve_order

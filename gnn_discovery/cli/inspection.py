@@ -10,7 +10,7 @@ import numpy as np
 
 from gnn_discovery import pipeline
 from gnn_discovery.cli.trajectory_plot import plot_trajectory
-from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.dataset import Dataset, IncrementObservation
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.simulators import (
     FunctionSimulator,
@@ -39,6 +39,7 @@ def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any],
     runs, whole = motion.trajectories, data.whole()
     steps = np.concatenate([np.diff(run.times) for run in runs])
     r = np.linalg.norm(whole.separation(), axis=-1)[whole.pair_present()]
+    kicks = whole.observation
     velocities = whole.velocities if whole.order == 2 else whole.target
     figures = {
         "source": motion.label,
@@ -65,6 +66,7 @@ def inspect_motion(source: str, config: DiscoverConfig) -> tuple[dict[str, Any],
         "periodic": runs[0].box is not None,
         "pairs": _format_pairs(whole, runs[0].edges is not None),
         "noise": data.train.noise,
+        **({"diffusion": kicks.diffusion} if isinstance(kicks, IncrementObservation) else {}),
         "snapshots": {name: 0 if part is None else len(part.run) for name, part in vars(data).items()},
         "notes": list(motion.notes),
         **({} if motion.simulator is None else _simulator_contract(motion.simulator, config.simulation)),

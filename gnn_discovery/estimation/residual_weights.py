@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, robust_scale
+from gnn_discovery.data.dataset import Dataset, IncrementObservation, robust_scale
 from gnn_discovery.laws.evaluate import force, predict_with_law
 from gnn_discovery.laws.law import ForceLaw
 
@@ -103,9 +103,9 @@ def huber_weight(size: Float[np.ndarray, "..."], threshold: float) -> Float[np.n
 
 
 def relative_errors(law: ForceLaw, data: Dataset, scale: ForceScale) -> Float[np.ndarray, "S N"]:
-    """Return |F_law - F| / (s + |F|), at most 1.
+    """Return |F_law - F| / (s + |F|), at most 1; of increments, the square of the residual over what kicks make of it.
 
-    It is zero where there is no target, and 1 where the law is not finite.
+    It is zero where there is no target, and 1 (of increments: infinite) where the law is not finite.
 
     Args:
         law: the law.
@@ -114,6 +114,10 @@ def relative_errors(law: ForceLaw, data: Dataset, scale: ForceScale) -> Float[np
     """
     with np.errstate(over="ignore", invalid="ignore"):
         residual = data.observe(force(law, data)) - data.force
+        if isinstance(data.observation, IncrementObservation):
+            mass = data.properties["m"][..., None] if data.has_mass else 1.0
+            square = np.mean((residual / mass) ** 2, axis=-1) / data.observation.variance
+            return np.where(data.target_mask, np.nan_to_num(square, nan=np.inf), 0.0)
         error = np.linalg.norm(residual, axis=-1) * inverse_force_weights(data, scale)
     return np.where(data.target_mask, np.minimum(np.nan_to_num(error, nan=1.0, posinf=1.0), 1.0), 0.0)
 

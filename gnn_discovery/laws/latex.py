@@ -49,6 +49,8 @@ def equation_parts(law: ForceLaw, *, numeric: bool = True) -> tuple[str, ...]:
             parts.append(rf"{sign}\,{body}")
     if not law.terms:
         parts[0] += " = 0"
+    if law.diffusion is not None:
+        parts.append(r"+ \sqrt{2 D}\,\boldsymbol{\xi}_i")
     return tuple(parts)
 
 

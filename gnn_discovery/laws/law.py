@@ -26,12 +26,14 @@ class ForceLaw:
         divides_by_mass: True where the data gave the mass ``m``; then terms are forces, else they are accelerations
             (order 2) or velocities (order 1).
         latent: the properties that were inferred, by name.
+        diffusion: D of kicks without memory that act beside the terms, dx = v dt + sqrt(2 D) dW; None where none do.
     """
 
     terms: tuple[Term, ...]
     order: Order = 2
     divides_by_mass: bool = False
     latent: Mapping[str, LatentProperty] = field(default_factory=dict)
+    diffusion: Constant | None = None
 
     @property
     def known_terms(self) -> ForceLaw:

@@ -15,7 +15,11 @@ from gnn_discovery.symbolic.expression import Expression
 
 
 def to_dict(law: ForceLaw) -> dict[str, Any]:
-    """Return a law as plain data without NaN: ``terms``, ``order``, ``divides_by_mass``, ``latent_properties``."""
+    """Return a law as plain data without NaN: ``terms``, ``order``, ``divides_by_mass``, ``latent_properties``.
+
+    The diffusion of kicks stands in ``noise``, which is absent where there are none.
+    """
+    noise = {} if law.diffusion is None else {"noise": {"diffusion": asdict(law.diffusion)}}
     return {
         "terms": [_term_to_dict(term) for term in law.terms],
         "order": law.order,
@@ -28,6 +32,7 @@ def to_dict(law: ForceLaw) -> dict[str, Any]:
             }
             for name, latent in law.latent.items()
         },
+        **noise,
     }
 
 
@@ -54,7 +59,8 @@ def from_dict(plain: Mapping[str, Any]) -> ForceLaw:
     try:
         terms = tuple(_term_from_dict(record) for record in plain["terms"])
         latent = {name: _latent_from_dict(record) for name, record in plain.get("latent_properties", {}).items()}
-        return ForceLaw(terms, plain.get("order", 2), plain.get("divides_by_mass", False), latent)
+        diffusion = None if "noise" not in plain else _constant_from_dict(plain["noise"]["diffusion"])
+        return ForceLaw(terms, plain.get("order", 2), plain.get("divides_by_mass", False), latent, diffusion)
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"not a law: {type(error).__name__} {error}",
@@ -62,11 +68,13 @@ def from_dict(plain: Mapping[str, Any]) -> ForceLaw:
         ) from None
 
 
+def _constant_from_dict(record: Mapping[str, Any]) -> Constant:
+    notable = _identified_from_dict(record.get("notable"))
+    return Constant(float(record["value"]), record.get("std"), record.get("unit"), notable)
+
+
 def _term_from_dict(record: Mapping[str, Any]) -> Term:
-    constants = {
-        name: Constant(float(c["value"]), c.get("std"), c.get("unit"), _identified_from_dict(c.get("notable")))
-        for name, c in record.get("constants", {}).items()
-    }
+    constants = {name: _constant_from_dict(c) for name, c in record.get("constants", {}).items()}
     kind, direction = record["kind"], record["direction"]
     if kind not in ("pair", "self", "external"):
         raise DataError(f"the kind of a term is {kind!r}", remedy="pair, self or external")

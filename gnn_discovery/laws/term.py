@@ -114,3 +114,7 @@ class ForceLawLike(Protocol):
     @property
     def latent(self) -> Mapping[str, LatentProperty]:
         """Return the inferred properties by name."""
+
+    @property
+    def diffusion(self) -> Constant | None:
+        """Return D of the kicks that act beside the terms."""

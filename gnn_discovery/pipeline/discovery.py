@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gnn_discovery.data.dataset import Dataset
+from gnn_discovery.data.dataset import Dataset, IncrementObservation
 from gnn_discovery.estimation.latent_properties import inferable_properties
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.messages.gauge import read_messages
@@ -196,6 +196,11 @@ def state_assumptions(data: Dataset, config: DiscoverConfig) -> tuple[str, ...]:
         sentences.append(
             "Frames are coarse: differences of positions are compared with the law averaged along the paths it gives"
             f" between them, at {used:.0%} of the frames; at the others the path is not known."
+        )
+    if isinstance(data.observation, IncrementObservation):
+        sentences.append(
+            "Kicks without memory move the particles, alike and in all directions: errors are those of the force, as"
+            " far as a library of pair forces and fields can see them under the kicks."
         )
     if config.errors == "posterior":
         sentences.append("Error bars of constants are those of draws from a posterior, whose width is that over runs.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, Split, subsample_dataset
+from gnn_discovery.data.dataset import Dataset, IncrementObservation, Split, explained_square, subsample_dataset
 from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainedNetwork
 from gnn_discovery.laws.evaluate import law_pair_force, predict_with_law
@@ -42,7 +43,37 @@ def measure_fit(
     inside = _fit_one(law, network, fitted.test, criteria)
     outside = [None] * 4 if fitted.extreme is None else _fit_one(law, network, fitted.extreme, criteria)
     r2, trimmed, network_error, law_error = zip(inside, outside, strict=True)
+    if isinstance(fitted.train.observation, IncrementObservation):
+        runs = fitted.whole()
+        law_error = (_error_under_kicks(partial(predict_with_law, law), runs, criteria)[0], None)
+        network_error = (None if network is None else _error_under_kicks(network, runs, criteria)[0], None)
     return GoodnessOfFit(r2, trimmed, network_error, law_error)
+
+
+def noise_of_fit(law: ForceLaw, data: Split, *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+    """Return the noise below which `measure_fit` sees no error: of the target, or of the force that is left in kicks.
+
+    Args:
+        law: its constants are those fitted to the training runs.
+        data: the motion.
+        criteria: the criteria of the discovery.
+    """
+    fitted = data.weak_form()
+    if not isinstance(fitted.train.observation, IncrementObservation):
+        return fitted.train.noise
+    return _error_under_kicks(partial(predict_with_law, law), fitted.whole(), criteria)[1]
+
+
+def _error_under_kicks(predict: Predict, data: Dataset, criteria: Criteria) -> tuple[float, float]:
+    """Return the force that a library still sees when a prediction is subtracted, and the least that can be told.
+
+    Both are root mean squares over that of the force which the library sees in the increments themselves. Kicks depend
+    on nothing, so that nothing is left where the prediction is right.
+    """
+    force = explained_square(data, criteria=criteria)[0]
+    left, error = explained_square(replace(data, target=data.target - predict(data)), criteria=criteria)
+    scale = max(force, error, np.finfo(float).tiny)
+    return float(np.sqrt(max(left, 0.0) / scale)), float(np.sqrt(error / scale))
 
 
 def _fit_one(law: ForceLaw, network: Predict | None, part: Dataset, criteria: Criteria) -> list[float | None]:

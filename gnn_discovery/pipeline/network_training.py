@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from gnn_discovery.criteria import Criteria
-from gnn_discovery.data.dataset import Split
+from gnn_discovery.data.dataset import IncrementObservation, Split, explained_square
 from gnn_discovery.estimation.latent_properties import inferable_properties
 from gnn_discovery.estimation.residual_weights import force_scale, mean_relative_error
 from gnn_discovery.gnn.networks import NetworkConfig
@@ -26,6 +28,8 @@ def train_with_restarts(data: Split, session: Session) -> TrainedNetwork:
     """
     plain, limits = session.config.training, session.criteria.training
     name = session.network_name
+    if isinstance(data.train.observation, IncrementObservation):
+        return _train(name, session.config.network, _training_under_kicks(plain, data, session.criteria), data, session)
     tries = {
         name: plain,
         f"{name}-slower": replace(plain, learning_rate=plain.learning_rate / limits.restart_slowdown),
@@ -40,6 +44,19 @@ def train_with_restarts(data: Split, session: Session) -> TrainedNetwork:
         if session.config.network.node != "fixed" or found[-1].error <= learnt:
             break
     return min(found, key=lambda trained: trained.error)
+
+
+def _training_under_kicks(training: TrainingConfig, data: Split, criteria: Criteria) -> TrainingConfig:
+    """Return the settings for increments, of which the force is a small part.
+
+    A relative error would prefer kicks against the force. What a force f gains in the mean error is of the order
+    (f / kick)^2, so that penalties, which are linear in f / kick, are scaled by that ratio.
+    """
+    assert isinstance(data.train.observation, IncrementObservation)
+    force = max(explained_square(data.train, criteria=criteria)[0], 0.0)
+    ratio = min(1.0, float(np.sqrt(force / data.train.observation.variance)))
+    penalties = {name: ratio * getattr(training, name) for name in ("l1", "kl", "noncentral_weight")}
+    return replace(training, loss="absolute", **penalties)
 
 
 def train_unconstrained(data: Split, session: Session) -> TrainedNetwork:

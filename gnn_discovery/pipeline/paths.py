@@ -31,7 +31,7 @@ def trace_motion(network: TrainedNetwork, motion: PreparedMotion, session: Sessi
         motion: whole motion and residual.
         session: its criteria say how much paths may differ.
     """
-    if motion.dataset.on_paths() is motion.dataset:
+    if not motion.dataset.follows_paths:
         return motion
     with session.stage("paths"):
         known = motion.known_terms

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from gnn_discovery.catalogue.equivalence import same_law
-from gnn_discovery.data.dataset import Dataset, Split, trace_paths
+from gnn_discovery.data.dataset import Dataset, IncrementObservation, Split, explained_square, trace_paths
 from gnn_discovery.distillation import (
     HamiltonianEnergies,
     distill_energies,
@@ -25,13 +25,14 @@ from gnn_discovery.estimation.posterior import sample_posterior
 from gnn_discovery.estimation.residual_weights import numerical_force_floor
 from gnn_discovery.gnn.training import TrainedNetwork, predict_target
 from gnn_discovery.laws.evaluate import predict_with_law
-from gnn_discovery.laws.law import ForceLaw
+from gnn_discovery.laws.law import Constant, ForceLaw
 from gnn_discovery.messages.gauge import read_messages
 from gnn_discovery.messages.hamiltonian_energies import read_energies
 from gnn_discovery.messages.symmetry import measure_symmetry
 from gnn_discovery.pipeline.evidence import (
     explains_motion,
     measure_fit,
+    noise_of_fit,
     symmetry_checks,
 )
 from gnn_discovery.pipeline.known_terms import (
@@ -56,7 +57,7 @@ from gnn_discovery.pipeline.stage_records import (
 from gnn_discovery.report.discovery import GoodnessOfFit
 from gnn_discovery.selection.select import refit_on_all_data
 from gnn_discovery.symbolic.search import EngineConfig
-from gnn_discovery.validation.accuracy import check_order, check_pairwise_additivity
+from gnn_discovery.validation.accuracy import check_order, check_pairwise_additivity, check_step
 from gnn_discovery.validation.constant_identification import identify_constants
 from gnn_discovery.validation.decision import (
     JudgeContext,
@@ -108,6 +109,9 @@ def is_consistent_with_no_force(motion: PreparedMotion, session: Session) -> boo
     """Return whether rest, or noise alone, accounts for the motion that the known terms leave."""
     limits = session.criteria.noise
     exact, averaged = motion.residual.train, motion.residual.weak_form().train
+    if isinstance(exact.observation, IncrementObservation):
+        explained, error = explained_square(motion.residual.whole(), criteria=session.criteria)
+        return explained <= limits.force_under_kicks_n_sigma * error
     force = np.linalg.norm(exact.force, axis=-1)[exact.present]
     floor = numerical_force_floor(exact, criteria=session.criteria)
     at_rest = np.median(force) <= floor and np.max(force) <= limits.max_rest_force_to_floor * floor
@@ -116,6 +120,9 @@ def is_consistent_with_no_force(motion: PreparedMotion, session: Session) -> boo
 
 def force_limit(data: Dataset, session: Session) -> float:
     """Return the upper limit on the force: 95% of those observed are smaller, so nothing larger can hide in them."""
+    if isinstance(data.observation, IncrementObservation):
+        explained, error = explained_square(data, criteria=session.criteria)
+        return float(np.sqrt(data.dim * max(0.0, explained + session.criteria.noise.force_under_kicks_n_sigma * error)))
     size = np.linalg.norm(data.force, axis=-1)[data.present]
     return float(np.quantile(size, session.criteria.noise.force_limit_quantile))
 
@@ -199,7 +206,7 @@ def select_candidate(candidates: CandidateLaws, motion: PreparedMotion, session:
     distilled, dataset = candidates.distilled, motion.dataset
     with session.stage("refit"):
         selection = select_with_known_laws(distilled.laws, dataset, session)
-        if dataset.on_paths() is not dataset:
+        if dataset.follows_paths:
             selection, dataset = settle_on_paths(distilled.laws, selection, dataset, session)
         session.cache.candidates(distilled.laws, selection)
         by_engine = {
@@ -231,6 +238,9 @@ def estimate_constants(law: ForceLaw, motion: PreparedMotion, session: Session) 
             seed=config.seed,
             criteria=session.criteria,
         )
+        kicks = dataset.train.observation
+        if isinstance(kicks, IncrementObservation):
+            fitted = replace(fitted, diffusion=Constant(kicks.diffusion, kicks.diffusion_std))
         return identify_constants(with_units(fitted, dataset.train), criteria=session.criteria)
 
 
@@ -257,12 +267,13 @@ def validate_law(
             network = partial(predict_target, readout.network)
             prediction = shift_network_prediction(network, followed.known_terms, choice.law.known_terms)
         fit = measure_fit(choice.law.discovered_terms, prediction, left, criteria=session.criteria)
-        noise = left.weak_form().train.noise
+        noise = noise_of_fit(choice.law.discovered_terms, left, criteria=session.criteria)
         observed = (
             *symmetry_checks(readout.messages, readout.symmetry, config.network, criteria=session.criteria),
             *check_engine_agreement(choice.law, selected.by_engine, dataset.train, criteria=session.criteria),
             check_resampling_stability(choice.selection_frequency, criteria=session.criteria),
             *check_order(followed.order_selection),
+            *check_step(choice.law, dataset.train, criteria=session.criteria),
         )
         context = JudgeContext(
             fit.law_error,
@@ -383,7 +394,7 @@ def check_law(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[
         dataset = trace_paths(motion.dataset, partial(predict_with_law, law), criteria=session.criteria)
         left, fitted = subtract_law(law.known_terms, dataset), dataset.weak_form()
         fit = measure_fit(law.discovered_terms, None, left, criteria=session.criteria)
-        noise = left.weak_form().train.noise
+        noise = noise_of_fit(law.discovered_terms, left, criteria=session.criteria)
         results = run_validation(law, fitted.train, test=fitted.test, extreme=fitted.extreme, criteria=session.criteria)
         validation = Validation(law, fit, results, JudgeContext(fit.law_error, noise=noise))
         return validation, decide_verdict(validation, motion, session)

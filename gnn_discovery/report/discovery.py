@@ -25,6 +25,9 @@ class GoodnessOfFit:
         r2_trimmed: the same without the `VerdictCriteria.trimmed_fraction` of the rows with the largest residuals.
         network_error: error of the network, sum|residual| / sum|target|.
         law_error: error of the law, sum|residual| / sum|target|.
+
+    Of increments, both errors are the root mean square of the force that a library still sees in all runs when the
+    prediction is subtracted, over that of the force which it sees in the increments.
     """
 
     r2: tuple[float | None, float | None]

@@ -99,7 +99,7 @@ def select_law(
         for entry in _pareto_front(tried.values(), criteria)
     ]
     known = [trials.fit(law, limits.final_max_pairs, held_out, limits.incumbent_starts, rounds) for law in incumbents]
-    if train.observation.window > 1:
+    if train.observation.kind != "pointwise":
         front, known = [trials.cross_validated(e) for e in front], [trials.cross_validated(e) for e in known]
     best = _select_or_keep_incumbent(front, known, criteria)
     used = latent_properties_used(best.law, latent)
@@ -107,7 +107,7 @@ def select_law(
     board = {key: entry.scored for key, entry in tried.items()}
     board |= {signature(entry.law): entry.scored for entry in (*front, *known)}
     error = float(trials.errors(law, held_out).mean())
-    board[signature(law)] = ScoredLaw(law, trials.complexity(law), error)
+    board[signature(law)] = ScoredLaw(law, trials.complexity(law), error, trials.n_increments)
     scoreboard = tuple(sorted(board.values(), key=lambda s: (s.complexity, s.error)))
     return Selection(law, error, scoreboard, _selection_frequency(front, known, best, seed, criteria))
 
@@ -122,6 +122,8 @@ def _try_with_simplifications(candidates: Sequence[ForceLaw], trials: Trials) ->
 
     def cannot_win(law: ForceLaw) -> bool:
         """Tell whether a law costs more than another even if it leaves only part of the noise."""
+        if trials.n_increments is not None:
+            return False
         least = ScoredLaw(law, trials.complexity(law), limits.min_noise_fraction * trials.train.noise).cost(criteria)
         return least > min((entry.cost(criteria) for entry in tried.values()), default=np.inf)
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, concatenate_datasets, subsample_pairs
+from gnn_discovery.data.dataset import Dataset, IncrementObservation, concatenate_datasets, subsample_pairs
 from gnn_discovery.errors import DataError
 from gnn_discovery.estimation.latent_properties import latent_properties_used
 from gnn_discovery.estimation.refit import refit
@@ -25,16 +25,26 @@ class ScoredLaw:
     Attributes:
         law: the law with its fitted constants.
         complexity: the complexity of the law.
-        error: the mean relative error on held-out motion, 1 where it is not finite.
+        error: the mean relative error on held-out motion, 1 where it is not finite; of increments, the mean square of
+            the residual over what kicks make of it.
+        n_increments: number of coordinates of increments, None for other motion.
     """
 
     law: ForceLaw
     complexity: int
     error: float
+    n_increments: int | None = None
 
     def cost(self, criteria: Criteria = DEFAULT_CRITERIA) -> float:
-        """Return the log of the error plus the penalty of the complexity."""
+        """Return the log of the error plus the penalty of the complexity; of increments, half of Schwarz's criterion.
+
+        That is n chi^2 / 2 + (k / 2) ln n (G. Schwarz, Ann. Stat. 6, 461, 1978), for n coordinates and k constants,
+        each of them ``selection.nodes_per_constant`` nodes.
+        """
         limits = criteria.selection
+        if self.n_increments is not None:
+            constants = self.complexity / limits.nodes_per_constant
+            return 0.5 * (self.n_increments * self.error + constants * math.log(self.n_increments))
         return float(np.log(max(self.error, limits.rounding_error_floor))) + limits.complexity_penalty * self.complexity
 
 
@@ -47,12 +57,14 @@ class TriedLaw:
         complexity: the complexity of the law.
         run_errors: (G,) the error in each held-out run.
         finite: True where a fit was found.
+        n_increments: number of coordinates of increments, None for other motion.
     """
 
     law: ForceLaw
     complexity: int
     run_errors: Float[np.ndarray, " G"]
     finite: bool
+    n_increments: int | None = None
 
     @property
     def error(self) -> float:
@@ -62,10 +74,10 @@ class TriedLaw:
     @property
     def scored(self) -> ScoredLaw:
         """Return the law with its mean error."""
-        return ScoredLaw(self.law, self.complexity, self.error)
+        return ScoredLaw(self.law, self.complexity, self.error, self.n_increments)
 
     def cost(self, criteria: Criteria) -> float:
-        """Return the log of the error plus the penalty of the complexity."""
+        """Return the cost of the law, see `ScoredLaw.cost`."""
         return self.scored.cost(criteria)
 
 
@@ -89,6 +101,13 @@ class Trials:
     seed: int
     criteria: Criteria
 
+    @property
+    def n_increments(self) -> int | None:
+        """Return the number of coordinates of increments in all of the motion; None where it is seen otherwise."""
+        if not isinstance(self.train.observation, IncrementObservation):
+            return None
+        return self.train.dim * sum(int(np.count_nonzero(part.target_mask)) for part in (self.train, self.valid))
+
     def held_out(self, max_pairs: int) -> Dataset:
         """Return part of the held-out motion."""
         return subsample_pairs(self.valid, max_pairs, self.seed, criteria=self.criteria)
@@ -109,6 +128,8 @@ class Trials:
         """
         latent = latent_properties_used(law, self.latent)
         failed = TriedLaw(law, self.complexity(law), np.ones(1), False)
+        if self.n_increments is not None:
+            failed = replace(failed, run_errors=np.full(1, np.inf), n_increments=self.n_increments)
         try:
             fitted = refit(
                 law,
@@ -126,7 +147,8 @@ class Trials:
         if not _is_representable(fitted.law):
             return failed
         errors = self.errors(fitted.law, held_out)
-        return TriedLaw(fitted.law, self.complexity(fitted.law), errors, math.isfinite(fitted.error))
+        finite = math.isfinite(fitted.error)
+        return TriedLaw(fitted.law, self.complexity(fitted.law), errors, finite, self.n_increments)
 
     def errors(self, law: ForceLaw, held_out: Dataset) -> Float[np.ndarray, " G"]:
         """Return the error of a law in each held-out run.

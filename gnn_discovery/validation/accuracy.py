@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import OrderSelection
+from gnn_discovery.data.dataset import Dataset, IncrementObservation, OrderSelection
+from gnn_discovery.laws.evaluate import predict_with_law
+from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.validation.verdict import Check, CheckId, ErrorPair
 
 
@@ -114,3 +117,27 @@ def check_order(selection: OrderSelection | None) -> tuple[Check, ...]:
     passed = {"determined": True, "assumed": None, "ambiguous": False}[selection.status]
     words = {1: "without inertia", 2: "with inertia"}[selection.order]
     return (Check(CheckId.ORDER, "refutes", f"motion {words}", passed, None, selection.reason),)
+
+
+def check_step(law: ForceLaw, data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) -> tuple[Check, ...]:
+    """Check that the force changes little from the instant at which it is read to the middle of an increment.
+
+    The change is that along the motion under the law. Laws are compared with increments where the force itself has
+    moved the particles by then, so that constants are off by about the square of it. There is no check where the motion
+    is not seen as increments.
+
+    Args:
+        law: the law.
+        data: the motion.
+        criteria: the numbers that decide.
+    """
+    if not isinstance(data.observation, IncrementObservation) or not law.terms:
+        return ()
+    force = predict_with_law(law, data)
+    later = predict_with_law(law, replace(data, positions=data.positions + data.observation.delay * force))
+    size = float(np.sqrt(np.mean(force[data.present] ** 2)))
+    change = float(np.sqrt(np.mean((later - force)[data.present] ** 2))) / max(size, np.finfo(float).tiny)
+    most = criteria.verdict.max_change_in_step
+    detail = f"the force changes by {change:.2g} of itself within a step, at most {most:.2g} may be"
+    detail += "" if change <= most else ": more frames, or smaller errors of position, would help"
+    return (Check(CheckId.STEP, "refutes", "short steps", change <= most, change, detail),)

@@ -53,7 +53,11 @@ def with_units(law: ForceLaw, data: Dataset) -> ForceLaw:
     """
     if not _has_units(data):
         return law
-    return replace(law, terms=tuple(replace(t, constants=_constants_with_units(t, law, data)) for t in law.terms))
+    law = replace(law, terms=tuple(replace(t, constants=_constants_with_units(t, law, data)) for t in law.terms))
+    if law.diffusion is None or data.units is None:
+        return law
+    unit = _unit_text({"length": Fraction(2), "time": Fraction(-1)}, data.units)
+    return replace(law, diffusion=replace(law.diffusion, unit=unit))
 
 
 def _has_units(data: Dataset) -> bool:

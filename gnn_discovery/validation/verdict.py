@@ -19,6 +19,7 @@ class CheckId(StrEnum):
 
     EXPLAINS_MOTION = "explains_motion"
     ORDER = "order"
+    STEP = "step"
     NOTHING_LEFT_FOR_NETWORK = "nothing_left_for_network"
     PAIRWISE_ADDITIVITY = "pairwise_additivity"
     NO_WORSE_THAN_NETWORK = "no_worse_than_network"
@@ -86,7 +87,8 @@ class MeasuredLaw:
     Attributes:
         name: of the law, for readers.
         error: sum|residual| / sum|target|, as in `report.discovery.GoodnessOfFit`.
-        relative: mean of |residual| / (scale + |target|), which no single close encounter decides.
+        relative: mean of |residual| / (scale + |target|), which no single close encounter decides; of increments, the
+            error of the force beyond the best of the laws compared, on the motion that they are fitted to.
     """
 
     name: str

@@ -4,7 +4,9 @@ from gnn_discovery.data.dataset.assembly import assemble_dataset as assemble_dat
 from gnn_discovery.data.dataset.dataset import Dataset as Dataset
 from gnn_discovery.data.dataset.dataset import concatenate_datasets as concatenate_datasets
 from gnn_discovery.data.dataset.dataset import robust_scale as robust_scale
+from gnn_discovery.data.dataset.library_regression import explained_square as explained_square
 from gnn_discovery.data.dataset.nondimensional import CharacteristicScales as CharacteristicScales
+from gnn_discovery.data.dataset.observation import IncrementObservation as IncrementObservation
 from gnn_discovery.data.dataset.observation import Observation as Observation
 from gnn_discovery.data.dataset.observation import PointwiseObservation as PointwiseObservation
 from gnn_discovery.data.dataset.observation import WeakFormObservation as WeakFormObservation

@@ -12,16 +12,19 @@ from scipy.special import gamma
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
 from gnn_discovery.data.dataset.library_regression import typical_library_error
-from gnn_discovery.data.dataset.observation import WeakFormObservation
+from gnn_discovery.data.dataset.observation import IncrementObservation, WeakFormObservation
 from gnn_discovery.data.differentiation import (
     SUBSTEPS,
     CompletedTrajectory,
     WeakFormRuns,
     complete_trajectories,
     even_step,
+    is_kicked,
+    kick_moments,
     path_agreement,
     resolvable_mask,
     spline_path,
+    to_increments,
     to_weak_form,
     to_weak_form_on_paths,
     unwrap,
@@ -37,7 +40,8 @@ def assemble_dataset(
     """Assemble all usable frames of all runs, with their weak form where positions alone were seen.
 
     Frames that are too coarse for derivatives, rather than noisy, are taken in weak form along paths
-    (`gnn_discovery.data.differentiation.paths`): where that tells more about the forces, see `_uncertainty`.
+    (`gnn_discovery.data.differentiation.paths`): where that tells more about the forces, see `_uncertainty`. Positions
+    that kicks without memory move are taken as increments, for order 1.
 
     If a run has fewer particles than another, the places of the absent ones are filled with finite numbers,
     apart from each other and from the others, with properties of one and a target of zero.
@@ -56,8 +60,10 @@ def assemble_dataset(
         raise DataError("no run", where=where or None, remedy="Give at least one run of motion")
     labels = [f"{where}, run {i}" if where else f"run {i}" for i in range(len(trajectories))]
     _check_compatible(trajectories, labels)
-    on_frames = _assemble_on_frames(trajectories, order, labels, criteria)
     step = even_step(trajectories)
+    if order == 1 and step is not None and is_kicked(trajectories, criteria=criteria):
+        return _assemble_increments(trajectories, step, criteria)
+    on_frames = _assemble_on_frames(trajectories, order, labels, criteria)
     if step is not None and (on_frames is None or on_frames.noise >= criteria.noise.min_error_for_weak_form):
         on_paths = _assemble_on_paths(trajectories, step, order, criteria)
         if on_paths is not None and _tells_more(on_paths, on_frames, criteria):
@@ -69,6 +75,20 @@ def assemble_dataset(
             remedy="Store more frames, and more often, or give velocities and accelerations",
         )
     return on_frames
+
+
+def _assemble_increments(trajectories: Sequence[Trajectory], step: float, criteria: Criteria) -> Dataset:
+    """Assemble the increments of kicked motion, each at its first frame, or before it where positions have errors."""
+    moments = kick_moments(trajectories, step, criteria=criteria)
+    lag = 1 if moments.position_variance else 0
+    runs = [to_increments(run, step, lag) for run in trajectories]
+    dataset = _stack_runs(runs, _block_labels([len(run.times) for run in runs], criteria), 1, 0.0)
+    variance = moments.increment_variance / step**2
+    size = float(np.mean(np.linalg.norm(dataset.target[dataset.present], axis=-1)))
+    noise = min(1.0, float(np.sqrt(variance)) * mean_norm_of_normal(dataset.dim) / size)
+    kicks = IncrementObservation(variance, (lag + 0.5) * step, moments.diffusion, moments.diffusion_std)
+    dataset = replace(dataset, noise=noise, observation=kicks)
+    return replace(dataset, weak_form=dataset)
 
 
 def _tells_more(on_paths: Dataset, on_frames: Dataset | None, criteria: Criteria) -> bool:

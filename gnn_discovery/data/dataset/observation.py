@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import correlate1d
 
-ObservationKind = Literal["pointwise", "weak"]
-"""The name of an observation: ``pointwise`` derivatives, or averages in ``weak`` form."""
+ObservationKind = Literal["pointwise", "weak", "increments"]
+"""The name of an observation: ``pointwise`` derivatives, averages in ``weak`` form, or ``increments`` by kicks."""
 
 
 @runtime_checkable
@@ -165,6 +165,24 @@ class WeakFormObservation:
         if self.valid is None:
             return self
         return replace(self, valid=np.concatenate([part.valid for part in parts if part.valid is not None]))
+
+
+@dataclass(frozen=True)
+class IncrementObservation(PointwiseObservation):
+    """The target is the increment over the next step, over the step: the force at the instant, and a kick.
+
+    Attributes:
+        variance: of each coordinate of the target about the force.
+        delay: time from the instant to the middle of the increment.
+        diffusion: D of the kicks.
+        diffusion_std: its standard error.
+    """
+
+    variance: float
+    delay: float
+    diffusion: float
+    diffusion_std: float
+    kind: ClassVar[ObservationKind] = "increments"
 
 
 POINTWISE = PointwiseObservation()

@@ -6,12 +6,8 @@ Two questions are asked of the tracks.
    of fields (`gnn_discovery.data.dataset.library_regression`), and the shares that it leaves unexplained in held-out
    runs are compared. Motion of first order has velocities that follow from the positions, and motion of second order
    accelerations.
-2. Where neither does, do displacements persist? The typical (median) square displacement over k steps of h is written
-
-       |x(t + k h) - x(t)|^2 = c_0 + c_1 k + c_2 k^2,    k = 1, ..., 4,
-
-   where c_0 comes from errors of position, c_1 from kicks without memory (Brownian motion) and
-   c_2 from velocities that last. Motion in which kicks outweigh velocities is of first order at its resolution.
+2. Where neither does, do displacements persist (`gnn_discovery.data.differentiation.increments.kick_share`)? Motion in
+   which kicks outweigh velocities is of first order at its resolution.
 
 A motion may answer neither: on circular orbits both follow from the positions, and along straight lines nothing
 tells a force.
@@ -19,20 +15,17 @@ tells a force.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
-from scipy.optimize import nnls
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria, OrderCriteria
 from gnn_discovery.data.dataset.assembly import assemble_dataset
 from gnn_discovery.data.dataset.dataset import Dataset
 from gnn_discovery.data.dataset.library_regression import row_weights, unexplained_by_positions
-from gnn_discovery.data.differentiation import unwrap
-from gnn_discovery.data.differentiation.savitzky_golay import time_grid
+from gnn_discovery.data.differentiation import kick_share
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import DataError
 from gnn_discovery.types import Order
@@ -72,11 +65,15 @@ def select_order(
     limits = criteria.order
     runs = _few(trajectories, limits)
     kicks = None if runs[0].velocities is not None else kick_share(runs, criteria=criteria)
+    kicked = None
+    if kicks is not None and kicks[0] - limits.n_sigma * kicks[1] >= limits.min_kick_share:
+        reason = f"kicks without memory make up {kicks[0]:.2f} of the displacement in a step"
+        kicked = OrderSelection(1, "determined", reason)
     first = assemble_dataset(runs, 1, where, criteria=criteria)
     try:
         second = assemble_dataset(runs, 2, where, criteria=criteria)
     except DataError:  # accelerations need more frames than velocities
-        return OrderSelection(2, "assumed", "no accelerations can be read from the motion")
+        return kicked or OrderSelection(2, "assumed", "no accelerations can be read from the motion")
     if not np.any(first.target[first.present]):
         return OrderSelection(2, "assumed", "nothing moves")
     velocity, acceleration = (unexplained_by_positions(data, criteria=criteria) for data in (first, second))
@@ -93,10 +90,8 @@ def select_order(
         return OrderSelection(2, "determined", said)
     if velocity <= small and acceleration <= small and _is_chance_excluded(runs, second, limits):
         return OrderSelection(1, "determined", said)
-    if kicks is not None and kicks[0] - limits.n_sigma * kicks[1] >= limits.min_kick_share:
-        return OrderSelection(
-            1, "determined", f"kicks without memory make up {kicks[0]:.2f} of the displacement in a step"
-        )
+    if kicked is not None:
+        return kicked
     if velocity < limits.min_unexplained:
         return OrderSelection(2, "ambiguous", said)
     lasting = kicks is None or kicks[0] + limits.n_sigma * kicks[1] < limits.min_kick_share
@@ -104,63 +99,6 @@ def select_order(
         return OrderSelection(2, "ambiguous", f"kicks may make up half of the displacement in a step, and {said}")
     told = runs[0].velocities is not None or kicks is not None
     return OrderSelection(2, "determined" if told else "assumed", f"velocities last, and {said}" if told else said)
-
-
-def kick_share(
-    trajectories: Sequence[Trajectory], *, criteria: Criteria = DEFAULT_CRITERIA
-) -> tuple[float, float] | None:
-    """Return the share c_1 / (c_1 + c_2) of kicks in the displacement over a step, and its standard error.
-
-    The step is the shortest power of two of frames from which on displacements grow, so that errors of position do not
-    hide them. The standard error is that of a jackknife over stretches of the runs.
-
-    Args:
-        trajectories: runs; those whose frames are not evenly spaced do not count.
-        criteria: the stage ``order`` decides from when on displacements grow, or are saturated.
-
-    Returns:
-        The share and its error; None where there is no such step, or before displacements saturate.
-    """
-    stretches = [part for run in trajectories for part in _even_stretches(run)]
-    stride = 1
-    while len(long := [part for part in stretches if len(part) > 4 * stride + 1]) > 1:
-        squares = np.array([_square_displacements(part, stride) for part in long])
-        typical, n = squares.mean(axis=0), len(squares)
-        extent = 2 * float(np.mean([np.median(np.sum(np.var(part, axis=0), axis=-1)) for part in long]))
-        if typical[3] > criteria.order.max_saturation * extent:
-            return None
-        if typical[3] >= criteria.order.min_growth * typical[0]:
-            shares = np.array([_share((n * typical - one) / (n - 1)) for one in squares])
-            return _share(typical), float(np.sqrt((n - 1) / n * np.sum((shares - shares.mean()) ** 2)))
-        stride *= 2
-    return None
-
-
-def _even_stretches(run: Trajectory, *, most: int = 20) -> Iterator[Float[np.ndarray, "T N D"]]:
-    """Yield up to ``most`` stretches of a run with evenly spaced frames."""
-    if len(run.times) < 6 or not time_grid(run.times)[1]:
-        return
-    count = max(1, min(most, len(run.times) // 50))
-    yield from np.array_split(unwrap(run.positions, run.box), count)
-
-
-def _square_displacements(positions: Float[np.ndarray, "T N D"], stride: int) -> Float[np.ndarray, " 4"]:
-    """Return the median square displacement over 1 to 4 strides: no close encounter decides it, as it does the mean."""
-    lags = [k * stride for k in range(1, 5)]
-    return np.array([np.median(np.sum((positions[lag:] - positions[:-lag]) ** 2, axis=-1)) for lag in lags])
-
-
-def _share(squares: Float[np.ndarray, " 4"]) -> float:
-    """Return c_1 / (c_1 + c_2) of the parabola through square displacements over 1 to 4 steps; no c is negative.
-
-    Where errors of position (c_0) make up nothing, the two shortest steps alone tell: later the motion turns.
-    """
-    k = np.arange(1.0, 5.0)
-    design = np.stack([np.ones(4), k, k**2], axis=1) / k[:, None]
-    errors, kicks, lasting = nnls(design, squares / k)[0]
-    if errors == 0:
-        kicks, lasting = nnls(design[:2, 1:], squares[:2] / k[:2])[0]
-    return float(kicks / (kicks + lasting)) if kicks + lasting > 0 else 0.0
 
 
 def unexplained_by_means(data: Dataset) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
 from gnn_discovery.data.dataset.library_regression import row_weights, typical_library_error
-from gnn_discovery.data.dataset.observation import WeakFormObservation
+from gnn_discovery.data.dataset.observation import IncrementObservation, WeakFormObservation
 from gnn_discovery.data.dataset.split import Split
 from gnn_discovery.data.differentiation import path_agreement, path_under_force
 
@@ -32,8 +32,14 @@ def trace_paths(
             than ``noise.max_path_residual`` times what is typical. Where nothing would remain all targets stay.
         criteria: these criteria, and those of the library regression, which says how large the errors still are.
     """
-    if dataset.on_paths() is dataset:
+    if not dataset.follows_paths:
         return dataset
+    if isinstance(dataset.train.observation, IncrementObservation):
+        extreme = None if dataset.extreme is None else _move_into_increments(dataset.extreme, prediction)
+        train, valid, test = (
+            _move_into_increments(part, prediction) for part in (dataset.train, dataset.valid, dataset.test)
+        )
+        return Split(train, valid, test, extreme)
 
     weak = {name: part for name, part in vars(dataset.weak_form()).items() if part is not None}
     traced = {name: _trace(part, prediction) for name, part in weak.items()}
@@ -52,6 +58,16 @@ def trace_paths(
         for name, part in vars(dataset).items()
     }
     return Split(**parts)  # type: ignore[arg-type]  # only extreme may be None
+
+
+def _move_into_increments(data: Dataset, prediction: Prediction) -> Dataset:
+    """Return increments that are compared with the force where it has moved the particles by the middle of them.
+
+    The mean of the force over a step is that at its middle, but for the second order of the step.
+    """
+    assert isinstance(data.observation, IncrementObservation) and data.weak_form is not None
+    positions = data.positions + data.observation.delay * np.nan_to_num(prediction(data))
+    return replace(data, weak_form=replace(data.weak_form, positions=positions))
 
 
 def _trace(weak: Dataset, prediction: Prediction) -> Dataset:

@@ -36,6 +36,12 @@ class Split:
         weak = [None if part is None else part.weak_form for part in (self.train, self.valid, self.test, self.extreme)]
         return Split(*weak)  # type: ignore[arg-type]  # if one part has a weak form, all have
 
+    @property
+    def follows_paths(self) -> bool:
+        """Tell whether laws are compared along paths that depend on the force: coarse frames, or increments."""
+        weak = self.train.weak_form
+        return weak is not None and (weak.observation.substeps > 1 or weak.observation.kind == "increments")
+
     def on_paths(self) -> Split:
         """Return the weak form along paths, where frames are coarse, else this split: what networks are trained on."""
         weak = self.train.weak_form

@@ -6,6 +6,7 @@ import numpy as np
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
+from gnn_discovery.data.dataset.observation import IncrementObservation
 
 
 def subsample_dataset(dataset: Dataset, count: int, seed: int = 0, *, min_segments: int = 12) -> Dataset:
@@ -39,10 +40,13 @@ def subsample_pairs(
     Args:
         dataset: the instants to draw from.
         max_pairs: number of snapshots times the number of pairs, or of particles where there are more of these;
-            instants of a path between two frames count as one.
+            instants of a path between two frames count as one. Of increments
+            ``estimation.increments_per_pair`` times as many are drawn.
         seed: seed of the random numbers.
         criteria: at least ``estimation.min_snapshots`` snapshots are drawn.
     """
+    if isinstance(dataset.observation, IncrementObservation):
+        max_pairs *= criteria.estimation.increments_per_pair
     count = max_pairs // max(1, len(dataset.receivers), dataset.positions.shape[1])
     return subsample_dataset(
         dataset, dataset.observation.substeps * max(criteria.estimation.min_snapshots, count), seed

@@ -5,6 +5,11 @@ from gnn_discovery.data.differentiation.completion import CompletedTrajectory as
 from gnn_discovery.data.differentiation.completion import complete_trajectories as complete_trajectories
 from gnn_discovery.data.differentiation.completion import complete_trajectory as complete_trajectory
 from gnn_discovery.data.differentiation.completion import unwrap as unwrap
+from gnn_discovery.data.differentiation.increments import KickMoments as KickMoments
+from gnn_discovery.data.differentiation.increments import is_kicked as is_kicked
+from gnn_discovery.data.differentiation.increments import kick_moments as kick_moments
+from gnn_discovery.data.differentiation.increments import kick_share as kick_share
+from gnn_discovery.data.differentiation.increments import to_increments as to_increments
 from gnn_discovery.data.differentiation.paths import SUBSTEPS as SUBSTEPS
 from gnn_discovery.data.differentiation.paths import path_agreement as path_agreement
 from gnn_discovery.data.differentiation.paths import path_under_force as path_under_force
