@@ -310,16 +310,15 @@ def in_numbers(term):
 
 
 @pytest.mark.slow
-@SYSTEMS
-def test_a_discovery_finds_the_same_law_in_other_units(units):
+def test_a_discovery_finds_the_same_law_in_other_units():
     config = DiscoverConfig(
         seeds=1,
         training=TrainingConfig(steps=600, edges=384),
         network=NetworkConfig(width=32, depth=1),
         regression=EngineConfig(evaluations=10_000),
     )
-    (found,) = discover([replace(run) for run in runs_in(units)], config).law.terms
-    assert in_numbers(found) == in_numbers(start(units).terms[0])
+    (found,) = discover([replace(run) for run in runs_in(SI)], config).law.terms
+    assert in_numbers(found) == in_numbers(start(SI).terms[0])
     values = {c.unit: c.value for c in found.constants.values()}
     ((a, b),) = [sorted(values, key=len, reverse=True)]
     assert abs(values[a]) * conversion_factor(a, UNIT_OF_A) == pytest.approx(A, rel=1e-9)
