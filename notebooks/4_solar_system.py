@@ -24,8 +24,8 @@ from gnn_discovery import DiscoverConfig, EngineConfig, SimulationConfig, Traini
 
 config = DiscoverConfig(
     simulation=SimulationConfig(frames=9131),
-    training=TrainingConfig(steps=3000),
-    regression=EngineConfig(evaluations=20_000),
+    training=TrainingConfig(steps=1000),
+    regression=EngineConfig(evaluations=10_000),
 )
 found = discover("solar-system", config)
 print(found.law)

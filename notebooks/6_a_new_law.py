@@ -16,6 +16,7 @@
 # six units of length it falls as $r^{-3/2}$, beyond that as $r^{-2}$. You have a laboratory in it, three units wide.
 
 # %%
+import jax.numpy as jnp  # NumPy does as well; the slope of what jax can trace is exact, and soon found
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -28,9 +29,9 @@ def nature(positions, properties):
     """Energy of each run, from positions (run, particle, space) and masses (run, particle)."""
     m = properties["m"]
     i, j = np.triu_indices(m.shape[-1], 1)
-    r = np.linalg.norm(positions[..., i, :] - positions[..., j, :], axis=-1)
-    near, far = -2 / np.sqrt(r), -np.sqrt(BREAK) / r - 1 / np.sqrt(BREAK)
-    return (m[..., i] * m[..., j] * np.where(r < BREAK, near, far)).sum(-1)
+    r = jnp.linalg.norm(positions[..., i, :] - positions[..., j, :], axis=-1)
+    near, far = -2 / jnp.sqrt(r), -np.sqrt(BREAK) / r - 1 / np.sqrt(BREAK)
+    return (m[..., i] * m[..., j] * jnp.where(r < BREAK, near, far)).sum(-1)
 
 
 def world(half):
