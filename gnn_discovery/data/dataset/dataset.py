@@ -41,7 +41,8 @@ class Dataset:
         observation: says how ``target`` follows from the values of a law at the instants.
         noise_realisation: (3 S N D), one realisation of the noise that positions, velocities and target carry in
             weak form.
-        weak_form: the same runs in weak form, to which constants are fitted; None if the target is exact.
+        weak_form: the same runs in weak form, to which constants are fitted; None if the target is exact. Of
+            increments, the same at the positions that the force has moved the particles to by their middle.
     """
 
     positions: Float[np.ndarray, "S N D"]
