@@ -392,9 +392,10 @@ def check_law(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[
     with session.stage("verdict"):
         # all targets stay: a law may not choose the instants that it is held against
         dataset = trace_paths(motion.dataset, partial(predict_with_law, law), criteria=session.criteria)
-        left, fitted = subtract_law(law.known_terms, dataset), dataset.weak_form()
-        fit = measure_fit(law.discovered_terms, None, left, criteria=session.criteria)
-        noise = noise_of_fit(law.discovered_terms, left, criteria=session.criteria)
+        left, fitted, found = subtract_law(law.known_terms, dataset), dataset.weak_form(), law.discovered_terms
+        fit = measure_fit(found, None, left, criteria=session.criteria)
+        noise = noise_of_fit(found, left, criteria=session.criteria)
         results = run_validation(law, fitted.train, test=fitted.test, extreme=fitted.extreme, criteria=session.criteria)
-        validation = Validation(law, fit, results, JudgeContext(fit.law_error, noise=noise))
+        observed = check_step(law, dataset.train, criteria=session.criteria)
+        validation = Validation(law, fit, results, JudgeContext(fit.law_error, observed=observed, noise=noise))
         return validation, decide_verdict(validation, motion, session)
