@@ -382,7 +382,7 @@ def validate_no_force(motion: PreparedMotion, session: Session) -> tuple[Validat
 
 
 def check_law(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[Validation, Verdict]:
-    """Validate a law that somebody stated, as it stands, with no network and no refit behind it.
+    """Validate a law that somebody stated, as it stands, on all targets, with no network and no refit behind it.
 
     Args:
         law: the law; terms marked as known are subtracted before its errors are measured.
@@ -390,7 +390,6 @@ def check_law(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[
         session: its criteria decide.
     """
     with session.stage("verdict"):
-        # all targets stay: a law may not choose the instants that it is held against
         dataset = trace_paths(motion.dataset, partial(predict_with_law, law), criteria=session.criteria)
         left, fitted, found = subtract_law(law.known_terms, dataset), dataset.weak_form(), law.discovered_terms
         fit = measure_fit(found, None, left, criteria=session.criteria)

@@ -21,6 +21,7 @@ from gnn_discovery.data.differentiation import (
     even_step,
     is_kicked,
     kick_moments,
+    kick_share,
     path_agreement,
     resolvable_mask,
     spline_path,
@@ -61,7 +62,7 @@ def assemble_dataset(
     labels = [f"{where}, run {i}" if where else f"run {i}" for i in range(len(trajectories))]
     _check_compatible(trajectories, labels)
     step = even_step(trajectories)
-    if order == 1 and step is not None and is_kicked(trajectories, criteria=criteria):
+    if order == 1 and step is not None and is_kicked(kick_share(trajectories, criteria=criteria), criteria=criteria):
         return _assemble_increments(trajectories, step, criteria)
     on_frames = _assemble_on_frames(trajectories, order, labels, criteria)
     if step is not None and (on_frames is None or on_frames.noise >= criteria.noise.min_error_for_weak_form):

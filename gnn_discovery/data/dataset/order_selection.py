@@ -25,7 +25,7 @@ from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria, OrderCriteria
 from gnn_discovery.data.dataset.assembly import assemble_dataset
 from gnn_discovery.data.dataset.dataset import Dataset
 from gnn_discovery.data.dataset.library_regression import row_weights, unexplained_by_positions
-from gnn_discovery.data.differentiation import kick_share
+from gnn_discovery.data.differentiation import is_kicked, kick_share
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import DataError
 from gnn_discovery.types import Order
@@ -66,7 +66,7 @@ def select_order(
     runs = _few(trajectories, limits)
     kicks = None if runs[0].velocities is not None else kick_share(runs, criteria=criteria)
     kicked = None
-    if kicks is not None and kicks[0] - limits.n_sigma * kicks[1] >= limits.min_kick_share:
+    if kicks is not None and is_kicked(kicks, criteria=criteria):
         reason = f"kicks without memory make up {kicks[0]:.2f} of the displacement in a step"
         kicked = OrderSelection(1, "determined", reason)
     first = assemble_dataset(runs, 1, where, criteria=criteria)

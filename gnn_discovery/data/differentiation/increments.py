@@ -86,14 +86,14 @@ def to_increments(run: Trajectory, step: float, lag: int = 0) -> Trajectory:
     return replace(run, positions=run.positions[kept], times=run.times[kept], velocities=increments / step)
 
 
-def is_kicked(runs: Sequence[Trajectory], *, criteria: Criteria = DEFAULT_CRITERIA) -> bool:
+def is_kicked(share: tuple[float, float] | None, *, criteria: Criteria = DEFAULT_CRITERIA) -> bool:
     """Tell whether kicks without memory make up most of the displacement in a step.
 
     Args:
-        runs: positions in time.
+        share: of kicks, with its standard error, as `kick_share` returns it.
         criteria: the stage ``order`` decides.
     """
-    share, limits = kick_share(runs, criteria=criteria), criteria.order
+    limits = criteria.order
     return share is not None and share[0] - limits.n_sigma * share[1] >= limits.min_kick_share
 
 
