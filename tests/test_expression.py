@@ -149,6 +149,18 @@ def test_derivative_is_the_slope(text):
         np.testing.assert_allclose(expression.derivative(name).numpy(names)(*at), slope, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_joint_function_says_what_each_says(text):
+    expression = Expression.parse(text)
+    names = sorted(expression.names)
+    at = [X + 0.123 * k for k in range(len(names))]
+    parts = [expression, *(expression.derivative(name) for name in names), Expression.parse("2")]
+    values = Expression.joint_numpy(parts, names)(*at)
+    assert values[-1].shape == ()
+    for part, value in zip(parts, values, strict=True):
+        np.testing.assert_array_equal(np.broadcast_to(value, X.shape), part.numpy(names)(*at))
+
+
 def test_functions_broadcast_and_never_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -33,11 +33,13 @@ class LatentFit:
         model: the law as a function of its P parameters.
         theta: (P,) the fitted parameters.
         covariance: (P P) their covariance.
+        data: the instants of the motion that took part.
     """
 
     model: ParametricLaw
     theta: Float[np.ndarray, " P"]
     covariance: Float[np.ndarray, "P P"]
+    data: Dataset
 
 
 def inferable_properties(data: Dataset) -> tuple[str, ...]:
@@ -147,7 +149,7 @@ def fit_latent_properties(
         covariance = cluster_robust_covariance(problem, theta, criteria=criteria)
     else:
         covariance = np.full((model.size, model.size), np.nan)
-    return LatentFit(model, theta, covariance)
+    return LatentFit(model, theta, covariance, data)
 
 
 def cluster_robust_covariance(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.estimation.levenberg_marquardt import levenberg_marquardt, solve_linear, sum_of_squares
@@ -36,12 +36,14 @@ class LeastSquaresProblem:
 
     def __post_init__(self) -> None:
         self.target = np.swapaxes(self.evaluator.data.force, 0, 1)
+        self._factor = np.repeat(self.weight[..., None], self.target.shape[-1], axis=-1)
+        self._unseen = ~(self._factor > 0)
+        self._all_seen = not self._unseen.any()
 
     def residual(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "N S D"]:
         """Return the weighted residuals at the parameters ``theta``, zero where there is no target."""
         with np.errstate(all="ignore"):
-            difference = self.force(theta) - self.target
-            return np.asarray(np.where(self.weight[..., None] > 0, difference, 0.0) * self.weight[..., None])
+            return self._weighted(self.force(theta) - self.target)
 
     def force(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "N S D"]:
         """Return the force of the law as the data would show it."""
@@ -52,30 +54,48 @@ class LeastSquaresProblem:
         """Return the sum of squares of the weighted residuals."""
         return sum_of_squares(self.residual(theta))
 
-    def jacobian(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, "P NSD"]:
-        """Return the derivatives of the flattened weighted residuals by each parameter."""
+    def jacobian(
+        self, theta: Float[np.ndarray, " P"], chosen: Bool[np.ndarray, " P"] | None = None
+    ) -> Float[np.ndarray, "P NSD"]:
+        """Return the derivatives of the flattened weighted residuals by each parameter.
+
+        Args:
+            theta: the parameters.
+            chosen: a mask of the parameters by which they are differentiated; the rows of others are zero.
+        """
         with np.errstate(all="ignore"):
-            slope = self.evaluator.data.observe(self.model.jacobian(theta, self.evaluator), axis=2)
-            slope = np.where(self.weight[..., None] > 0, slope, 0.0)
-            return np.asarray((slope * self.weight[..., None]).reshape(self.model.size, -1))
+            slope = self.evaluator.data.observe(self.model.jacobian(theta, self.evaluator, chosen), axis=2)
+            return self._weighted(slope).reshape(self.model.size, -1)
+
+    def _weighted(self, vectors: Float[np.ndarray, "*P N S D"]) -> Float[np.ndarray, "*P N S D"]:
+        """Return vectors times their weights, zero where there is no target whatever the vector is."""
+        weighted: np.ndarray = np.multiply(vectors, self._factor, order="C")
+        if not self._all_seen:
+            weighted[..., self._unseen] = 0.0
+        return weighted
 
 
-def solve_linear_parameters(problem: LeastSquaresProblem, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
+def solve_linear_parameters(
+    problem: LeastSquaresProblem,
+    theta: Float[np.ndarray, " P"],
+    residual: Float[np.ndarray, "N S D"] | None = None,
+) -> Float[np.ndarray, " P"]:
     """Return the parameters with those solved for in which the force is jointly linear (variable projection).
 
     Args:
         problem: the problem.
         theta: the parameters; they come back unchanged where the solution is not finite.
+        residual: the weighted residuals there, where they are known.
     """
-    chosen = problem.model.linear()
+    chosen = problem.model.linear
     if not chosen.any():
         return theta
-    slope = problem.jacobian(theta)[chosen]
-    residual = problem.residual(theta).ravel()
+    slope = problem.jacobian(theta, chosen)[chosen]
+    residual = problem.residual(theta) if residual is None else residual
     if not (np.isfinite(slope).all() and np.isfinite(residual).all()):
         return theta
     moved = theta.copy()
-    moved[chosen] += solve_linear(slope.T, -residual, rcond=1e-12)
+    moved[chosen] += solve_linear(slope.T, -residual.ravel(), rcond=1e-12)
     return moved if np.isfinite(moved).all() else theta
 
 
@@ -103,7 +123,7 @@ def minimise(
         lambda x: problem.residual(with_free(x)),
         lambda x: problem.jacobian(with_free(x))[free],
         theta[free],
-        project=lambda x: solve_linear_parameters(problem, with_free(x))[free],
+        project=lambda x, residual: solve_linear_parameters(problem, with_free(x), residual)[free],
         iterations=iterations,
         min_cost=1e-30 * float(np.sum((problem.target * problem.weight[..., None]) ** 2)),
     )

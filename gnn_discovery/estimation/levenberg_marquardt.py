@@ -40,7 +40,7 @@ def levenberg_marquardt(
     jacobian: Residual,
     x: Float[np.ndarray, " P"],
     *,
-    project: Callable[[np.ndarray], np.ndarray] | None = None,
+    project: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     bounds: tuple[np.ndarray, np.ndarray] | None = None,
     iterations: int = 30,
     attempts: int = 10,
@@ -60,7 +60,7 @@ def levenberg_marquardt(
         residual: function of the unknowns (P,) that returns the residuals, of any shape.
         jacobian: function of the unknowns that returns (P, K) derivatives of the K residuals.
         x: the start.
-        project: function that returns the unknowns with the linear ones solved for.
+        project: function of the unknowns and their residuals that returns them with the linear ones solved for.
         bounds: (P,) lower and (P,) upper bounds; steps are cut off there.
         iterations: largest number of steps.
         attempts: largest number of values of lambda that are tried for a step.
@@ -94,7 +94,7 @@ def levenberg_marquardt(
             trial_residual = residual(trial)
             trial_cost = sum_of_squares(trial_residual)
             if trial_cost >= cost and not attempt and project is not None:
-                trial = project(trial)
+                trial = project(trial, trial_residual)
                 trial_residual = residual(trial)
                 trial_cost = sum_of_squares(trial_residual)
             if trial_cost < cost:

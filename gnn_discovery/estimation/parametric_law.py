@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import sympy
 from jaxtyping import Bool, Float
 
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.laws.term import Constant, LatentProperty, Term
+from gnn_discovery.laws.term import Constant, LatentProperty
 from gnn_discovery.laws.term_evaluator import TermEvaluator, VariableValues, cached_derivative
 from gnn_discovery.symbolic.expression import Expression
 
@@ -93,36 +93,43 @@ class ParametricLaw:
             total += evaluator.force(term, self._constants(index, theta, evaluator))
         return total
 
-    def jacobian(self, theta: Float[np.ndarray, " P"], evaluator: TermEvaluator) -> Float[np.ndarray, "P N S D"]:
+    def jacobian(
+        self,
+        theta: Float[np.ndarray, " P"],
+        evaluator: TermEvaluator,
+        chosen: Bool[np.ndarray, " P"] | None = None,
+    ) -> Float[np.ndarray, "P N S D"]:
         """Return the derivative of the force by each parameter, zero for thresholds, which have none.
 
         Args:
             theta: the parameters.
             evaluator: the data at which the derivatives are evaluated.
+            chosen: a mask of the parameters by which it is differentiated; the rows of others are zero.
         """
+        wanted = self.differentiable if chosen is None else self.differentiable & chosen
         out = np.zeros((self.size, evaluator.n_particles, evaluator.n_snapshots, evaluator.dim))
+        receivers, senders = evaluator.data.receivers, evaluator.data.senders
+        every = np.arange(self.particles)
         for index, term in enumerate(self.law.terms):
+            rows = {name: k for k, (t, name) in enumerate(self.parameters) if t == index and wanted[k]}
+            latent = {
+                f"{name}_{end}": out[self.latent_slice(name)]
+                for name in self.latent
+                for end in "ij"
+                if wanted[self.latent_slice(name)].all() and f"{name}_{end}" in term.expression.names
+            }
+            names = (*rows, *latent)
             constants = self._constants(index, theta, evaluator)
-            for k, (t, name) in enumerate(self.parameters):
-                if t == index and self.differentiable[k]:
-                    out[k] = evaluator.force_of_scalars(term, evaluator.values(term, constants, (name,)))
-            for name in self.latent:
-                self._latent_jacobian(out[self.latent_slice(name)], term, name, constants, evaluator)
+            for name, slope in zip(names, evaluator.slopes(term, constants, names), strict=True):
+                if name in rows:
+                    out[rows[name]] = evaluator.force_of_scalars(term, slope)
+                elif name.endswith("_i"):
+                    latent[name][every, every] += evaluator.force_of_scalars(term, slope)
+                else:  # each pair is there once
+                    latent[name][senders, receivers] += evaluator.vectors(term, slope)
         return out
 
-    def _latent_jacobian(
-        self, out: np.ndarray, term: Term, name: str, constants: VariableValues, evaluator: TermEvaluator
-    ) -> None:
-        if f"{name}_i" in term.expression.names:
-            by_receiver = evaluator.force_of_scalars(term, evaluator.values(term, constants, (f"{name}_i",)))
-            out[np.arange(self.particles), np.arange(self.particles)] += by_receiver
-        if f"{name}_j" in term.expression.names:
-            direction = evaluator.direction(term)
-            slope = np.broadcast_to(evaluator.values(term, constants, (f"{name}_j",)), direction.shape[:-1])
-            vectors = slope[..., None] * direction
-            for edge, (i, j) in enumerate(zip(evaluator.data.receivers, evaluator.data.senders, strict=True)):
-                out[j, i] += vectors[edge]
-
+    @cached_property
     def linear(self) -> Bool[np.ndarray, " P"]:
         """Return a mask of parameters in which the force is jointly linear, latent values first."""
         chosen = np.zeros(self.size, dtype=bool)

@@ -173,7 +173,7 @@ def refit(
             absorbed, data, latent, max_pairs=max_pairs, with_errors=with_errors, criteria=criteria
         )
         fitted = law_of_latent_fit(fit, criteria=criteria)
-        return FittedLaw(fitted, mean_relative_error(fitted, data, scale), fit.model.names, fit.covariance)
+        return FittedLaw(fitted, mean_relative_error(fitted, fit.data, scale), fit.model.names, fit.covariance)
     model = ParametricLaw(law, data.positions.shape[1])
     if not model.parameters:
         return FittedLaw(law, mean_relative_error(law, data, scale), model.names, np.zeros((0, 0)))

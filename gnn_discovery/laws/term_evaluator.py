@@ -35,9 +35,12 @@ def cached_derivative(expression: Expression, names: DerivativeVariables) -> Exp
 
 @lru_cache(maxsize=2048)
 def _compiled_function(
-    expression: Expression, names: DerivativeVariables, arguments: tuple[str, ...]
-) -> Callable[..., np.ndarray]:
-    return cached_derivative(expression, names).numpy(arguments)
+    expression: Expression, by: tuple[DerivativeVariables, ...]
+) -> tuple[Callable[..., list[np.ndarray]], tuple[str, ...]]:
+    """Return the joint function of several derivatives of an expression, and the names of its arguments."""
+    derivatives = [cached_derivative(expression, names) for names in by]
+    arguments = tuple(sorted(frozenset[str]().union(*(derivative.names for derivative in derivatives))))
+    return Expression.joint_numpy(derivatives, arguments), arguments
 
 
 class TermEvaluator:
@@ -185,9 +188,13 @@ class TermEvaluator:
 
     def direction(self, term: Term) -> np.ndarray:
         """Return the vectors that the expression of a term multiplies: (E S D) for a pair term, (N S D) else."""
+        return np.swapaxes(self._direction_by_axis(term), 1, 2)
+
+    def _direction_by_axis(self, term: Term) -> np.ndarray:
+        """Return `direction` with the instants last, (E D S) or (N D S): products over long rows are fast."""
         key = (term.kind, term.centre, term.direction)
         if key not in self._directions:
-            self._directions[key] = self._direction(term)
+            self._directions[key] = np.ascontiguousarray(np.swapaxes(self._direction(term), 1, 2))
         return self._directions[key]
 
     def _direction(self, term: Term) -> np.ndarray:
@@ -218,12 +225,26 @@ class TermEvaluator:
         Returns:
             (N S D) force on each particle.
         """
-        direction = self.direction(term)
-        vectors: np.ndarray = np.broadcast_to(scalars, direction.shape[:-1])[..., None] * direction
+        vectors = self.vectors(term, scalars)
         if term.kind != "pair":
             return vectors
-        summed: np.ndarray = self._receiver_sum @ vectors.reshape(len(vectors), -1)
-        return summed.reshape(self.n_particles, self.n_snapshots, self.dim)
+        by_axis = np.swapaxes(vectors, 1, 2)
+        summed: np.ndarray = self._receiver_sum @ by_axis.reshape(len(by_axis), -1)
+        return np.swapaxes(summed.reshape(self.n_particles, self.dim, self.n_snapshots), 1, 2)
+
+    def vectors(self, term: Term, scalars: np.ndarray) -> np.ndarray:
+        """Multiply scalars by the vectors of a term.
+
+        Args:
+            term: the term, whose direction gives the vectors.
+            scalars: (E S) for a pair term, (N S) else, or one number.
+
+        Returns:
+            (E S D) for a pair term, (N S D) else.
+        """
+        direction = self._direction_by_axis(term)
+        rows = scalars[:, None, :] if np.ndim(scalars) else scalars
+        return np.swapaxes(rows * direction, 1, 2)
 
     def values(self, term: Term, constants: VariableValues, by: Iterable[str] = ()) -> np.ndarray:
         """Return the values of the expression of a term, or of a derivative of it.
@@ -236,11 +257,24 @@ class TermEvaluator:
         Returns:
             (E S) for a pair term, (N S) else, or one number where the expression holds no variable.
         """
-        by = tuple(by)
-        names = tuple(sorted(cached_derivative(term.expression, by).names))
-        arguments = [constants[n] if n in constants else self.scalar(term, n) for n in names]
-        with np.errstate(all="ignore"):
-            return np.asarray(_compiled_function(term.expression, by, names)(*arguments), dtype=float)
+        return self._evaluate(term, constants, (tuple(by),))[0]
+
+    def slopes(self, term: Term, constants: VariableValues, names: Iterable[str]) -> list[np.ndarray]:
+        """Return the derivatives of the expression of a term by each of several names.
+
+        Args:
+            term: the term.
+            constants: the values of its constants; an array where a constant differs from pair to pair.
+            names: the names.
+
+        Returns:
+            For each name what `values` returns.
+        """
+        return self._evaluate(term, constants, tuple((name,) for name in names))
+
+    def _evaluate(self, term: Term, constants: VariableValues, by: tuple[DerivativeVariables, ...]) -> list[np.ndarray]:
+        function, names = _compiled_function(term.expression, by)
+        return function(*(constants[n] if n in constants else self.scalar(term, n) for n in names))
 
     def force(self, term: Term, constants: VariableValues | None = None) -> np.ndarray:
         """Return the force of a term on every particle.

@@ -103,10 +103,12 @@ _Step = tuple[int, Callable[..., Any], tuple[int, ...]]
 """A register, the operation whose result it holds, and the registers of the arguments."""
 
 
-def _program(text: str, names: tuple[str, ...], module: Any) -> tuple[list[tuple[int, float]], list[_Step], int, int]:
-    """Return the numbers of the tape, its steps, the register of the result, and the number of registers."""
+def _program(
+    texts: tuple[str, ...], names: tuple[str, ...], module: Any
+) -> tuple[list[tuple[int, float]], list[_Step], list[int], int]:
+    """Return the numbers of the tape, its steps, the registers of the results, and the number of registers."""
     tape = _Tape(names)
-    result = tape.record(parse_syntax(text))
+    results = [tape.record(parse_syntax(text)) for text in texts]
     numbers: list[tuple[int, float]] = []
     steps: list[_Step] = []
     for register, (kind, what) in enumerate(tape.items):
@@ -114,7 +116,37 @@ def _program(text: str, names: tuple[str, ...], module: Any) -> tuple[list[tuple
             numbers.append((register, what))
         elif kind != "input":
             steps.append((register, getattr(module, kind), what))
-    return numbers, steps, result, len(tape.items)
+    return numbers, steps, results, len(tape.items)
+
+
+@lru_cache(maxsize=2048)
+def joint_numpy_function(texts: tuple[str, ...], names: tuple[str, ...]) -> Callable[..., list[Any]]:
+    """Return the float64 NumPy function of several canonical texts, which computes what they share once.
+
+    Each result has the common shape of the arguments that its text depends on.
+
+    Args:
+        texts: Canonical texts.
+        names: Names of the arguments, in their order.
+
+    Raises:
+        DataError: A text holds a name that is not in ``names``.
+    """
+    numbers, steps, results, size = _program(texts, names, np)
+    width = len(names)
+
+    def evaluate(*arrays: Any) -> list[Any]:
+        if len(arrays) != width:
+            raise TypeError(f"expected {width} arrays ({', '.join(names)}), got {len(arrays)}")
+        values: list[Any] = [np.asarray(array, dtype=np.float64) for array in arrays] + [None] * (size - width)
+        for register, value in numbers:
+            values[register] = value
+        with np.errstate(all="ignore"):
+            for register, operation, arguments in steps:
+                values[register] = operation(*[values[k] for k in arguments])
+        return [np.asarray(values[result]) for result in results]
+
+    return evaluate
 
 
 @lru_cache(maxsize=2048)
@@ -128,25 +160,15 @@ def numpy_function(text: str, names: tuple[str, ...]) -> Callable[..., np.ndarra
     Raises:
         DataError: The text holds a name that is not in ``names``.
     """
-    numbers, steps, result, size = _program(text, names, np)
-    width = len(names)
-    all_used = {n.id for n in ast.walk(parse_syntax(text)) if isinstance(n, ast.Name)} >= set(names)
+    joint = joint_numpy_function((text,), names)
+    tree = parse_syntax(text)
+    all_used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} >= set(names)
 
     def evaluate(*arrays: Any) -> np.ndarray:
-        if len(arrays) != width:
-            raise TypeError(f"expected {width} arrays ({', '.join(names)}), got {len(arrays)}")
-        values: list[Any] = [np.asarray(array, dtype=np.float64) for array in arrays]
-        shapes = [value.shape for value in values]
-        values += [None] * (size - width)
-        for register, value in numbers:
-            values[register] = value
-        with np.errstate(all="ignore"):
-            for register, operation, arguments in steps:
-                values[register] = operation(*[values[k] for k in arguments])
-        value = values[result]
-        if all_used and len(steps) > 0:
-            return np.asarray(value)
-        return np.broadcast_to(value, np.broadcast_shapes(np.shape(value), *shapes)).copy()
+        value: np.ndarray = joint(*arrays)[0]
+        if all_used and not isinstance(tree, ast.Name):
+            return value
+        return np.broadcast_to(value, np.broadcast_shapes(value.shape, *map(np.shape, arrays))).copy()
 
     return evaluate
 
@@ -164,7 +186,7 @@ def jax_function(text: str, names: tuple[str, ...]) -> Callable[..., Any]:
     """
     import jax.numpy as jnp
 
-    numbers, steps, result, size = _program(text, names, jnp)
+    numbers, steps, (result,), size = _program((text,), names, jnp)
     width = len(names)
 
     def evaluate(*arrays: Any) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gnn_discovery.symbolic.expression.compiled_function import jax_function, numpy_function
+from gnn_discovery.symbolic.expression.compiled_function import jax_function, joint_numpy_function, numpy_function
 from gnn_discovery.symbolic.expression.syntax import FUNCTION_NAMES, parse_syntax
 
 if TYPE_CHECKING:
@@ -102,6 +102,22 @@ class Expression:
             DataError: The expression holds a name that is not in ``names``.
         """
         return numpy_function(self.text, tuple(names))
+
+    @staticmethod
+    def joint_numpy(expressions: Sequence[Expression], names: Sequence[str]) -> Callable[..., list[Any]]:
+        """Return a float64 function of arrays that gives the values of several expressions in one pass.
+
+        What they share, such as a power and its derivatives, is computed once. A value has the common shape of the
+        arrays that its expression depends on.
+
+        Args:
+            expressions: The expressions.
+            names: The names of the arguments, in their order.
+
+        Raises:
+            DataError: An expression holds a name that is not in ``names``.
+        """
+        return joint_numpy_function(tuple(e.text for e in expressions), tuple(names))
 
     def jax(self, names: Sequence[str]) -> Callable[..., Any]:
         """Return the same function for JAX arrays, traceable and differentiable."""
