@@ -65,7 +65,7 @@ def test_a_force_along_the_velocity_bends_the_path_too():
     """Larmor motion: x'' = v turned by a right angle goes round a circle."""
     t = np.linspace(0, 3, 6 * SUBSTEPS + 1)
     circle = np.stack([np.cos(t), -np.sin(t)], -1)[:, None]
-    path, slope = (spline_path(t[::SUBSTEPS], circle[::SUBSTEPS], 3, k) for k in (0, 1))
+    path, slope = spline_path(t[::SUBSTEPS], circle[::SUBSTEPS], 3, (0, 1))
     turned = lambda x, v: np.stack([v[..., 1], -v[..., 0]], -1)  # noqa: E731
     x, _ = path_under_force(np.arange(0, len(t) - 1, SUBSTEPS), path, slope, turned, t[1], 2)
     assert np.abs(path - circle).max() > 1e-3

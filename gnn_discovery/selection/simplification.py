@@ -42,18 +42,24 @@ def _free_exponent_cost(term: Term, criteria: Criteria) -> int:
 
 def signature(law: ForceLaw) -> tuple[object, ...]:
     """Return a key that is equal for laws that differ only in the names and values of their constants."""
-    return tuple(sorted((t.kind, t.direction, _anonymised_text(t), t.centre or ()) for t in law.terms))
+    return tuple(
+        sorted(
+            (t.kind, t.direction, _anonymised_text(t.expression.text, frozenset(t.constants)), t.centre or ())
+            for t in law.terms
+        )
+    )
 
 
-def _anonymised_text(term: Term) -> str:
-    """Return the text of the expression with its constants numbered in the order in which they stand there."""
+@lru_cache(maxsize=4096)
+def _anonymised_text(text: str, constants: frozenset[str]) -> str:
+    """Return the text of an expression with its constants numbered in the order in which they stand there."""
     order: dict[str, str] = {}
 
     def numbered(match: re.Match[str]) -> str:
         name = match.group()
-        return order.setdefault(name, f"#{len(order)}") if name in term.constants else name
+        return order.setdefault(name, f"#{len(order)}") if name in constants else name
 
-    return re.sub(r"\b[A-Za-z_]\w*\b", numbered, term.expression.text)
+    return re.sub(r"\b[A-Za-z_]\w*\b", numbered, text)
 
 
 def simplification_moves(law: ForceLaw, *, criteria: Criteria = DEFAULT_CRITERIA) -> Iterator[ForceLaw]:

@@ -22,6 +22,7 @@ from gnn_discovery.data.differentiation import (
     is_kicked,
     kick_moments,
     kick_share,
+    noise_on_paths,
     path_agreement,
     resolvable_mask,
     spline_path,
@@ -159,7 +160,9 @@ def _assemble_on_paths(
     from coarse frames alone: it is at most what the library regression leaves of the target.
     """
     frames = _block_labels([len(run.times) for run in trajectories], criteria)
-    cubic = [spline_path(step * np.arange(len(run.times)), unwrap(run.positions, run.box), 3) for run in trajectories]
+    cubic = [
+        spline_path(step * np.arange(len(run.times)), unwrap(run.positions, run.box), 3)[0] for run in trajectories
+    ]
     longest = min(int(np.unique(block, return_counts=True)[1].min()) for block in frames) // 4
     best = None
     for half in criteria.noise.path_half_widths:
@@ -188,7 +191,7 @@ def _path_form(
     limits = criteria.noise
     blocks = [np.append(np.repeat(block[:-1], SUBSTEPS), block[-1]) for block in frames]
     counts = [run.positions.shape[1] for run in trajectories]
-    exact = to_weak_form_on_paths(trajectories, step, order, half, [np.zeros(count) for count in counts])
+    exact = to_weak_form_on_paths(trajectories, step, order, half)
     paths = _stack_runs(exact.runs, blocks, order, 0.0)
     other = np.concatenate([_pad_particles(path, max(counts), separate=True) for path in cubic])
     acting, ends = paths.pair_present(), (paths.senders, paths.receivers)
@@ -202,15 +205,15 @@ def _path_form(
     error = typical_library_error(paths, criteria=criteria)
     size = float(np.mean(np.linalg.norm(paths.target, axis=-1)[mask]))
     sigma = error * size / (exact.noise_gain * mean_norm_of_normal(paths.dim))
-    noisy = to_weak_form_on_paths(trajectories, step, order, half, [np.full(count, sigma) for count in counts])
-    noise = [np.pad(part, ((0, 0), (0, 0), (0, max(counts) - part.shape[2]), (0, 0))) for part in noisy.noise]
+    realised = noise_on_paths(trajectories, step, order, half, sigma)
+    noise = [np.pad(part, ((0, 0), (0, 0), (0, max(counts) - part.shape[2]), (0, 0))) for part in realised]
     return replace(paths, noise=error, noise_realisation=np.concatenate(noise, axis=1))
 
 
 def _with_spline_derivatives(run: Trajectory, step: float, order: Order) -> Trajectory:
     """Return the run with the derivatives of the spline through its frames."""
     times, frames = step * np.arange(len(run.times)), unwrap(run.positions, run.box)
-    first, second = (spline_path(times, frames, derivative=k)[::SUBSTEPS] for k in (1, 2))
+    first, second = (path[::SUBSTEPS] for path in spline_path(times, frames, derivatives=(1, 2)))
     return replace(run, velocities=first, accelerations=second if order == 2 else None)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import BSpline
+from scipy.sparse import csr_array
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
@@ -130,11 +131,13 @@ def _library(data: Dataset) -> Iterator[Float[np.ndarray, "S N D"]]:
     if data.order == 2:
         relative = data.velocities[:, data.receivers] - data.velocities[:, data.senders]
         pairs += [acting[..., None] * relative, (acting / (1 + r / np.median(r)))[..., None] * relative]
+    count = len(data.receivers)
+    receiver_sum = csr_array((np.ones(count), (data.receivers, np.arange(count))), shape=(x.shape[1], count))
     for pair in pairs:
         for factor in _pair_factors(data, own):
-            total = np.zeros_like(x)
-            np.add.at(total.swapaxes(0, 1), data.receivers, (pair * factor[..., None]).swapaxes(0, 1))
-            yield total
+            by_pair = np.multiply(pair.swapaxes(0, 1), factor.T[..., None], order="C")
+            summed = receiver_sum @ by_pair.reshape(count, -1)
+            yield np.ascontiguousarray(summed.reshape(x.shape[1], len(x), data.dim).swapaxes(0, 1))
 
 
 def _receiver_factors(data: Dataset) -> Iterator[tuple[str, Float[np.ndarray, "S N"]]]:

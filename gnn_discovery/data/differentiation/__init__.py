@@ -16,6 +16,7 @@ from gnn_discovery.data.differentiation.paths import path_under_force as path_un
 from gnn_discovery.data.differentiation.paths import spline_path as spline_path
 from gnn_discovery.data.differentiation.weak_form import WeakFormRuns as WeakFormRuns
 from gnn_discovery.data.differentiation.weak_form import even_step as even_step
+from gnn_discovery.data.differentiation.weak_form import noise_on_paths as noise_on_paths
 from gnn_discovery.data.differentiation.weak_form import resolvable_mask as resolvable_mask
 from gnn_discovery.data.differentiation.weak_form import to_weak_form as to_weak_form
 from gnn_discovery.data.differentiation.weak_form import to_weak_form_on_paths as to_weak_form_on_paths

@@ -18,7 +18,7 @@ A law whose own path is the one it is averaged along is compared with the frames
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -33,20 +33,20 @@ SUBSTEPS = 4
 
 
 def spline_path(
-    times: Times, frames: Float[np.ndarray, "T M D"], degree: int = 5, derivative: int = 0
-) -> Float[np.ndarray, "P M D"]:
-    """Return the spline through the frames, or its derivative, at all P = SUBSTEPS (T - 1) + 1 instants.
+    times: Times, frames: Float[np.ndarray, "T M D"], degree: int = 5, derivatives: Sequence[int] = (0,)
+) -> list[Float[np.ndarray, "P M D"]]:
+    """Return derivatives of the spline through the frames, at all P = SUBSTEPS (T - 1) + 1 instants.
 
     Args:
         times: (T,), evenly spaced.
         frames: positions, unwrapped.
         degree: degree of the spline, odd; fewer frames take a lower one.
-        derivative: order of the derivative.
+        derivatives: the order of each derivative; 0 is the path itself.
     """
     degree = min(degree, 2 * ((len(times) - 2) // 2) + 1)
     instants = np.linspace(times[0], times[-1], SUBSTEPS * (len(times) - 1) + 1)
-    path: np.ndarray = make_interp_spline(times, frames, k=degree, axis=0)(instants, derivative)
-    return path
+    spline = make_interp_spline(times, frames, k=degree, axis=0)
+    return [np.asarray(spline(instants, derivative)) for derivative in derivatives]
 
 
 def path_under_force(

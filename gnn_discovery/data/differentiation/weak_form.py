@@ -36,7 +36,8 @@ class WeakFormRuns:
         runs: positions as they were observed and velocities smoothed. The target (accelerations for order 2,
             velocities for order 1) is the average centred on each frame; it is zero within half a window of the
             ends, where there is none.
-        noise: for each run, one realisation (3 T N D) of the noise that its positions, velocities and target carry.
+        noise: for each run, one realisation (3 T N D) of the noise that its positions, velocities and target carry;
+            empty where it is not known.
         kernel: (2 half + 1,) weights of the average that the prediction of a law is compared through.
         noise_gain: standard error of the target over that of the positions.
         substeps: number of instants from one frame to the next; where it is above 1 the runs have instants between
@@ -114,40 +115,55 @@ def even_step(runs: Sequence[Trajectory]) -> float | None:
     return float(steps[0]) if derived and uniform else None
 
 
-def to_weak_form_on_paths(
-    runs: Sequence[Trajectory], step: float, order: Order, half: int, sigma: Sequence[Float[np.ndarray, " N"]]
-) -> WeakFormRuns:
-    """Return coarse runs in weak form, along splines through their frames.
+def to_weak_form_on_paths(runs: Sequence[Trajectory], step: float, order: Order, half: int) -> WeakFormRuns:
+    """Return coarse runs in weak form, along splines through their frames; how much noise they carry is not known.
 
     Args:
         runs: the runs as they were recorded.
         step: the time between two frames.
         order: the target is the average of the acceleration (2) or of the velocity (1).
         half: half width of the average in frames; with 1 it is the second difference of three frames, or the first.
-        sigma: standard errors of the positions, for each run.
     """
-    weights = SavitzkyGolayFilters(np.arange(2 * half + 1) * step, order).weights(2, half)
+    weights = _path_weights(step, order, half)
     sparse = np.zeros(2 * half * SUBSTEPS + 1)
     sparse[::SUBSTEPS] = weights[0]
     kernel = peano_kernel(sparse, step / SUBSTEPS, order)
-    rng, refined, noise = np.random.default_rng(0), [], []
-    for run, errors in zip(runs, sigma, strict=True):
-        times = step * np.arange(len(run.times))
-        frames = unwrap(run.positions, run.box)
-        realisation = errors[:, None] * rng.standard_normal(frames.shape)
-        stacks = []
-        for tracks in (frames, realisation):
-            path = spline_path(times, tracks)
-            average = np.zeros_like(path)
-            average[half * SUBSTEPS : len(path) - half * SUBSTEPS : SUBSTEPS] = apply_filter(weights, tracks)
-            velocity = spline_path(times, tracks, derivative=1) if order == 2 else np.zeros_like(path)
-            stacks.append(np.stack([path, velocity, average]))
-        x, v, f = stacks[0]
+    refined = []
+    for run in runs:
+        x, v, f = _along_paths(unwrap(run.positions, run.box), step, order, weights)
         instants = run.times[0] + step / SUBSTEPS * np.arange(len(x))
         derivatives = {"velocities": v, "accelerations": f} if order == 2 else {"velocities": f}
         refined.append(replace(run, positions=x, times=instants, **derivatives))
-        noise.append(stacks[1])
-    return WeakFormRuns(tuple(refined), tuple(noise), kernel, float(np.linalg.norm(weights[0])), SUBSTEPS)
+    return WeakFormRuns(tuple(refined), (), kernel, float(np.linalg.norm(weights[0])), SUBSTEPS)
+
+
+def noise_on_paths(
+    runs: Sequence[Trajectory], step: float, order: Order, half: int, sigma: float
+) -> list[Float[np.ndarray, "3 T N D"]]:
+    """Return for each run one realisation of the noise that its weak form along splines carries.
+
+    Args:
+        runs: the runs as they were recorded.
+        step: the time between two frames.
+        order: the target is the average of the acceleration (2) or of the velocity (1).
+        half: half width of the average in frames.
+        sigma: standard error of the positions.
+    """
+    rng, weights = np.random.default_rng(0), _path_weights(step, order, half)
+    return [_along_paths(sigma * rng.standard_normal(run.positions.shape), step, order, weights) for run in runs]
+
+
+def _path_weights(step: float, order: Order, half: int) -> np.ndarray:
+    return SavitzkyGolayFilters(np.arange(2 * half + 1) * step, order).weights(2, half)
+
+
+def _along_paths(tracks: np.ndarray, step: float, order: Order, weights: np.ndarray) -> np.ndarray:
+    """Return (3 T N D) the splines through the frames, their derivative for order 2, and the averages at the frames."""
+    path, slope = spline_path(step * np.arange(len(tracks)), tracks, derivatives=(0, 1))
+    stack = np.stack([path, slope if order == 2 else np.zeros_like(path), np.zeros_like(path)])
+    margin = weights.shape[-1] // 2 * SUBSTEPS
+    stack[2, margin : len(path) - margin : SUBSTEPS] = apply_filter(weights, tracks)
+    return stack
 
 
 def resolvable_mask(
