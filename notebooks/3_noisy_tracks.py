@@ -17,6 +17,8 @@
 # velocities and accelerations are not.
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -52,10 +54,10 @@ print(found.verdict)
 # A second difference divides the noise by the square of the time between frames, and here drowns everything. The tool
 # smooths over a window as long as the noise asks for, and fits the constants in *weak form*: the law is averaged over
 # the window, with the weights of the filter, before it is held against the filtered track, so that smoothing does not
-# bend what it measures.
+# bend what it measures. That the beads have inertia is known by now, and need not be read from the tracks again.
 
 # %%
-session = pipeline.Session(config)
+session = pipeline.Session(replace(config, order=found.law.order))
 data = pipeline.prepare_motion(experiment(0), session).dataset
 print(f"relative error of the smoothed accelerations: {data.train.noise:.1e}")
 track = experiment(0)[0]
