@@ -145,17 +145,17 @@ class _VariableProjectionFit:
         root: Float[np.ndarray, " K"],
     ):
         self.template, self.x, self.weighted_target, self.root = template, x, root * y, root
-        self.functions = [column.numpy(["x", *template.names]) for column in template.columns]
+        self.columns = Expression.joint_numpy(template.columns, ["x", *template.names])
         self.values, self.loss = np.array(template.grid[0]), np.inf
 
     def solve(self, values: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the linear coefficients and the residuals (K,) at given nonlinear constants."""
-        matrix = np.stack([self.root * function(self.x, *values) for function in self.functions], axis=1)
+        matrix = np.stack([self.root * column for column in self.columns(self.x, *values)], axis=1)
         size = np.sqrt(np.sum(matrix**2, axis=0))
         if not (np.isfinite(size).all() and (size > 0).all()):
-            return np.zeros(len(self.functions)), 1e3 * self.weighted_target
+            return np.zeros(len(size)), 1e3 * self.weighted_target
         unit = matrix / size
-        normal = unit.T @ unit + 1e-13 * np.eye(len(self.functions))
+        normal = unit.T @ unit + 1e-13 * np.eye(len(size))
         coefficients = np.linalg.solve(normal, unit.T @ self.weighted_target)
         return coefficients / size, unit @ coefficients - self.weighted_target
 
