@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gnn_discovery.errors import NoResult as NoResult
     from gnn_discovery.errors import StorageError as StorageError
     from gnn_discovery.errors import UsageError as UsageError
-    from gnn_discovery.gnn.networks import NetworkConfig as NetworkConfig
-    from gnn_discovery.gnn.training import TrainingConfig as TrainingConfig
+    from gnn_discovery.gnn.config import NetworkConfig as NetworkConfig
+    from gnn_discovery.gnn.config import TrainingConfig as TrainingConfig
     from gnn_discovery.laws.law import Constant as Constant
     from gnn_discovery.laws.law import ForceLaw as ForceLaw
     from gnn_discovery.laws.law import Term as Term
@@ -60,14 +60,14 @@ _HOMES = {
     "GnnDiscoveryError": "errors",
     "JudgeContext": "validation.decision",
     "MessageTable": "messages.table",
-    "NetworkConfig": "gnn.networks",
+    "NetworkConfig": "gnn.config",
     "NoResult": "errors",
     "Recognition": "catalogue.recognition",
     "SimulationConfig": "simulators",
     "Simulator": "simulators",
     "StorageError": "errors",
     "Term": "laws.law",
-    "TrainingConfig": "gnn.training",
+    "TrainingConfig": "gnn.config",
     "Trajectory": "data.trajectory",
     "UsageError": "errors",
     "Verdict": "validation.verdict",

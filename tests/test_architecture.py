@@ -117,6 +117,14 @@ except SystemExit:
     assert not HEAVY & set(child(code))
 
 
+def test_motion_is_loaded_and_a_law_exported_without_a_network():
+    code = """
+import gnn_discovery.cli.inspection, gnn_discovery.cli.run_commands, gnn_discovery.cli.check_command
+from gnn_discovery.pipeline import DiscoverConfig, load_motion, prepare_dataset, resolve_order
+"""
+    assert not {"jax", "flax", "optax", "jraph"} & set(child(code))
+
+
 def runs_text(node: ast.Call) -> bool:
     """Tell whether a call turns text into code: builtins, and the parsers of SymPy under any owner."""
     match node.func:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gnn_discovery import pipeline
 from gnn_discovery.catalogue.recognition import recognise
 from gnn_discovery.cli.run_commands import read_law_file, validate_run
 from gnn_discovery.criteria import DEFAULT_CRITERIA
 from gnn_discovery.errors import UsageError
-from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.parser import parse_law
-from gnn_discovery.pipeline import DiscoverConfig, Session, Validation, load_run_config
 from gnn_discovery.report.wording import is_property_not_kept
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.types import OrderSetting
-from gnn_discovery.validation.verdict import Check, Verdict
+
+if TYPE_CHECKING:
+    from gnn_discovery.laws.law import ForceLaw
+    from gnn_discovery.pipeline import Validation
+    from gnn_discovery.validation.verdict import Check, Verdict
 
 _CHECK_OUTCOMES = {True: "passed", False: "failed", None: "not made"}
 
@@ -47,10 +49,10 @@ def judge_stated_law(
     law = read_law_file(Path(stated)) if _is_file(stated) else parse_law(stated, 1 if order == 1 else 2)
     if source is None:
         return _check_form_only(law, distances)
-    config = DiscoverConfig(seed=seed)
+    config = pipeline.DiscoverConfig(seed=seed)
     if Path(stated).is_dir():
-        config, _ = load_run_config(RunDirectory(Path(stated)))
-    session = Session(replace(config, order=law.order if _is_file(stated) else order, known=None))
+        config, _ = pipeline.load_run_config(RunDirectory(Path(stated)))
+    session = pipeline.Session(replace(config, order=law.order if _is_file(stated) else order, known=None))
     motion = pipeline.prepare_motion(source, session)
     if not _is_file(stated):
         law = pipeline.fit_stated_law(parse_law(stated, motion.dataset.train.order), motion.dataset, session)

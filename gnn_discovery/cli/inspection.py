@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gnn_discovery import pipeline
 from gnn_discovery.cli.trajectory_plot import plot_trajectory
 from gnn_discovery.data.dataset import Dataset, IncrementObservation
-from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.simulators import (
     FunctionSimulator,
     SimulationConfig,
@@ -19,6 +18,9 @@ from gnn_discovery.simulators import (
     check_simulator,
     simulator_symmetries,
 )
+
+if TYPE_CHECKING:
+    from gnn_discovery.pipeline import DiscoverConfig
 
 PLOTTED_AXES = "xyz"
 

@@ -137,7 +137,7 @@ def make_config(
     Raises:
         UsageError: an unknown order, node function or strategy, or units that are none.
     """
-    from gnn_discovery.gnn.networks import NODE_FUNCTIONS, MessageStrategy
+    from gnn_discovery.gnn.config import NODE_FUNCTIONS, MessageStrategy
     from gnn_discovery.pipeline import DiscoverConfig
     from gnn_discovery.simulators import SimulationConfig
 

@@ -7,25 +7,26 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from gnn_discovery import pipeline
-from gnn_discovery.cli.inspection import inspect_motion
 from gnn_discovery.cli.output import format_lines
 from gnn_discovery.cli.progress import progress_monitor
 from gnn_discovery.errors import DataError, StorageError, UsageError
 from gnn_discovery.export import export_to_format
 from gnn_discovery.export.text import law_from_yaml
-from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.serialisation import from_dict, to_dict
-from gnn_discovery.pipeline import NETWORK, DiscoverConfig, Session, Validation, load_run_config
 from gnn_discovery.report import discovery_summary, read_discovery_json
 from gnn_discovery.runs import RunDirectory, next_directory
 from gnn_discovery.runs.files import read_json, read_text, write_bytes
 from gnn_discovery.simulators import SimulationConfig
-from gnn_discovery.validation.verdict import Verdict
+
+if TYPE_CHECKING:
+    from gnn_discovery.laws.law import ForceLaw
+    from gnn_discovery.pipeline import DiscoverConfig, Session, Validation
+    from gnn_discovery.validation.verdict import Verdict
 
 DISCOVERY_FILE = "discovery.json"
 REPORT_FILE = "report.html"
@@ -76,7 +77,7 @@ def run_discovery(run: RunDirectory, *, json: bool, quiet: bool) -> None:
         json: print discovery.json in the place of a summary.
         quiet: show neither progress nor summary.
     """
-    config, source = load_run_config(run)
+    config, source = pipeline.load_run_config(run)
     with progress_monitor(quiet) as progress:
         discovery = pipeline.discover(source, config, directory=run, monitor=progress, command=run.config["command"])
     if json:
@@ -133,7 +134,7 @@ def validate_run(run: RunDirectory, *, quiet: bool) -> tuple[ForceLaw, Validatio
 def _law_of_run(
     run: RunDirectory, *, quiet: bool, validate: bool
 ) -> tuple[ForceLaw, Validation | None, Verdict | None]:
-    if not run.done(NETWORK):
+    if not run.done(pipeline.NETWORK):
         raise DataError("holds no trained network", where=str(run.path), remedy=f"gnn-discovery resume {run.path}")
     with session_of_run(run, quiet) as (session, source):
         motion = pipeline.prepare_motion(source, session)
@@ -157,9 +158,9 @@ def session_of_run(run: RunDirectory, quiet: bool) -> Iterator[tuple[Session, st
         run: an open run directory.
         quiet: show no progress.
     """
-    config, source = load_run_config(run)
+    config, source = pipeline.load_run_config(run)
     with progress_monitor(quiet) as progress:
-        yield Session(config, run, progress, run.config["command"]), source
+        yield pipeline.Session(config, run, progress, run.config["command"]), source
 
 
 def write_simulation(source: str, out: Path, **size: Any) -> None:
@@ -193,6 +194,8 @@ def discovery_plan(source: str, config: DiscoverConfig, out: Path | None) -> dic
     Raises:
         StorageError: the run directory is not empty.
     """
+    from gnn_discovery.cli.inspection import inspect_motion
+
     pipeline.require_engines(config)
     path = next_directory(source) if out is None else out
     if path.exists() and (not path.is_dir() or any(path.iterdir())):

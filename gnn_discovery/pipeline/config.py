@@ -9,8 +9,7 @@ from typing import Any, get_args
 
 from gnn_discovery.criteria import Criteria, criteria_from_dict
 from gnn_discovery.errors import UsageError, require_choice, require_integer
-from gnn_discovery.gnn.networks import NetworkConfig
-from gnn_discovery.gnn.training import TrainingConfig
+from gnn_discovery.gnn.config import NetworkConfig, TrainingConfig
 from gnn_discovery.laws.parser import parse_law
 from gnn_discovery.simulators import SimulationConfig
 from gnn_discovery.symbolic.search import EngineConfig

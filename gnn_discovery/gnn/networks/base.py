@@ -13,8 +13,8 @@ import jraph
 import numpy as np
 from flax import nnx
 
+from gnn_discovery.gnn.config import NetworkConfig, message_size
 from gnn_discovery.gnn.graph import Features, Graph
-from gnn_discovery.gnn.networks.config import NetworkConfig, message_size
 from gnn_discovery.gnn.networks.layers import MLP
 from gnn_discovery.gnn.networks.scales import Scales
 

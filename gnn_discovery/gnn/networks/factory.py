@@ -5,8 +5,8 @@ from __future__ import annotations
 from flax import nnx
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.gnn.config import NetworkConfig
 from gnn_discovery.gnn.networks.base import GraphNetwork
-from gnn_discovery.gnn.networks.config import NetworkConfig
 from gnn_discovery.gnn.networks.hamiltonian import HamiltonianNetwork
 from gnn_discovery.gnn.networks.message_passing import MessagePassingNetwork
 from gnn_discovery.gnn.networks.scales import Scales

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from gnn_discovery.gnn.networks.config import Activation, NetworkConfig
+from gnn_discovery.gnn.config import Activation, NetworkConfig
 
 
 class MLP(nnx.Module):

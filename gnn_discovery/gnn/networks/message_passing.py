@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from gnn_discovery.gnn.config import NetworkConfig
 from gnn_discovery.gnn.graph import Features
 from gnn_discovery.gnn.networks.base import GraphNetwork
-from gnn_discovery.gnn.networks.config import NetworkConfig
 from gnn_discovery.gnn.networks.layers import MLP, GatedMLP, unit_vectors
 from gnn_discovery.gnn.networks.scales import Scales
 

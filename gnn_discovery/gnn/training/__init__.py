@@ -1,7 +1,7 @@
 """The training of a network on a split dataset: settings, losses, the optimisation, the trained network."""
 
-from gnn_discovery.gnn.training.config import DEFAULT_TRAINING_STEPS as DEFAULT_TRAINING_STEPS
-from gnn_discovery.gnn.training.config import TrainingConfig as TrainingConfig
+from gnn_discovery.gnn.config import DEFAULT_TRAINING_STEPS as DEFAULT_TRAINING_STEPS
+from gnn_discovery.gnn.config import TrainingConfig as TrainingConfig
 from gnn_discovery.gnn.training.loop import N_CHUNKS as N_CHUNKS
 from gnn_discovery.gnn.training.loop import TrainingProgress as TrainingProgress
 from gnn_discovery.gnn.training.loop import optimise_network as optimise_network

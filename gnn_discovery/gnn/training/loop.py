@@ -21,10 +21,10 @@ from flax import nnx
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import CharacteristicScales, Dataset, Split
 from gnn_discovery.errors import NoResult, UsageError
+from gnn_discovery.gnn.config import DEFAULT_TRAINING_STEPS, OPTIMISERS, TrainingConfig
 from gnn_discovery.gnn.graph import GraphData, batch_graph, graph_data
 from gnn_discovery.gnn.networks import NetworkConfig, make_network, measure_scales
 from gnn_discovery.gnn.training.batches import IndexSet, draw_batch, interacting_snapshots
-from gnn_discovery.gnn.training.config import DEFAULT_TRAINING_STEPS, OPTIMISERS, TrainingConfig
 from gnn_discovery.gnn.training.losses import PREDICTION_ERRORS, training_loss
 from gnn_discovery.gnn.training.state import Checkpoints, MessagePruner, TrainingState
 from gnn_discovery.gnn.training.trained_network import TrainedNetwork

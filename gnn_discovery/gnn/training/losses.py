@@ -29,9 +29,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
+from gnn_discovery.gnn.config import LossName, TrainingConfig
 from gnn_discovery.gnn.graph import Graph, GraphData, batch_graph
 from gnn_discovery.gnn.networks import GraphNetwork, NetworkConfig
-from gnn_discovery.gnn.training.config import LossName, TrainingConfig
 
 
 def prediction_error(
