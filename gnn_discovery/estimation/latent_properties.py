@@ -103,6 +103,7 @@ def fit_latent_properties(
     latent: Sequence[str],
     *,
     max_pairs: int,
+    rounds: int | None = None,
     with_errors: bool = True,
     criteria: Criteria = DEFAULT_CRITERIA,
 ) -> LatentFit:
@@ -116,6 +117,7 @@ def fit_latent_properties(
         data: the motion of one system of N bodies.
         latent: names of the properties that are inferred.
         max_pairs: largest number of pair observations (snapshots times pairs) that are used.
+        rounds: rounds in which residuals are weighed anew after the first fit; by default until the weights stay.
         with_errors: False leaves the covariance out.
         criteria: the criteria of the discovery.
 
@@ -133,7 +135,7 @@ def fit_latent_properties(
     factor, theta = np.ones(len(base)), model.start
     problem = LeastSquaresProblem(model, evaluator, base)
     theta = solve_linear_parameters(problem, theta)
-    for _ in range(20):
+    for _ in range(20 if rounds is None else 1 + rounds):
         theta, _ = minimise(problem, theta, iterations=20)
         base = predicted_force_weights(problem, theta, scale)
         residual = LeastSquaresProblem(model, evaluator, base).residual(theta)

@@ -153,7 +153,8 @@ def refit(
         n_starts: starting points of the search, ``estimation.n_starts`` by default; 0 where the constants are near
             already and no search is needed.
         max_pairs: largest number of pair observations; ``estimation.max_pairs`` by default.
-        rounds: rounds in which residuals are weighed anew; ``estimation.reweighting_rounds`` by default.
+        rounds: rounds in which residuals are weighed anew; ``estimation.reweighting_rounds`` by default, and with
+            latent properties until the weights stay.
         with_errors: False leaves out error bars and the correction for errors in variables.
         posterior_sampler: function that gives error bars in the place of the jackknife; latent properties keep theirs.
         seed: of all random numbers.
@@ -164,16 +165,16 @@ def refit(
     """
     limits = criteria.estimation
     max_pairs = limits.max_pairs if max_pairs is None else max_pairs
-    rounds = limits.reweighting_rounds if rounds is None else rounds
     n_starts = limits.n_starts if n_starts is None else n_starts
     scale = force_scale(data, criteria=criteria) if scale is None else scale
     if latent:
         absorbed = absorb_degenerate_amplitude(law, latent)
         fit = fit_latent_properties(
-            absorbed, data, latent, max_pairs=max_pairs, with_errors=with_errors, criteria=criteria
+            absorbed, data, latent, max_pairs=max_pairs, rounds=rounds, with_errors=with_errors, criteria=criteria
         )
         fitted = law_of_latent_fit(fit, criteria=criteria)
         return FittedLaw(fitted, mean_relative_error(fitted, fit.data, scale), fit.model.names, fit.covariance)
+    rounds = limits.reweighting_rounds if rounds is None else rounds
     model = ParametricLaw(law, data.positions.shape[1])
     if not model.parameters:
         return FittedLaw(law, mean_relative_error(law, data, scale), model.names, np.zeros((0, 0)))

@@ -90,15 +90,12 @@ def select_law(
     """
     if not candidates:
         raise NoResult("there is no candidate law to choose from")
-    limits, rounds = criteria.selection, criteria.estimation.reweighting_rounds
+    limits = criteria.selection
     trials = Trials(train, valid, force_scale(train, criteria=criteria), tuple(latent), seed, criteria)
     tried = _try_with_simplifications(candidates, trials)
     held_out = trials.held_out(limits.validation_max_pairs)
-    front = [
-        trials.fit(entry.law, limits.final_max_pairs, held_out, 0, rounds)
-        for entry in _pareto_front(tried.values(), criteria)
-    ]
-    known = [trials.fit(law, limits.final_max_pairs, held_out, limits.incumbent_starts, rounds) for law in incumbents]
+    front = [trials.fit(e.law, limits.final_max_pairs, held_out, 0) for e in _pareto_front(tried.values(), criteria)]
+    known = [trials.fit(law, limits.final_max_pairs, held_out, limits.incumbent_starts) for law in incumbents]
     if train.observation.kind != "pointwise":
         front, known = [trials.cross_validated(e) for e in front], [trials.cross_validated(e) for e in known]
     best = _select_or_keep_incumbent(front, known, criteria)

@@ -116,7 +116,9 @@ class Trials:
         """Return the complexity of a law."""
         return complexity(law, criteria=self.criteria)
 
-    def fit(self, law: ForceLaw, max_pairs: int, held_out: Dataset, n_starts: int, rounds: int) -> TriedLaw:
+    def fit(
+        self, law: ForceLaw, max_pairs: int, held_out: Dataset, n_starts: int, rounds: int | None = None
+    ) -> TriedLaw:
         """Fit a law to the training motion and score it on held-out motion.
 
         Args:
@@ -124,7 +126,7 @@ class Trials:
             max_pairs: largest number of pair observations that it is fitted to.
             held_out: the motion that it is scored on.
             n_starts: number of starting points; 0 where the constants are near already.
-            rounds: number of rounds in which residuals are weighed anew.
+            rounds: number of rounds in which residuals are weighed anew; by default that of `refit`.
         """
         latent = latent_properties_used(law, self.latent)
         failed = TriedLaw(law, self.complexity(law), np.ones(1), False)
