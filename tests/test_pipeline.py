@@ -28,13 +28,14 @@ from gnn_discovery.pipeline import (
     load_motion,
     network_training,
     prepare_dataset,
+    run_cache,
     stages,
 )
 from gnn_discovery.pipeline.stages import compare_with_independent_search
 from gnn_discovery.runs import RunDirectory
 from gnn_discovery.simulators import SimulationConfig, resolve_simulator
 from gnn_discovery.symbolic.expression import Expression
-from gnn_discovery.symbolic.search import EngineConfig
+from gnn_discovery.symbolic.search import EngineConfig, EngineResult, RegressionProblem, search_formulas
 from gnn_discovery.validation.verdict import CheckId
 
 CONFIG = DiscoverConfig(
@@ -227,6 +228,26 @@ def test_what_a_run_holds_is_not_trained_again(spring, monkeypatch):
     assert not calls and len(trained.history) == 20 and trained.history[:, 2].min() < 0.03
 
 
+def test_what_a_run_holds_is_not_searched_again(tmp_path, monkeypatch):
+    r = np.linspace(0.5, 2.0, 60)
+    problem, config, calls = RegressionProblem({"r": r}, -2.1 * (r - 0.99) / r**2), EngineConfig(evaluations=2000), []
+    found = search_formulas("operon", [problem], config)
+    assert found[0].candidates
+    monkeypatch.setattr(run_cache, "search_formulas", lambda *asked: calls.append(asked) or found)
+    with RunDirectory.create(tmp_path / "run", {}) as run:
+        search = run_cache.RunCache(run).search
+        assert [search("operon", [problem], config) for _ in range(3)] == [found] * 3 and len(calls) == 1
+        search("operon", [problem], replace(config, seed=1))
+        search("sparse", [problem], config)
+        search("operon", [replace(problem, target=np.nextafter(problem.target, 1))], config)
+        assert len(calls) == 4, "another seed, another engine, other values"
+        for file in (tmp_path / "run" / "formulas").iterdir():
+            file.write_text("[")
+        assert [search("operon", [problem], config) for _ in range(2)] == [found] * 2 and len(calls) == 5
+        found[0] = EngineResult((), "operon was stopped at the time limit of 1 s")
+        assert [search("operon", [problem, problem], config) for _ in range(2)] == [found] * 2 and len(calls) == 7
+
+
 @pytest.mark.slow
 def test_positions_in_a_table_are_enough(tmp_path):
     """No velocities, no accelerations: they come from the positions."""
@@ -254,7 +275,7 @@ def attraction(positions, velocities, properties):
 def test_stages_by_hand_and_commands_say_what_discover_says(tmp_path):
     """m_i m_j r, given as a bare function in a file: a law that nobody has, so that a candidate is among what agrees.
 
-    The networks are those that the discovery has trained: a run directory keeps them.
+    The networks and the formulas are those of the discovery: a run directory keeps them.
     """
     (tmp_path / "mine.py").write_text(MINE)
     source, config = f"{tmp_path}/mine.py:attraction", replace(CONFIG, seeds=2)

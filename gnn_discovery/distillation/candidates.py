@@ -17,7 +17,7 @@ from gnn_discovery.distillation.profiles import ComponentProfile, estimate_profi
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.messages.table import MessageTable
 from gnn_discovery.symbolic.expression import Expression
-from gnn_discovery.symbolic.search import EngineConfig, SearchProgressCallback
+from gnn_discovery.symbolic.search import EngineConfig, FormulaSearch, SearchProgressCallback
 from gnn_discovery.types import Kind, Order
 
 Terms = tuple[Term, ...]
@@ -49,6 +49,7 @@ def distill_tables(
     divides_by_mass: bool = False,
     units: bool = False,
     report: SearchProgressCallback | None = None,
+    search: FormulaSearch | None = None,
     criteria: Criteria = DEFAULT_CRITERIA,
 ) -> DistillationResult:
     """Return candidate laws for tables of pair and self contributions.
@@ -65,6 +66,7 @@ def distill_tables(
         divides_by_mass: the law gives a force, which is divided by the mass of the receiver.
         units: the lengths and times of the data have units, which an engine may respect.
         report: is called with the number of profiles that are done, and that of all.
+        search: takes the place of `gnn_discovery.symbolic.search.search_formulas`.
         criteria: the stages ``visibility``, ``structure`` and ``search`` are used.
 
     Raises:
@@ -76,7 +78,7 @@ def distill_tables(
         [estimate_profiles(t, s, criteria=criteria) for s in found] for t, found in zip(tables, structures, strict=True)
     ]
     every = [p for found in profiles for some in found for p in some]
-    regression = regress_profiles(every, engines, config, units=units, report=report, criteria=criteria)
+    regression = regress_profiles(every, engines, config, units=units, report=report, search=search, criteria=criteria)
 
     def laws_of(asked: Sequence[str]) -> tuple[ForceLaw, ...]:
         formulas = {id(p): regression.formulas(p, asked) for p in every}

@@ -21,7 +21,7 @@ from gnn_discovery.laws.law import Constant, Term
 from gnn_discovery.laws.text import term_text
 from gnn_discovery.messages.table import MessageTable
 from gnn_discovery.symbolic.expression import Expression
-from gnn_discovery.symbolic.search import EngineConfig
+from gnn_discovery.symbolic.search import EngineConfig, FormulaSearch
 from gnn_discovery.types import Kind
 
 
@@ -54,6 +54,7 @@ def distill_energies(
     engines: Sequence[str],
     config: EngineConfig,
     *,
+    search: FormulaSearch | None = None,
     criteria: Criteria = DEFAULT_CRITERIA,
 ) -> HamiltonianEnergies:
     """Return the best formulas for the energies of a Hamiltonian network.
@@ -62,6 +63,7 @@ def distill_energies(
         tables: the pair table and the self table of `gnn_discovery.messages.read_energies`.
         engines: names of symbolic engines.
         config: budget and operators of an engine, and the seed.
+        search: takes the place of `gnn_discovery.symbolic.search.search_formulas`.
         criteria: the stages ``visibility``, ``structure`` and ``search`` are used.
     """
     profiles = [
@@ -73,7 +75,7 @@ def distill_energies(
         for table in tables
     ]
     every = [profile for some in profiles for profile in some]
-    regression = regress_profiles(every, engines, config, criteria=criteria)
+    regression = regress_profiles(every, engines, config, search=search, criteria=criteria)
     kept = criteria.search.profile_formulas_kept[0]
     found = []
     for table, some in zip(tables, profiles, strict=True):

@@ -16,6 +16,7 @@ from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search import (
     Candidate,
     EngineConfig,
+    FormulaSearch,
     RegressionProblem,
     SearchProgressCallback,
     search_formulas,
@@ -110,6 +111,7 @@ def regress_profiles(
     *,
     units: bool = False,
     report: SearchProgressCallback | None = None,
+    search: FormulaSearch | None = None,
     criteria: Criteria = DEFAULT_CRITERIA,
 ) -> ProfileRegression:
     """Search formulas for every profile, and for both sides of its jump, with every engine.
@@ -120,11 +122,13 @@ def regress_profiles(
         config: budget and operators of an engine.
         units: tell the engines the dimension of the variable.
         report: is called with the number of profiles done, and the number of all profiles times engines.
+        search: takes the place of `search_formulas`.
         criteria: the stages ``search`` and ``structure`` are used.
 
     Raises:
         EngineUnavailable, UsageError: see `search_formulas`.
     """
+    search = search or search_formulas
     pieces = {id(p): _split_at_jump(p, criteria) for p in profiles}
     searched = [p for p in itertools.chain(*pieces.values()) if p.component.variable is not None]
     along_coordinates = [p for p in searched if p.component.variable in COORDINATES]
@@ -143,7 +147,7 @@ def regress_profiles(
                 report(before + done, len(engines) * len(searched))
 
         problems = [_regression_problem(p, units) for p in group]
-        for p, result in zip(group, search_formulas(engine, problems, settings, tell), strict=True):
+        for p, result in zip(group, search(engine, problems, settings, tell), strict=True):
             found[id(p)] += result.candidates
             outcomes[result.outcome] = None
         before += len(group)

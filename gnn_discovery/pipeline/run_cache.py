@@ -1,7 +1,9 @@
-"""The cache of a run: its networks and candidates are kept, so that a run that was stopped goes on where it was."""
+"""The cache of a run: its networks, formulas and candidates are kept, so that a run that was stopped goes on."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +14,17 @@ from gnn_discovery.gnn.training import Checkpoints, TrainedNetwork
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.serialisation import to_dict
 from gnn_discovery.pipeline.config import DiscoverConfig
-from gnn_discovery.runs import RunDirectory
+from gnn_discovery.runs import RunDirectory, package_versions
+from gnn_discovery.runs.files import to_json_text
 from gnn_discovery.selection.select import Selection
+from gnn_discovery.symbolic.search import (
+    EngineConfig,
+    EngineResult,
+    RegressionProblem,
+    SearchProgressCallback,
+    engine_entries,
+    search_formulas,
+)
 
 
 def load_run_config(run: RunDirectory) -> tuple[DiscoverConfig, str]:
@@ -36,7 +47,7 @@ def load_run_config(run: RunDirectory) -> tuple[DiscoverConfig, str]:
 
 
 class RunCache:
-    """Keeps networks and candidates in a run directory; without one it keeps nothing."""
+    """Keeps networks, formulas and candidates in a run directory; without one it keeps nothing."""
 
     def __init__(self, run: RunDirectory | None):
         self.run = run
@@ -75,6 +86,35 @@ class RunCache:
             lambda: TrainedNetwork.unpack(*run.load_arrays(name)),
         )
 
+    def search(
+        self,
+        engine: str,
+        problems: Sequence[RegressionProblem],
+        config: EngineConfig,
+        progress: SearchProgressCallback | None = None,
+    ) -> list[EngineResult]:
+        """Return what `search_formulas` returns; the run directory keeps it, and the same is not searched twice.
+
+        Args:
+            engine: name of a registered engine.
+            problems: problems that are solved one after the other.
+            config: settings of the search.
+            progress: is called whenever a search has made progress.
+
+        Raises:
+            UsageError, EngineUnavailable: see `search_formulas`.
+        """
+        if self.run is None:
+            return search_formulas(engine, problems, config, progress)
+        name = f"formulas/{_search_digest(engine, problems, config)}.json"
+        if (self.run.path / name).exists():
+            with contextlib.suppress(DataError):  # a damaged file is written again
+                return [EngineResult.from_dict(plain) for plain in self.run.read_json(name)]
+        results = search_formulas(engine, problems, config, progress)
+        if all(result.candidates for result in results):  # else an engine may have been stopped
+            self.run.write_json(name, [result.to_dict() for result in results])
+        return results
+
     def candidates(self, from_messages: Sequence[ForceLaw], choice: Selection) -> None:
         """Write candidates.json: the laws that the messages alone gave, and all that were refitted, simplest first.
 
@@ -87,6 +127,18 @@ class RunCache:
         tried = [{"complexity": s.complexity, "error": s.error, **_plain(s.law)} for s in choice.scoreboard]
         messages = [_plain(law) for law in from_messages]
         self.run.write_json("candidates.json", {"from_messages": messages, "refitted": tried})
+
+
+def _search_digest(engine: str, problems: Sequence[RegressionProblem], config: EngineConfig) -> str:
+    """Return a name for all that decides what a search finds: engine, settings, problems, versions of packages."""
+    plug_in, dimensions = engine_entries()[engine].dist, [problem.dimensions for problem in problems]
+    versions = {**package_versions(), plug_in.name: plug_in.version}
+    digest = hashlib.sha256(to_json_text([engine, config, dimensions, versions]).encode())
+    for problem in problems:
+        for name, values in (*problem.inputs.items(), ("target", problem.target), ("weights", problem.weights)):
+            array = np.asarray([] if values is None else values, float)
+            digest.update(f"{name} {len(array)} ".encode() + array.tobytes())
+    return digest.hexdigest()[:32]
 
 
 def _plain(law: ForceLaw) -> dict[str, Any]:

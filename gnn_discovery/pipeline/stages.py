@@ -14,11 +14,7 @@ import numpy as np
 
 from gnn_discovery.catalogue.equivalence import same_law
 from gnn_discovery.data.dataset import Dataset, IncrementObservation, Split, explained_square, trace_paths
-from gnn_discovery.distillation import (
-    HamiltonianEnergies,
-    distill_energies,
-    distill_tables,
-)
+from gnn_discovery.distillation import HamiltonianEnergies, distill_energies, distill_tables
 from gnn_discovery.errors import NoResult
 from gnn_discovery.estimation.latent_properties import inferable_properties
 from gnn_discovery.estimation.posterior import sample_posterior
@@ -152,7 +148,7 @@ def distill_candidates(readout: MessageReadout, motion: PreparedMotion, session:
     Args:
         readout: the messages.
         motion: the motion that they were read at.
-        session: its config names the engines.
+        session: its config names the engines; its run directory keeps what they find.
     """
     config = session.config
     with session.stage("regression"):
@@ -164,6 +160,7 @@ def distill_candidates(readout: MessageReadout, motion: PreparedMotion, session:
             divides_by_mass=motion.dataset.train.has_mass,
             units={"length", "time"} <= set(motion.dataset.train.units or {}),
             report=session.regression,
+            search=session.cache.search,
             criteria=session.criteria,
         )
         energies = distill_network_energies(readout.network, motion, session)
@@ -177,7 +174,8 @@ def distill_network_energies(
     if network is None or network.config.node != "hamiltonian":
         return None
     tables = read_energies(network, motion.residual.train, seed=session.config.seed, criteria=session.criteria)
-    return distill_energies(tables, session.config.engines, _engine_config(session), criteria=session.criteria)
+    engines, search = session.config.engines, session.cache.search
+    return distill_energies(tables, engines, _engine_config(session), search=search, criteria=session.criteria)
 
 
 def _engine_config(session: Session) -> EngineConfig:

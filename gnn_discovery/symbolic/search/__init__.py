@@ -4,6 +4,7 @@ from gnn_discovery.symbolic.search.engine_protocol import BudgetCallback as Budg
 from gnn_discovery.symbolic.search.engine_protocol import Candidate as Candidate
 from gnn_discovery.symbolic.search.engine_protocol import EngineConfig as EngineConfig
 from gnn_discovery.symbolic.search.engine_protocol import EngineResult as EngineResult
+from gnn_discovery.symbolic.search.engine_protocol import FormulaSearch as FormulaSearch
 from gnn_discovery.symbolic.search.engine_protocol import RegressionProblem as RegressionProblem
 from gnn_discovery.symbolic.search.engine_protocol import (
     SearchProgressCallback as SearchProgressCallback,

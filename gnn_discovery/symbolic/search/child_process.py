@@ -17,9 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gnn_discovery.symbolic.expression import Expression
 from gnn_discovery.symbolic.search.engine_protocol import (
-    Candidate,
     EngineConfig,
     EngineResult,
     RegressionProblem,
@@ -185,11 +183,7 @@ def write_engine_result(path: Path, result: EngineResult) -> None:
         path: File of the result.
         result: The result of one problem.
     """
-    rows = [
-        {"expression": c.expression.text, "loss": c.loss, "complexity": c.complexity, "engine": c.engine}
-        for c in result.candidates
-    ]
-    _write_json_atomically(path, {"candidates": rows, "outcome": result.outcome})
+    _write_json_atomically(path, result.to_dict())
 
 
 def _write_json_atomically(path: Path, value: Any) -> None:
@@ -201,9 +195,4 @@ def _write_json_atomically(path: Path, value: Any) -> None:
 
 def read_engine_result(path: Path) -> EngineResult:
     """Return the result that `write_engine_result` wrote."""
-    data = json.loads(path.read_text())
-    candidates = tuple(
-        Candidate(Expression.parse(row["expression"]), row["loss"], row["complexity"], row["engine"])
-        for row in data["candidates"]
-    )
-    return EngineResult(candidates, data["outcome"])
+    return EngineResult.from_dict(json.loads(path.read_text()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -151,6 +151,29 @@ class EngineResult:
 
     candidates: tuple[Candidate, ...]
     outcome: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON can hold it."""
+        rows = [
+            {"expression": c.expression.text, "loss": c.loss, "complexity": c.complexity, "engine": c.engine}
+            for c in self.candidates
+        ]
+        return {"candidates": rows, "outcome": self.outcome}
+
+    @staticmethod
+    def from_dict(plain: Mapping[str, Any]) -> EngineResult:
+        """Return the result that `to_dict` made ``plain`` of."""
+        candidates = tuple(
+            Candidate(Expression.parse(row["expression"]), row["loss"], row["complexity"], row["engine"])
+            for row in plain["candidates"]
+        )
+        return EngineResult(candidates, plain["outcome"])
+
+
+FormulaSearch = Callable[
+    [str, Sequence[RegressionProblem], EngineConfig, SearchProgressCallback | None], list[EngineResult]
+]
+"""A function with the positional arguments and the results of `search_formulas`."""
 
 
 @runtime_checkable
