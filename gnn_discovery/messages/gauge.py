@@ -204,7 +204,7 @@ def _predicted_force(trained: TrainedNetwork, sample: Dataset) -> np.ndarray:
 def _gauge_readings(trained: TrainedNetwork, sample: Dataset) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """Return raw messages (S*E M), contributions in each gauge (S*E D), and the self force (S N D)."""
     network, force_unit = trained.network, trained.natural_units.force
-    graph = batch_graph(trained.graph_data(sample), jnp.arange(len(sample.positions)))
+    graph = jax.jit(batch_graph)(trained.graph_data(sample), jnp.arange(len(sample.positions)))
 
     raw, readings, self_force = jit_with_network(network, _read_graph)(graph)
     return (

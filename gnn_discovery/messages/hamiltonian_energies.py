@@ -51,7 +51,7 @@ def read_energies(
     sample = subsample_dataset(dataset, max(1, rows // max(1, len(dataset.senders))), seed)
     natural, distances = trained.natural_units, np.linalg.norm(sample.separation(), axis=-1)
     typical_distance = float(np.median(distances[sample.pair_present()])) / natural.length
-    graph = batch_graph(trained.graph_data(sample), jnp.arange(len(sample.run)))
+    graph = jax.jit(batch_graph)(trained.graph_data(sample), jnp.arange(len(sample.run)))
     pair_energy, self_energy = (
         np.asarray(energy, float) * natural.force * natural.length
         for energy in jit_with_network(trained.network, _read_graph)(graph, jnp.asarray(typical_distance, jnp.float32))

@@ -65,7 +65,7 @@ def network_pair_force(trained: TrainedNetwork) -> Callable[[Pairs], np.ndarray]
 
     def pair_force(pairs: Pairs) -> np.ndarray:
         x, v, p = (jnp.asarray(np.asarray(a / unit, np.float32)) for a, unit in zip(pairs[:3], units, strict=True))
-        return np.asarray(compiled(pair_graph(x, v, p, jnp.asarray(pairs[3]))), float) * natural.force
+        return np.asarray(compiled(jax.jit(pair_graph)(x, v, p, jnp.asarray(pairs[3]))), float) * natural.force
 
     return pair_force
 
