@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.integrate import DOP853
 
+from gnn_discovery.runs import enable_compilation_cache
 from gnn_discovery.simulators.integrator import MIN_STEP_FRACTION, step_error, step_factor
 
 AccelerationFunction = Callable[[jax.Array, jax.Array, Mapping[str, jax.Array]], jax.Array]
@@ -74,6 +75,7 @@ def _compiled(
     accelerations: AccelerationFunction, shape: tuple[int, ...], names: tuple[str, ...], **settings: Any
 ) -> Callable[[np.ndarray, Mapping[str, np.ndarray]], jax.Array]:
     """Return ``_move_lanes`` for states (2 N D R) of that shape, compiled before any thread asks for it."""
+    enable_compilation_cache()
     with jax.enable_x64(True):
         state: Any = jax.ShapeDtypeStruct(shape, jnp.float64)  # type: ignore[no-untyped-call]
         column: Any = jax.ShapeDtypeStruct((shape[1], shape[-1]), jnp.float64)  # type: ignore[no-untyped-call]
