@@ -102,6 +102,53 @@ class NoiseCriteria(_StageCriteria):
 
     Unit: distance of the pair. Source: chosen by hand; no benchmark."""
 
+    max_weak_form_error: float = 0.2
+    """Error of averages over noisy frames above which averages along paths, from which the noise is smoothed, are taken
+    if they tell more.
+
+    Unit: relative error. Source: chosen by hand; no benchmark."""
+
+    max_rough_path_difference: float = 0.1
+    """Largest difference of a separation between two splines through the same frames at which the error of the
+    positions can be read from what the library regression leaves.
+
+    Unit: distance of the pair. Source: chosen by hand; no benchmark."""
+
+    path_noise_n_sigma: float = 3.0
+    """Difference of a separation between two paths that is put down to the errors of the positions.
+
+    Unit: standard errors of a coordinate. Source: chosen by hand; no benchmark."""
+
+    library_error_memory: float = 0.6
+    """Covariance of what the library regression cannot follow, in two averages one frame apart, over its variance.
+
+    Unit: correlation. Source: chosen by hand; no benchmark."""
+
+    residual_clip: float = 4.5
+    """Size at which residuals of the library are cut where the error of the positions is read from them.
+
+    Unit: median absolute residual. Source: chosen by hand; no benchmark."""
+
+    min_position_noise_share: float = 0.4
+    """Smallest share of what the library regression leaves at which errors of position are seen in it.
+
+    Unit: share of a variance. Source: chosen by hand; no benchmark."""
+
+    smoother_force_error: float = 0.1
+    """Error of a force under which noisy positions are smoothed, relative to its own and its typical size.
+
+    Unit: relative error. Source: chosen by hand; no benchmark."""
+
+    max_smoothing_error: float = 0.1
+    """Largest effect of the errors of position on a separation along a smoothed path at which the path counts as known.
+
+    Unit: distance of the pair. Source: chosen by hand; no benchmark."""
+
+    max_frame_misfit: float = 4.5
+    """Largest distance of a smoothed path from a frame at which the path counts as known.
+
+    Unit: standard errors of a coordinate. Source: chosen by hand; no benchmark."""
+
     max_path_residual: float = 10.0
     """Error of the network at an average over a path, relative to its typical error, above which the path counts as
     unknown.
@@ -113,11 +160,16 @@ class NoiseCriteria(_StageCriteria):
 
     Unit: relative error. Source: chosen by hand; no benchmark."""
 
-    max_path_form_error: float = 0.2
+    max_path_form_error: float = 0.8
     """Error of averages along paths above which these are not taken: noise, and not the spacing of the frames, is what
     hides the motion.
 
     Unit: relative error. Source: chosen by hand; no benchmark."""
+
+    frames_in_mean: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Numbers of frames that are averaged into one where noise hides the motion, tried in this order.
+
+    Unit: frames. Source: chosen by hand; no benchmark."""
 
     path_half_widths: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
     """Half widths of the averages along paths that are tried, the shortest first. Where the last is best, noise and not
@@ -183,6 +235,11 @@ class OrderCriteria(_StageCriteria):
     taken as confined, so that its growth says nothing.
 
     Unit: ratio. Source: chosen by hand; benchmarks/order.py measures it."""
+
+    noise_uncertainty: float = 0.1
+    """Relative error with which the variance of averages by errors of position is known.
+
+    Unit: relative error. Source: chosen by hand; no benchmark."""
 
     max_unexplained: float = 0.1
     """Share of velocities or accelerations that the library may leave where it is said to explain them.

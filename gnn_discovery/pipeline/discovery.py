@@ -192,9 +192,15 @@ def state_assumptions(data: Dataset, config: DiscoverConfig) -> tuple[str, ...]:
     """
     sentences = ["Errors are those of the law fitted to the training runs; the constants are then fitted to all."]
     if data.weak_form is not None and data.weak_form.observation.substeps > 1:
+        frames = data.weak_form.observation.frames
         used = np.count_nonzero(data.weak_form.target_mask) / np.count_nonzero(data.present)
         sentences.append(
-            "Frames are coarse: differences of positions are compared with the law averaged along the paths it gives"
+            (
+                "Frames are coarse"
+                if frames is None
+                else f"Frames have errors of {frames.std:.2g}, as coarse ones or means"
+            )
+            + ": differences of positions are compared with the law averaged along the paths it gives"
             f" between them, at {used:.0%} of the frames; at the others the path is not known."
         )
     if isinstance(data.observation, IncrementObservation):

@@ -28,15 +28,25 @@ RIDGES = (1e-13, 1e-11, 1e-9, 1e-7, 1e-5, 1e-3)
 """Penalties of the regression, relative to the largest eigenvalue; the one that predicts held-out runs best counts."""
 
 
-def unexplained_by_positions(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+def unexplained_by_positions(
+    data: Dataset, *, beside_noise: bool = False, criteria: Criteria = DEFAULT_CRITERIA
+) -> float:
     """Return the share of the target that a library of sums over pairs and of fields leaves in held-out runs.
 
     Args:
         data: motion of either order; for order 2 the library holds friction too.
+        beside_noise: what the errors of the positions make of averages is no part of either, but for the error with
+            which it is known.
         criteria: the stage ``order`` gives the number of pairs that are drawn.
     """
-    target, left, _ = _weighed_residuals(data, criteria)
-    return float(min(1.0, np.sum(left**2) / max(np.sum(target**2), np.finfo(float).tiny)))
+    data = subsample_pairs(data.weak_form or data, criteria.order.max_pairs, criteria=criteria)
+    target, left, _ = _residuals(data)
+    total, unexplained = float(np.sum(target**2)), float(np.sum(left**2))
+    if beside_noise and data.noise_realisation is not None:
+        mask, weight = data.target_mask, row_weights(data)
+        noise = float(np.sum((data.noise_realisation[2] * weight[..., None])[mask] ** 2))
+        total, unexplained = total - noise, max(unexplained - noise, criteria.order.noise_uncertainty * noise)
+    return float(np.clip(unexplained / total, 0.0, 1.0)) if total > 0 else 1.0
 
 
 def typical_library_error(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
@@ -66,13 +76,57 @@ def explained_square(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) ->
     return float(gain.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
 
 
+def position_error(data: Dataset, weights: Float[np.ndarray, " W"], *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
+    """Return the standard error of the positions by the autocovariance of library residuals; 0 if none is seen.
+
+    Averages that share frames share the errors of these: errors of variance s^2 give two averages, k frames apart, the
+    covariance s^2 n_k, where n_k is that of the weights with themselves, and n_k is negative at one frame (order 2) or
+    at two (order 1). What the library cannot follow changes slowly, and has a positive one, E rho_k. From c_0 = s^2 n_0
+    + E and c_k = s^2 n_k + E rho_k follows s. The half of the targets where the library's force is smaller counts:
+    there its own errors are small.
+
+    Args:
+        data: weak form along paths.
+        weights: of the frames in a target.
+        criteria: the stage ``noise`` holds rho_k and the smallest share of c_0 that counts as seen.
+    """
+    limits, apart = criteria.noise, data.observation.substeps
+    few = _whole_runs(data, criteria)
+    mask, left = few.target_mask, np.full(few.target.shape, np.nan)
+    left[mask] = _residuals(few)[1] / row_weights(few)[mask][:, None]
+    explained = np.linalg.norm(few.target - left, axis=-1)
+    left[~(explained <= np.nanmedian(explained))] = np.nan
+    bound = limits.residual_clip * np.nanmedian(np.abs(left))
+    left = np.clip(left, -bound, bound)
+    noise = np.correlate(weights, weights, mode="full")[len(weights) - 1 :]
+    lag = int(np.argmin(noise))
+    same = (few.run[lag * apart :] == few.run[: -lag * apart])[:, None, None]
+    total = float(np.nanmean(left**2))
+    shared = float(np.nanmean(np.where(same, left[lag * apart :] * left[: -lag * apart], np.nan)))
+    memory = limits.library_error_memory**lag
+    variance = (memory * total - shared) / (memory * noise[0] - noise[lag])
+    return float(np.sqrt(variance)) if variance * noise[0] >= limits.min_position_noise_share * total else 0.0
+
+
+def _whole_runs(data: Dataset, criteria: Criteria) -> Dataset:
+    """Draw runs with about ``order.max_pairs`` pairs of particles."""
+    labels, lengths = np.unique(data.run, return_counts=True)
+    pairs = max(1, len(data.receivers)) * lengths / data.observation.substeps
+    order = np.random.default_rng(0).permutation(len(labels))
+    count = max(N_FOLDS, int(np.searchsorted(np.cumsum(pairs[order]), criteria.order.max_pairs)))
+    return data.select(np.isin(data.run, labels[order[:count]]))
+
+
 def _weighed_residuals(data: Dataset, criteria: Criteria) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the residuals of a sample of the data. Motion in weak form is compared in weak form."""
+    return _residuals(subsample_pairs(data.weak_form or data, criteria.order.max_pairs, criteria=criteria))
+
+
+def _residuals(data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return targets (K D), what ridge regression leaves of them where they are held out, and their runs (K,).
 
-    Both are relative to the local and the typical size of the target. Motion in weak form is compared in weak form.
+    Both are relative to the local and the typical size of the target.
     """
-    data = data.weak_form or data
-    data = subsample_pairs(data, criteria.order.max_pairs, criteria=criteria)
     mask, weight = data.target_mask, row_weights(data)
     columns = [data.observe(column) * weight[..., None] for column in _library(data)]
     matrix = np.stack([column[mask].ravel() for column in columns], axis=-1)

@@ -17,6 +17,33 @@ ObservationKind = Literal["pointwise", "weak", "increments"]
 """The name of an observation: ``pointwise`` derivatives, averages in ``weak`` form, or ``increments`` by kicks."""
 
 
+@dataclass(frozen=True)
+class NoisyFrames:
+    """A frozen record of positions as they were seen, with errors.
+
+    Attributes:
+        positions: (S N D), nan at instants between two frames.
+        realisation: (S N D), one realisation of their noise; it is in the targets too.
+        std: standard error of each coordinate.
+    """
+
+    positions: Float[np.ndarray, "S N D"]
+    realisation: Float[np.ndarray, "S N D"]
+    std: float
+
+    def select(self, index: np.ndarray) -> NoisyFrames:
+        """Return the frames at the instants of ``index`` (a mask or integers)."""
+        return replace(self, positions=self.positions[index], realisation=self.realisation[index])
+
+    def join(self, parts: Sequence[NoisyFrames]) -> NoisyFrames:
+        """Return the frames of all parts one after the other."""
+        return NoisyFrames(
+            np.concatenate([part.positions for part in parts]),
+            np.concatenate([part.realisation for part in parts]),
+            self.std,
+        )
+
+
 @runtime_checkable
 class Observation(Protocol):
     """The operator between the values of a law at S instants and the target that they are compared with.
@@ -25,6 +52,7 @@ class Observation(Protocol):
         kind: its name.
         window: number of consecutive instants that one target depends on; 1 where instants stand alone.
         substeps: number of instants from one frame that was seen to the next.
+        frames: positions as they were seen, where laws are compared along paths and these have errors, else None.
     """
 
     kind: ClassVar[ObservationKind]
@@ -34,6 +62,9 @@ class Observation(Protocol):
 
     @property
     def substeps(self) -> int: ...
+
+    @property
+    def frames(self) -> NoisyFrames | None: ...
 
     @property
     def weights(self) -> Float[np.ndarray, " W"]:
@@ -82,6 +113,11 @@ class PointwiseObservation:
         return 1
 
     @property
+    def frames(self) -> NoisyFrames | None:
+        """Return None: nothing is smoothed."""
+        return None
+
+    @property
     def weights(self) -> Float[np.ndarray, " W"]:
         """Return the single weight 1."""
         return np.ones(1)
@@ -114,11 +150,13 @@ class WeakFormObservation:
         valid: (S N), True where the average can be trusted; None where it can everywhere.
         substeps: number of instants from one frame to the next; where it is above 1, the instants between were not
             seen but lie on a path.
+        frames: positions as they were seen, where they have errors and lie on a path, else None.
     """
 
     kernel: Float[np.ndarray, " W"]
     valid: Bool[np.ndarray, "S N"] | None = None
     substeps: int = 1
+    frames: NoisyFrames | None = None
     kind: ClassVar[ObservationKind] = "weak"
 
     @property
@@ -158,13 +196,18 @@ class WeakFormObservation:
 
     def select(self, index: np.ndarray) -> WeakFormObservation:
         """Return the observation of the instants of ``index`` (a mask or integers)."""
-        return self if self.valid is None else replace(self, valid=self.valid[index])
+        valid = None if self.valid is None else self.valid[index]
+        return replace(self, valid=valid, frames=None if self.frames is None else self.frames.select(index))
 
     def join(self, parts: Sequence[WeakFormObservation]) -> WeakFormObservation:
         """Return the observation of all parts one after the other."""
-        if self.valid is None:
-            return self
-        return replace(self, valid=np.concatenate([part.valid for part in parts if part.valid is not None]))
+        valid = [part.valid for part in parts if part.valid is not None]
+        frames = [part.frames for part in parts if part.frames is not None]
+        return replace(
+            self,
+            valid=np.concatenate(valid) if valid else None,
+            frames=frames[0].join(frames) if frames else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def select_order(
     """
     limits = criteria.order
     runs = _few(trajectories, limits)
-    kicks = None if runs[0].velocities is not None else kick_share(runs, criteria=criteria)
+    kicks = None if runs[0].velocities is not None else kick_share(trajectories, criteria=criteria)
     kicked = None
     if kicks is not None and is_kicked(kicks, criteria=criteria):
         reason = f"kicks without memory make up {kicks[0]:.2f} of the displacement in a step"
@@ -76,7 +76,8 @@ def select_order(
         return kicked or OrderSelection(2, "assumed", "no accelerations can be read from the motion")
     if not np.any(first.target[first.present]):
         return OrderSelection(2, "assumed", "nothing moves")
-    velocity, acceleration = (unexplained_by_positions(data, criteria=criteria) for data in (first, second))
+    velocity = unexplained_by_positions(first, criteria=criteria)
+    acceleration = unexplained_by_positions(second, beside_noise=True, criteria=criteria)
     said = f"positions leave {velocity:.2g} of the velocities and {acceleration:.2g} of the accelerations unexplained"
     small, ratio = limits.max_unexplained, limits.max_unexplained_ratio
     floor = criteria.noise.min_library_error**2  # below it the library's own error decides, as where forces are linear

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.ndimage import minimum_filter1d
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
 from gnn_discovery.data.dataset.library_regression import row_weights, typical_library_error
 from gnn_discovery.data.dataset.observation import IncrementObservation, WeakFormObservation
 from gnn_discovery.data.dataset.split import Split
-from gnn_discovery.data.differentiation import path_agreement, path_under_force
+from gnn_discovery.data.differentiation import path_agreement, path_under_force, smooth_under_force
 
 Prediction = Callable[[Dataset], np.ndarray]
 """The target (S N D) that a law or a network predicts at the instants of a dataset."""
@@ -42,13 +43,12 @@ def trace_paths(
         return Split(train, valid, test, extreme)
 
     weak = {name: part for name, part in vars(dataset.weak_form()).items() if part is not None}
-    traced = {name: _trace(part, prediction) for name, part in weak.items()}
-    if leave_unknown:
+    traced = {name: _trace(part, prediction, criteria) for name, part in weak.items()}
+    if leave_unknown or weak["train"].observation.frames is not None:
         missed = {name: _relative_miss(part, prediction) for name, part in traced.items()}
         most = criteria.noise.max_path_residual * float(np.median(missed["train"][traced["train"].target_mask]))
         known = {
-            name: _agreement(part, weak[name].positions, criteria) & (missed[name] <= most)
-            for name, part in traced.items()
+            name: _known(part, weak[name].positions, criteria) & (missed[name] <= most) for name, part in traced.items()
         }
         if all((known[name] & part.target_mask).any() for name, part in traced.items()):
             traced = {name: _restrict_targets(part, known[name]) for name, part in traced.items()}
@@ -70,17 +70,56 @@ def _move_into_increments(data: Dataset, prediction: Prediction) -> Dataset:
     return replace(data, weak_form=replace(data.weak_form, positions=positions))
 
 
-def _trace(weak: Dataset, prediction: Prediction) -> Dataset:
-    """Return motion on paths whose positions and velocities between the frames are those under the prediction."""
+def _trace(weak: Dataset, prediction: Prediction, criteria: Criteria) -> Dataset:
+    """Return motion on paths whose positions and velocities between the frames are those under the prediction.
+
+    Frames with errors are smoothed first.
+    """
+    steps = np.diff(weak.times)
+    step = float(np.min(steps, where=steps > 0, initial=np.inf))
+    stretches = _stretches(weak, step)
+    if weak.observation.frames is not None:
+        weak = _smooth(weak, prediction, stretches, step, criteria)
 
     def rate(positions: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         return prediction(replace(weak, positions=positions, velocities=velocities))
 
-    steps = np.diff(weak.times)
-    step = float(np.min(steps, where=steps > 0, initial=np.inf))
-    intervals = _intervals(weak, weak.observation.substeps, step)
+    substeps = weak.observation.substeps
+    intervals = np.concatenate([stretch[:-1:substeps] for stretch in stretches])
     x, v = path_under_force(intervals, weak.positions, weak.velocities, rate, step, weak.order)
     return replace(weak, positions=x, velocities=v)
+
+
+def _smooth(
+    weak: Dataset, prediction: Prediction, stretches: Sequence[np.ndarray], step: float, criteria: Criteria
+) -> Dataset:
+    """Return the motion with its positions smoothed under the prediction, and the noise that this leaves."""
+    frames, realised = weak.observation.frames, weak.noise_realisation
+    assert frames is not None and realised is not None  # frames with errors have a realisation of these
+
+    def velocities_of(positions: np.ndarray) -> np.ndarray:
+        velocities = np.zeros_like(positions)
+        for stretch in stretches:
+            velocities[stretch] = np.gradient(positions[stretch], step, axis=0)
+        return velocities
+
+    def rate(positions: np.ndarray) -> np.ndarray:
+        moving = velocities_of(positions) if weak.order == 2 else weak.velocities
+        return np.nan_to_num(prediction(replace(weak, positions=positions, velocities=moving)))
+
+    smoothed = smooth_under_force(
+        weak.positions,
+        frames.positions,
+        frames.realisation,
+        stretches,
+        rate,
+        step,
+        weak.order,
+        std=frames.std,
+        relative_force_error=criteria.noise.smoother_force_error,
+    )
+    noise = np.stack([smoothed.noise, velocities_of(smoothed.noise), realised[2]])
+    return replace(weak, positions=smoothed.positions, noise_realisation=noise)
 
 
 def _relative_miss(weak: Dataset, prediction: Prediction) -> Float[np.ndarray, "S N"]:
@@ -90,24 +129,39 @@ def _relative_miss(weak: Dataset, prediction: Prediction) -> Float[np.ndarray, "
     return missed
 
 
-def _agreement(weak: Dataset, other: Float[np.ndarray, "S N D"], criteria: Criteria) -> Bool[np.ndarray, "S N"]:
-    """Mark the windows throughout which another path places all partners of a particle alike."""
+def _known(weak: Dataset, last: Float[np.ndarray, "S N D"], criteria: Criteria) -> Bool[np.ndarray, "S N"]:
+    """Mark the windows throughout which the path is known.
+
+    Of exact frames, it places all partners of a particle like the last path. Of frames with errors, it passes them at
+    the distance that these explain, and would be much the same with other errors.
+    """
+    limits, frames = criteria.noise, weak.observation.frames
     ends = weak.senders, weak.receivers
-    limit, window = criteria.noise.max_path_difference, weak.observation.window
-    return path_agreement(weak.positions, other, *ends, weak.pair_present(), weak.box, limit, window)
+    acting, window = weak.pair_present(), weak.observation.window
+    if frames is None:
+        return path_agreement(weak.positions, last, *ends, acting, weak.box, limits.max_path_difference, window)
+    assert weak.noise_realisation is not None  # frames with errors have one
+    other = weak.positions + weak.noise_realisation[0]
+    stable = path_agreement(weak.positions, other, *ends, acting, weak.box, limits.max_smoothing_error, window)
+    missed = np.nan_to_num(np.abs(weak.positions - frames.positions)).max(axis=-1)
+    near = (missed <= limits.max_frame_misfit * frames.std) | ~weak.present
+    throughout = minimum_filter1d(near.all(axis=1).view(np.uint8), window, mode="nearest").astype(bool)
+    return np.asarray(stable & throughout[:, None])
 
 
 def _restrict_targets(weak: Dataset, known: Bool[np.ndarray, "S N"]) -> Dataset:
     assert isinstance(weak.observation, WeakFormObservation)
-    valid = known if weak.observation.valid is None else known & weak.observation.valid
+    frames = weak.observation.frames
+    if frames is not None:
+        valid = known & np.isfinite(frames.positions).all(axis=-1)
+    else:
+        valid = known if weak.observation.valid is None else known & weak.observation.valid
     return replace(weak, observation=replace(weak.observation, valid=valid))
 
 
-def _intervals(weak: Dataset, substeps: int, step: float) -> Int[np.ndarray, " K"]:
-    """Return the instants of frames after which the next frame is there too."""
-    count = len(weak.run)
+def _stretches(weak: Dataset, step: float) -> list[Int[np.ndarray, " T"]]:
+    """Return the instants of each stretch of motion without a gap, from a frame to a frame."""
     follows = (np.diff(weak.run) == 0) & (np.abs(np.diff(weak.times) - step) < 0.5 * step)
-    starts = np.flatnonzero(np.concatenate([[True], ~follows]))
-    lengths = np.diff(np.append(starts, count))
-    place, length = np.arange(count) - np.repeat(starts, lengths), np.repeat(lengths, lengths)
-    return np.flatnonzero((place % substeps == 0) & (place + substeps < length))
+    parts = np.split(np.arange(len(weak.run)), np.flatnonzero(~follows) + 1)
+    substeps = weak.observation.substeps
+    return [part[: (len(part) - 1) // substeps * substeps + 1] for part in parts]

@@ -14,6 +14,7 @@ from gnn_discovery.data.differentiation.paths import SUBSTEPS as SUBSTEPS
 from gnn_discovery.data.differentiation.paths import path_agreement as path_agreement
 from gnn_discovery.data.differentiation.paths import path_under_force as path_under_force
 from gnn_discovery.data.differentiation.paths import spline_path as spline_path
+from gnn_discovery.data.differentiation.smoother import smooth_under_force as smooth_under_force
 from gnn_discovery.data.differentiation.weak_form import WeakFormRuns as WeakFormRuns
 from gnn_discovery.data.differentiation.weak_form import even_step as even_step
 from gnn_discovery.data.differentiation.weak_form import noise_on_paths as noise_on_paths

@@ -117,6 +117,7 @@ def path_agreement(
     box: Float[np.ndarray, " D"] | None,
     limit: float,
     window: int,
+    allowance: float = 0.0,
 ) -> Bool[np.ndarray, "S N"]:
     """Mark the windows throughout which two paths place all partners of a particle alike, to a part of their distance.
 
@@ -127,12 +128,13 @@ def path_agreement(
         box: side lengths when periodic.
         limit: largest difference of a separation, relative to the distance.
         window: number of instants of a window; it is marked at its middle.
+        allowance: difference of a separation that is allowed at any distance.
     """
     separation = one[:, receivers] - one[:, senders]
     change = other[:, receivers] - other[:, senders] - separation
     if box is not None:
         separation = separation - box * np.round(separation / box)
-    small = np.linalg.norm(change, axis=-1) <= limit * np.linalg.norm(separation, axis=-1)
+    small = np.linalg.norm(change, axis=-1) <= limit * np.linalg.norm(separation, axis=-1) + allowance
     alike = np.ones(one.shape[:2], dtype=bool)
     for edge, receiver in enumerate(receivers):
         alike[:, receiver] &= small[:, edge] | ~acting[:, edge]

@@ -39,7 +39,7 @@ class WeakFormRuns:
         noise: for each run, one realisation (3 T N D) of the noise that its positions, velocities and target carry;
             empty where it is not known.
         kernel: (2 half + 1,) weights of the average that the prediction of a law is compared through.
-        noise_gain: standard error of the target over that of the positions.
+        weights: (2 half + 1,) weights of the positions in the frames that make a target.
         substeps: number of instants from one frame to the next; where it is above 1 the runs have instants between
             their frames, on the path that the particles took.
     """
@@ -47,8 +47,13 @@ class WeakFormRuns:
     runs: tuple[Trajectory, ...]
     noise: tuple[Float[np.ndarray, "3 T N D"], ...]
     kernel: Float[np.ndarray, " W"]
-    noise_gain: float
+    weights: Float[np.ndarray, " F"]
     substeps: int = 1
+
+    @property
+    def noise_gain(self) -> float:
+        """Return the standard error of the target over that of the positions."""
+        return float(np.linalg.norm(self.weights))
 
 
 def to_weak_form(
@@ -103,7 +108,7 @@ def to_weak_form(
             averaged[k] = replace(runs[k], positions=x, **derivatives)
             noise[k] = run_noise
     kernel = peano_kernel(weights[0], step, order)
-    return WeakFormRuns(tuple(averaged), tuple(noise), kernel, float(np.linalg.norm(weights[0])))
+    return WeakFormRuns(tuple(averaged), tuple(noise), kernel, weights[0])
 
 
 def even_step(runs: Sequence[Trajectory]) -> float | None:
@@ -134,7 +139,7 @@ def to_weak_form_on_paths(runs: Sequence[Trajectory], step: float, order: Order,
         instants = run.times[0] + step / SUBSTEPS * np.arange(len(x))
         derivatives = {"velocities": v, "accelerations": f} if order == 2 else {"velocities": f}
         refined.append(replace(run, positions=x, times=instants, **derivatives))
-    return WeakFormRuns(tuple(refined), (), kernel, float(np.linalg.norm(weights[0])), SUBSTEPS)
+    return WeakFormRuns(tuple(refined), (), kernel, weights[0], SUBSTEPS)
 
 
 def noise_on_paths(
