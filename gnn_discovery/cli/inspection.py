@@ -80,7 +80,7 @@ def format_span(values: Sequence[float] | np.ndarray) -> Any:
     """Return one number where all values are alike, else "least to most"; None without values."""
     if not len(values):
         return None
-    least, most = np.min(values).item(), np.max(values).item()
+    least, most = np.nanmin(values).item(), np.nanmax(values).item()
     return least if np.isclose(least, most, rtol=1e-9, atol=0) else f"{least:.6g} to {most:.6g}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from gnn_discovery.data.differentiation import unwrap
+from gnn_discovery.data.differentiation import bridge_gaps
 from gnn_discovery.data.trajectory import Trajectory
 
 PLOT_COLUMNS, PLOT_ROWS = 60, 14
@@ -46,9 +46,10 @@ def _widest_projection(
 ) -> tuple[tuple[str, str], Float[np.ndarray, "T N"], Float[np.ndarray, "T N"]]:
     """Return names and values of the coordinates that are drawn to the right and upwards."""
     step = -(-len(run.times) // max_frames)
-    x = unwrap(run.positions, run.box)[::step]
+    bridged = bridge_gaps(run).run
+    x = bridged.positions[::step]
     if x.shape[2] == 1:
-        return ("time", "x"), np.broadcast_to(run.times[::step, None], x.shape[:2]), x[..., 0]
+        return ("time", "x"), np.broadcast_to(bridged.times[::step, None], x.shape[:2]), x[..., 0]
     a, b = sorted(np.argsort(-np.ptp(x, axis=(0, 1)), kind="stable")[:2])
     return ("xyz"[a], "xyz"[b]), x[..., a], x[..., b]
 

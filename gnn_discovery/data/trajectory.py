@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import binary_opening
 
 from gnn_discovery.errors import DataError
 from gnn_discovery.registry.properties import known_properties
@@ -25,6 +26,10 @@ _DIMENSIONS = {
 """Each field has these powers of length and time."""
 
 
+MAX_GAP = 5
+"""Largest number of frames in a row in which a particle may not have been seen; a run is cut at longer gaps."""
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """A frozen record of one run of N particles in D dimensions at T times, float64.
@@ -32,7 +37,8 @@ class Trajectory:
     Quantities of astropy or pint become numbers at once, in the units of the positions, the times and each property.
 
     Attributes:
-        positions: (T N D).
+        positions: (T N D). Where positions alone were observed, nan says that a particle was not seen in a frame, of
+            no more than `MAX_GAP` in a row.
         times: (T,), increasing.
         velocities, accelerations: (T N D), None if they were not observed.
         properties: arrays (N,) by name: ``m`` is the mass, ``q`` a charge, plug-ins may define others, and any
@@ -113,7 +119,12 @@ def validate_trajectory(trajectory: Trajectory, where: str = "trajectory") -> Tr
     units = {str(k): str(v) for k, v in trajectory.units.items()}
     check_units(units, where)
     names = _checked_names(trajectory.names, count, where)
-    _check_finite(positions, "position", names, where)
+    unseen = np.isnan(positions).all(axis=-1)
+    if trajectory.velocities is None and trajectory.accelerations is None:
+        unseen &= ~binary_opening(unseen, np.ones((MAX_GAP + 1, 1)))
+    else:
+        unseen[:] = False
+    _check_finite(np.where(unseen[..., None], 0.0, positions), "position", names, where)
     edges = _checked_edges(trajectory.edges, count, where)
     if count < 2 and (count < 1 or edges is None):
         raise DataError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gnn_discovery.data.dataset import Dataset, IncrementObservation
+from gnn_discovery.data.dataset import Dataset, IncrementObservation, ObservedFrames
 from gnn_discovery.estimation.latent_properties import inferable_properties
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.messages.gauge import read_messages
@@ -183,6 +183,14 @@ _ALWAYS_ASSUMED = (
 )
 
 
+def _describe_frames(frames: ObservedFrames | None) -> str:
+    if frames is None:
+        return "Frames are coarse"
+    if frames.exact:
+        return "Particles are not seen in all frames"
+    return f"Frames, or means of several, have errors of {frames.std:.2g}, and positions are smoothed under the law"
+
+
 def state_assumptions(data: Dataset, config: DiscoverConfig) -> tuple[str, ...]:
     """Return sentences that state what these settings take for granted.
 
@@ -195,13 +203,8 @@ def state_assumptions(data: Dataset, config: DiscoverConfig) -> tuple[str, ...]:
         frames = data.weak_form.observation.frames
         used = np.count_nonzero(data.weak_form.target_mask) / np.count_nonzero(data.present)
         sentences.append(
-            (
-                "Frames are coarse"
-                if frames is None
-                else f"Frames have errors of {frames.std:.2g}, as coarse ones or means"
-            )
-            + ": differences of positions are compared with the law averaged along the paths it gives"
-            f" between them, at {used:.0%} of the frames; at the others the path is not known."
+            f"{_describe_frames(frames)}: differences of positions are compared with the law averaged along the paths"
+            f" it gives between them, at {used:.0%} of the frames; at the others the path is not known."
         )
     if isinstance(data.observation, IncrementObservation):
         sentences.append(

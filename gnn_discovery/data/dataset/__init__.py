@@ -8,6 +8,7 @@ from gnn_discovery.data.dataset.library_regression import explained_square as ex
 from gnn_discovery.data.dataset.nondimensional import CharacteristicScales as CharacteristicScales
 from gnn_discovery.data.dataset.observation import IncrementObservation as IncrementObservation
 from gnn_discovery.data.dataset.observation import Observation as Observation
+from gnn_discovery.data.dataset.observation import ObservedFrames as ObservedFrames
 from gnn_discovery.data.dataset.observation import PointwiseObservation as PointwiseObservation
 from gnn_discovery.data.dataset.observation import WeakFormObservation as WeakFormObservation
 from gnn_discovery.data.dataset.order_selection import OrderSelection as OrderSelection

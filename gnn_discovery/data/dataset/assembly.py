@@ -14,10 +14,13 @@ from gnn_discovery.data.dataset.observation import IncrementObservation, WeakFor
 from gnn_discovery.data.dataset.path_assembly import assemble_on_paths, target_uncertainty
 from gnn_discovery.data.dataset.stacking import block_labels, stack_runs
 from gnn_discovery.data.differentiation import (
+    MIN_FRAMES_FOR_DERIVATIVE,
     CompletedTrajectory,
     WeakFormRuns,
+    complete_stretches,
     complete_trajectories,
     even_step,
+    has_gaps,
     is_kicked,
     kick_moments,
     kick_share,
@@ -56,11 +59,20 @@ def assemble_dataset(
         raise DataError("no run", where=where or None, remedy="Give at least one run of motion")
     labels = [f"{where}, run {i}" if where else f"run {i}" for i in range(len(trajectories))]
     _check_compatible(trajectories, labels)
-    step = even_step(trajectories)
+    step, complete = even_step(trajectories), trajectories
+    if gaps := has_gaps(trajectories):
+        complete = [part for run in trajectories for part in complete_stretches(run, MIN_FRAMES_FOR_DERIVATIVE)]
+        labels = [where] * len(complete)
     if order == 1 and step is not None and is_kicked(kick_share(trajectories, criteria=criteria), criteria=criteria):
-        return _assemble_increments(trajectories, step, criteria)
-    on_frames = _assemble_on_frames(trajectories, order, labels, criteria)
-    if step is not None and (on_frames is None or on_frames.noise >= criteria.noise.min_error_for_weak_form):
+        if not complete:
+            raise DataError(
+                f"no {MIN_FRAMES_FOR_DERIVATIVE} frames in a row hold all particles, and kicks move them in each",
+                where=where or None,
+                remedy="Leave out the particles that are missing most often",
+            )
+        return _assemble_increments(complete, step, criteria)
+    on_frames = _assemble_on_frames(complete, order, labels, criteria) if complete else None
+    if step is not None and (gaps or on_frames is None or on_frames.noise >= criteria.noise.min_error_for_weak_form):
         weak_form = None if on_frames is None else on_frames.weak_form
         serves = weak_form is not None and weak_form.noise <= criteria.noise.max_weak_form_error
         on_paths = assemble_on_paths(trajectories, step, order, criteria, average_frames=not serves)
@@ -96,7 +108,8 @@ def _tells_more(on_paths: Dataset, on_frames: Dataset, criteria: Criteria) -> bo
     are bent and overlap, do not.
     """
     assert on_paths.weak_form is not None  # it is what it was made for
-    if on_paths.weak_form.observation.frames is not None:
+    frames = on_paths.weak_form.observation.frames
+    if frames is not None and not frames.exact:
         if on_frames.weak_form is None:
             return True
         if on_frames.weak_form.noise <= criteria.noise.max_weak_form_error:

@@ -18,29 +18,39 @@ ObservationKind = Literal["pointwise", "weak", "increments"]
 
 
 @dataclass(frozen=True)
-class NoisyFrames:
-    """A frozen record of positions as they were seen, with errors.
+class ObservedFrames:
+    """A frozen record of positions as they were seen, with errors or gaps.
 
     Attributes:
-        positions: (S N D), nan at instants between two frames.
+        positions: (S N D), nan at instants between two frames, and in frames in which a particle was not seen.
         realisation: (S N D), one realisation of their noise; it is in the targets too.
-        std: standard error of each coordinate.
+        complete: (S N), True in the frames around which the particle was seen in all frames of a target.
+        std: standard error of each coordinate; where ``exact``, so small that a path passes through them.
+        exact: no errors can be seen.
     """
 
     positions: Float[np.ndarray, "S N D"]
     realisation: Float[np.ndarray, "S N D"]
+    complete: Bool[np.ndarray, "S N"]
     std: float
+    exact: bool = False
 
-    def select(self, index: np.ndarray) -> NoisyFrames:
+    def select(self, index: np.ndarray) -> ObservedFrames:
         """Return the frames at the instants of ``index`` (a mask or integers)."""
-        return replace(self, positions=self.positions[index], realisation=self.realisation[index])
+        return replace(
+            self,
+            positions=self.positions[index],
+            realisation=self.realisation[index],
+            complete=self.complete[index],
+        )
 
-    def join(self, parts: Sequence[NoisyFrames]) -> NoisyFrames:
+    def join(self, parts: Sequence[ObservedFrames]) -> ObservedFrames:
         """Return the frames of all parts one after the other."""
-        return NoisyFrames(
-            np.concatenate([part.positions for part in parts]),
-            np.concatenate([part.realisation for part in parts]),
-            self.std,
+        return replace(
+            self,
+            positions=np.concatenate([part.positions for part in parts]),
+            realisation=np.concatenate([part.realisation for part in parts]),
+            complete=np.concatenate([part.complete for part in parts]),
         )
 
 
@@ -52,7 +62,7 @@ class Observation(Protocol):
         kind: its name.
         window: number of consecutive instants that one target depends on; 1 where instants stand alone.
         substeps: number of instants from one frame that was seen to the next.
-        frames: positions as they were seen, where laws are compared along paths and these have errors, else None.
+        frames: positions as they were seen, where they lie on a path and have errors or gaps, else None.
     """
 
     kind: ClassVar[ObservationKind]
@@ -64,7 +74,7 @@ class Observation(Protocol):
     def substeps(self) -> int: ...
 
     @property
-    def frames(self) -> NoisyFrames | None: ...
+    def frames(self) -> ObservedFrames | None: ...
 
     @property
     def weights(self) -> Float[np.ndarray, " W"]:
@@ -113,7 +123,7 @@ class PointwiseObservation:
         return 1
 
     @property
-    def frames(self) -> NoisyFrames | None:
+    def frames(self) -> ObservedFrames | None:
         """Return None: nothing is smoothed."""
         return None
 
@@ -150,13 +160,13 @@ class WeakFormObservation:
         valid: (S N), True where the average can be trusted; None where it can everywhere.
         substeps: number of instants from one frame to the next; where it is above 1, the instants between were not
             seen but lie on a path.
-        frames: positions as they were seen, where they have errors and lie on a path, else None.
+        frames: positions as they were seen, where they lie on a path and have errors or gaps, else None.
     """
 
     kernel: Float[np.ndarray, " W"]
     valid: Bool[np.ndarray, "S N"] | None = None
     substeps: int = 1
-    frames: NoisyFrames | None = None
+    frames: ObservedFrames | None = None
     kind: ClassVar[ObservationKind] = "weak"
 
     @property

@@ -6,24 +6,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from scipy.ndimage import minimum_filter1d
 
 from gnn_discovery.criteria import Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
 from gnn_discovery.data.dataset.library_regression import position_error, typical_library_error
-from gnn_discovery.data.dataset.observation import NoisyFrames, WeakFormObservation
+from gnn_discovery.data.dataset.observation import ObservedFrames, WeakFormObservation
 from gnn_discovery.data.dataset.stacking import block_labels, pad_particles, stack_runs
 from gnn_discovery.data.differentiation import (
     SUBSTEPS,
+    BridgedRun,
+    bridge_gaps,
     noise_on_paths,
     path_agreement,
     spline_path,
     to_weak_form_on_paths,
-    unwrap,
 )
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.types import Order
 
+STD_OF_EXACT_FRAMES = 1e-6
+"""Standard error that keeps a path near exact frames where it has gaps, over the spread of the positions."""
 MIN_FRAMES = 5
 """Number of frames of a run below which no frames are averaged."""
 
@@ -43,11 +47,12 @@ def assemble_on_paths(
         average_frames: False takes every frame as it is.
     """
     limits, best = criteria.noise, None
-    shortest = min(len(run.times) for run in trajectories)
+    bridged = [run for run in map(bridge_gaps, trajectories) if len(run.run.times) >= 3]
+    shortest = min((len(run.run.times) for run in bridged), default=0)
     counts = [count for count in limits.frames_in_mean if average_frames and shortest >= MIN_FRAMES * count]
     for frames_in_mean in counts or (1,):
-        runs = [_average_frames(run, frames_in_mean) for run in trajectories]
-        form = _best_path_form(runs, frames_in_mean * step, order, criteria)
+        runs = [_average_frames(run, frames_in_mean) for run in bridged]
+        form = _best_path_form(runs, frames_in_mean * step, order, criteria) if runs else None
         if form is None:
             continue
         if best is not None and target_uncertainty(best, criteria) <= target_uncertainty(form, criteria):
@@ -59,22 +64,22 @@ def assemble_on_paths(
     return best
 
 
-def _best_path_form(runs: Sequence[Trajectory], step: float, order: Order, criteria: Criteria) -> Dataset | None:
+def _best_path_form(bridged: Sequence[BridgedRun], step: float, order: Order, criteria: Criteria) -> Dataset | None:
     """Assemble frames with the shortest average than which the next longer one tells no more; None where none is seen.
 
     The error of the positions is read from what the library regression leaves of the shortest averages.
     """
-    limits = criteria.noise
+    limits, runs = criteria.noise, [one.run for one in bridged]
     frames = block_labels([len(run.times) for run in runs], criteria)
     fewest = min(int(np.unique(block, return_counts=True)[1].min()) for block in frames)
-    cubic = [spline_path(step * np.arange(len(run.times)), unwrap(run.positions, run.box), 3)[0] for run in runs]
-    shortest = _path_form(runs, step, order, 1, frames, cubic, 0.0, limits.max_rough_path_difference, criteria)
+    cubic = [spline_path(step * np.arange(len(one.rough)), one.rough, 3)[0] for one in bridged]
+    shortest = _path_form(bridged, step, order, 1, frames, cubic, 0.0, limits.max_rough_path_difference, criteria)
     std = 0.0 if shortest is None else position_error(shortest[0], shortest[1], criteria=criteria)
     best = None
     for half in limits.path_half_widths:
         if half > max((fewest - 1) // 2, 1):
             break
-        form = _path_form(runs, step, order, half, frames, cubic, std, limits.max_path_difference, criteria)
+        form = _path_form(bridged, step, order, half, frames, cubic, std, limits.max_path_difference, criteria)
         if form is None:
             break
         if form[0].noise > limits.max_path_form_error:
@@ -88,18 +93,24 @@ def _best_path_form(runs: Sequence[Trajectory], step: float, order: Order, crite
     return replace(stack_runs(smooth, frames, order, best.noise), weak_form=best)
 
 
-def _average_frames(run: Trajectory, count: int) -> Trajectory:
-    """Return the run with the means of every ``count`` frames in their place; the rest at the end is left out."""
+def _average_frames(bridged: BridgedRun, count: int) -> BridgedRun:
+    """Return the run with the means of every ``count`` frames in their place; the rest at the end is left out.
+
+    A particle counts as seen in a mean if it was seen in most of its frames.
+    """
     if count == 1:
-        return run
-    frames = len(run.times) // count
-    positions = unwrap(run.positions, run.box)[: frames * count]
-    means = positions.reshape(frames, count, *positions.shape[1:]).mean(axis=1)
-    return replace(run, positions=means, times=run.times[: frames * count].reshape(frames, count).mean(axis=1))
+        return bridged
+    run, length = bridged.run, len(bridged.run.times) // count
+
+    def means(values: np.ndarray) -> np.ndarray:
+        return np.asarray(values[: length * count].reshape(length, count, *values.shape[1:]).mean(axis=1))
+
+    averaged = replace(run, positions=means(run.positions), times=means(run.times))
+    return BridgedRun(averaged, means(bridged.rough), means(bridged.seen) > 0.5)
 
 
 def _path_form(
-    trajectories: Sequence[Trajectory],
+    bridged: Sequence[BridgedRun],
     step: float,
     order: Order,
     half: int,
@@ -114,7 +125,7 @@ def _path_form(
     Splines through frames with errors ``std`` may differ by ``noise.path_noise_n_sigma`` of them. Beside the weak form,
     the weights of the frames in a target are returned.
     """
-    limits = criteria.noise
+    limits, trajectories = criteria.noise, [one.run for one in bridged]
     blocks = [np.append(np.repeat(block[:-1], SUBSTEPS), block[-1]) for block in frames]
     counts = [run.positions.shape[1] for run in trajectories]
     form = to_weak_form_on_paths(trajectories, step, order, half)
@@ -123,23 +134,40 @@ def _path_form(
     acting, ends = paths.pair_present(), (paths.senders, paths.receivers)
     allowance = limits.path_noise_n_sigma * std
     alike = path_agreement(paths.positions, other, *ends, acting, paths.box, limit, len(form.kernel), allowance)
-    seen = np.concatenate([np.arange(len(block)) % SUBSTEPS == 0 for block in blocks])
-    realised = noise_on_paths(trajectories, step, order, half, std)
+    gaps = not all(one.seen.all() for one in bridged)
+    place = float(np.std(paths.positions[paths.present])) * STD_OF_EXACT_FRAMES
+    realised = noise_on_paths(trajectories, step, order, half, std or place * gaps)
     noise = np.concatenate(
         [np.pad(part, ((0, 0), (0, 0), (0, max(counts) - part.shape[2]), (0, 0))) for part in realised], axis=1
     )
-    observed = np.where(seen[:, None, None], paths.positions, np.nan)
-    noisy = NoisyFrames(observed, noise[0], std) if std else None
-    paths = replace(paths, observation=WeakFormObservation(form.kernel, alike & seen[:, None], SUBSTEPS, noisy))
-    if np.count_nonzero(paths.target_mask) < limits.min_weak_form_fraction * np.count_nonzero(paths.present[seen]):
+    seen = np.concatenate([_at_instants(one.seen, max(counts)) for one in bridged])
+    whole = np.concatenate(
+        [
+            _at_instants(minimum_filter1d(one.seen.view(np.uint8), 2 * half + 1, axis=0).astype(bool), max(counts))
+            for one in bridged
+        ]
+    )
+    positions = np.where(seen[..., None], paths.positions, np.nan)
+    observed = ObservedFrames(positions, noise[0], whole, std or place, exact=not std) if std or gaps else None
+    observation = WeakFormObservation(form.kernel, alike & whole, SUBSTEPS, observed)
+    paths = replace(paths, observation=observation)
+    if np.count_nonzero(paths.target_mask) < limits.min_weak_form_fraction * np.count_nonzero(paths.present & seen):
         return None
     error = typical_library_error(paths, criteria=criteria)
     return replace(paths, noise=error, noise_realisation=noise), form.weights
 
 
+def _at_instants(marked: Bool[np.ndarray, "T N"], n_particles: int) -> Bool[np.ndarray, "P M"]:
+    """Return marks of frames at all instants, False between two frames, and True for particles that are not there."""
+    instants = np.zeros((SUBSTEPS * (len(marked) - 1) + 1, n_particles), dtype=bool)
+    instants[::SUBSTEPS] = True
+    instants[::SUBSTEPS, : marked.shape[1]] = marked
+    return instants
+
+
 def _with_spline_derivatives(run: Trajectory, step: float, order: Order) -> Trajectory:
     """Return the run with the derivatives of the spline through its frames."""
-    times, frames = step * np.arange(len(run.times)), unwrap(run.positions, run.box)
+    times, frames = step * np.arange(len(run.times)), run.positions
     first, second = (path[::SUBSTEPS] for path in spline_path(times, frames, derivatives=(1, 2)))
     return replace(run, velocities=first, accelerations=second if order == 2 else None)
 

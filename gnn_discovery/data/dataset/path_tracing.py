@@ -44,7 +44,8 @@ def trace_paths(
 
     weak = {name: part for name, part in vars(dataset.weak_form()).items() if part is not None}
     traced = {name: _trace(part, prediction, criteria) for name, part in weak.items()}
-    if leave_unknown or weak["train"].observation.frames is not None:
+    frames = weak["train"].observation.frames
+    if leave_unknown or (frames is not None and not frames.exact):
         missed = {name: _relative_miss(part, prediction) for name, part in traced.items()}
         most = criteria.noise.max_path_residual * float(np.median(missed["train"][traced["train"].target_mask]))
         known = {
@@ -138,7 +139,7 @@ def _known(weak: Dataset, last: Float[np.ndarray, "S N D"], criteria: Criteria) 
     limits, frames = criteria.noise, weak.observation.frames
     ends = weak.senders, weak.receivers
     acting, window = weak.pair_present(), weak.observation.window
-    if frames is None:
+    if frames is None or frames.exact:
         return path_agreement(weak.positions, last, *ends, acting, weak.box, limits.max_path_difference, window)
     assert weak.noise_realisation is not None  # frames with errors have one
     other = weak.positions + weak.noise_realisation[0]
@@ -153,7 +154,7 @@ def _restrict_targets(weak: Dataset, known: Bool[np.ndarray, "S N"]) -> Dataset:
     assert isinstance(weak.observation, WeakFormObservation)
     frames = weak.observation.frames
     if frames is not None:
-        valid = known & np.isfinite(frames.positions).all(axis=-1)
+        valid = known & frames.complete
     else:
         valid = known if weak.observation.valid is None else known & weak.observation.valid
     return replace(weak, observation=replace(weak.observation, valid=valid))

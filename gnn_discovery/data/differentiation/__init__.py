@@ -5,6 +5,10 @@ from gnn_discovery.data.differentiation.completion import CompletedTrajectory as
 from gnn_discovery.data.differentiation.completion import complete_trajectories as complete_trajectories
 from gnn_discovery.data.differentiation.completion import complete_trajectory as complete_trajectory
 from gnn_discovery.data.differentiation.completion import unwrap as unwrap
+from gnn_discovery.data.differentiation.gaps import BridgedRun as BridgedRun
+from gnn_discovery.data.differentiation.gaps import bridge_gaps as bridge_gaps
+from gnn_discovery.data.differentiation.gaps import complete_stretches as complete_stretches
+from gnn_discovery.data.differentiation.gaps import has_gaps as has_gaps
 from gnn_discovery.data.differentiation.increments import KickMoments as KickMoments
 from gnn_discovery.data.differentiation.increments import is_kicked as is_kicked
 from gnn_discovery.data.differentiation.increments import kick_moments as kick_moments

@@ -117,7 +117,7 @@ def kick_share(
     while len(long := [part for part in stretches if len(part) > 4 * stride + 1]) > 1:
         squares = np.array([_square_displacements(part, stride) for part in long])
         typical, n = squares.mean(axis=0), len(squares)
-        extent = 2 * float(np.mean([np.median(np.sum(np.var(part, axis=0), axis=-1)) for part in long]))
+        extent = 2 * float(np.mean([np.median(np.sum(np.nanvar(part, axis=0), axis=-1)) for part in long]))
         if typical[3] > criteria.order.max_saturation * extent:
             return None
         if typical[3] >= criteria.order.min_growth * typical[0]:
@@ -138,7 +138,7 @@ def _even_stretches(run: Trajectory, *, most: int = 20) -> Iterator[Float[np.nda
 def _square_displacements(positions: Float[np.ndarray, "T N D"], stride: int) -> Float[np.ndarray, " 4"]:
     """Return the median square displacement over 1 to 4 strides: no close encounter decides it, as it does the mean."""
     lags = [k * stride for k in range(1, 5)]
-    return np.array([np.median(np.sum((positions[lag:] - positions[:-lag]) ** 2, axis=-1)) for lag in lags])
+    return np.array([np.nanmedian(np.sum((positions[lag:] - positions[:-lag]) ** 2, axis=-1)) for lag in lags])
 
 
 def _share(squares: Float[np.ndarray, " 4"]) -> float:

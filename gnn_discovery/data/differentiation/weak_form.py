@@ -45,7 +45,7 @@ class WeakFormRuns:
     """
 
     runs: tuple[Trajectory, ...]
-    noise: tuple[Float[np.ndarray, "3 T N D"], ...]
+    noise: tuple[Float[np.ndarray, "3 _ _ D"], ...]
     kernel: Float[np.ndarray, " W"]
     weights: Float[np.ndarray, " F"]
     substeps: int = 1

@@ -13,7 +13,7 @@ import numpy as np
 from gnn_discovery.data.differentiation import MIN_FRAMES_FOR_DERIVATIVE
 from gnn_discovery.data.readers.plain_format import MOTION_ARRAYS
 from gnn_discovery.data.readers.protocol import Recording
-from gnn_discovery.data.trajectory import Trajectory, validate_trajectory
+from gnn_discovery.data.trajectory import MAX_GAP, Trajectory, validate_trajectory
 from gnn_discovery.errors import DataError
 from gnn_discovery.registry.units import keep_known_units
 
@@ -43,11 +43,13 @@ class _Findings:
         missing: the number of frames in which each particle is missing.
         gaps: the times before and after each gap.
         short: the number of frames of each segment that is too short to be used.
+        bridged: the number of positions of particles that are not seen for a few frames only.
     """
 
     missing: Counter[Any] = field(default_factory=Counter)
     gaps: list[tuple[float, float]] = field(default_factory=list)
     short: list[int] = field(default_factory=list)
+    bridged: int = 0
 
 
 def recording_from_frames(
@@ -69,6 +71,7 @@ def recording_from_frames(
     findings = _Findings()
     sorted_runs = [[_sort_by_id(frame, where) for frame in frames] for frames in recorded]
     segments = [segment for frames in sorted_runs for segment in _contiguous_segments(frames, findings)]
+    segments = [part for segment in segments for part in _bridged_segments(segment, findings)]
     kept = [segment for segment in segments if _is_usable(segment)]
     findings.short = [len(segment) for segment in segments if not _is_usable(segment)]
     if not kept:
@@ -114,7 +117,7 @@ def drop_constant_axes(runs: Sequence[Trajectory], notes: Sequence[str] = ()) ->
     Returns:
         The runs, and the notes with one on the axes that were dropped.
     """
-    ends = np.array([[run.positions.min((0, 1)), run.positions.max((0, 1))] for run in runs])
+    ends = np.array([[np.nanmin(run.positions, (0, 1)), np.nanmax(run.positions, (0, 1))] for run in runs])
     moving = ends.max((0, 1)) > ends.min((0, 1))
     if moving.all() or not moving.any():
         return list(runs), list(notes)
@@ -197,7 +200,7 @@ def _contiguous_segments(
     max_gap: float = 1.5,
     min_regular_fraction: float = 0.5,
 ) -> list[Sequence[RecordedFrame]]:
-    """Cut a run at gaps in time and where particles appear or disappear.
+    """Cut a run at gaps in time.
 
     Args:
         frames: the frames of one run, in the order of time.
@@ -221,9 +224,63 @@ def _contiguous_segments(
         gap = regular and steps[index] > max_gap * median
         if gap:
             findings.gaps.append((before.time, after.time))
-        if gap or not np.array_equal(before.ids, after.ids):
+        if gap:
             cuts.append(index + 1)
     return [frames[a:b] for a, b in pairwise([*cuts, len(frames)])]
+
+
+def _bridged_segments(frames: Sequence[RecordedFrame], findings: _Findings) -> list[Sequence[RecordedFrame]]:
+    """Cut a stretch of frames where particles appear or disappear.
+
+    Of positions alone, a particle that is not seen for up to `MAX_GAP` frames has not disappeared: it stands there with
+    positions that are nan.
+
+    Args:
+        frames: the frames of one stretch without a gap in time.
+        findings: the number of positions that are nan is added to it.
+    """
+    everyone = np.unique(np.concatenate([frame.ids for frame in frames]))
+    seen = np.array([np.isin(everyone, frame.ids, assume_unique=True) for frame in frames])
+    alive = seen.copy()
+    if not any({"velocities", "accelerations"} & set(frame.arrays) for frame in frames):
+        alive |= _short_gaps(seen)
+    cuts = np.flatnonzero((alive[1:] != alive[:-1]).any(axis=1)) + 1
+    segments: list[Sequence[RecordedFrame]] = []
+    for a, b in pairwise([0, *cuts.tolist(), len(frames)]):
+        kept = alive[a]
+        if seen[a:b, kept].all():
+            segments.append(frames[a:b])
+            continue
+        findings.bridged += int(np.count_nonzero(~seen[a:b, kept]))
+        segments.append(_with_unseen(frames[a:b], everyone[kept]))
+    return segments
+
+
+def _short_gaps(seen: np.ndarray) -> np.ndarray:
+    """Mark the gaps (T N) of up to `MAX_GAP` frames between two frames in which a particle was seen."""
+    frames = np.arange(len(seen))[:, None]
+    before = np.maximum.accumulate(np.where(seen, frames, -1), axis=0)
+    after = np.minimum.accumulate(np.where(seen, frames, len(seen))[::-1], axis=0)[::-1]
+    return np.asarray(~seen & (before >= 0) & (after < len(seen)) & (after - before - 1 <= MAX_GAP))
+
+
+def _with_unseen(frames: Sequence[RecordedFrame], ids: np.ndarray) -> list[RecordedFrame]:
+    """Return frames of all these particles: one that was not seen has no position, and the properties it had last."""
+    last: dict[str, np.ndarray] = {}
+    for frame in reversed(frames):  # what is not seen at first has the properties that it is first seen with
+        rows = np.searchsorted(ids, frame.ids)
+        for name, values in frame.arrays.items():
+            last.setdefault(name, np.zeros((len(ids), *values.shape[1:]), dtype=values.dtype))[rows] = values
+    complete = []
+    for frame in frames:
+        rows, arrays = np.searchsorted(ids, frame.ids), {}
+        for name, values in frame.arrays.items():
+            last[name][rows] = values
+            arrays[name] = last[name].copy()
+        arrays["positions"] = np.full((len(ids), frame.arrays["positions"].shape[1]), np.nan)
+        arrays["positions"][rows] = frame.arrays["positions"]
+        complete.append(RecordedFrame(frame.time, ids, arrays, frame.box))
+    return complete
 
 
 def _is_usable(segment: Sequence[RecordedFrame]) -> bool:
@@ -283,7 +340,8 @@ def _describe_findings(findings: _Findings, runs: int, *, max_named: int = 3) ->
         more = f", and {len(findings.gaps) - max_named} more" if len(findings.gaps) > max_named else ""
         notes.append(f"Frames are missing between the times {places}{more}.")
     if runs and (findings.missing or findings.gaps):
-        notes.append(f"It is read as {runs} run{'s' if runs > 1 else ''} in which nothing is missing.")
+        left = f" but {findings.bridged} positions, in gaps of up to {MAX_GAP} frames" if findings.bridged else ""
+        notes.append(f"It is read as {runs} run{'s' if runs > 1 else ''} in which nothing is missing{left}.")
     if findings.short:
         notes.append(
             f"{len(findings.short)} stretches ({sum(findings.short)} frames) of fewer than "
