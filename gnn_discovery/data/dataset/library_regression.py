@@ -101,8 +101,10 @@ def position_error(data: Dataset, weights: Float[np.ndarray, " W"], *, criteria:
     noise = np.correlate(weights, weights, mode="full")[len(weights) - 1 :]
     lag = int(np.argmin(noise))
     same = (few.run[lag * apart :] == few.run[: -lag * apart])[:, None, None]
-    total = float(np.nanmean(left**2))
-    shared = float(np.nanmean(np.where(same, left[lag * apart :] * left[: -lag * apart], np.nan)))
+    pairs = np.where(same, left[lag * apart :] * left[: -lag * apart], np.nan)
+    if not np.isfinite(pairs).any():
+        return 0.0
+    total, shared = float(np.nanmean(left**2)), float(np.nanmean(pairs))
     memory = limits.library_error_memory**lag
     variance = (memory * total - shared) / (memory * noise[0] - noise[lag])
     return float(np.sqrt(variance)) if variance * noise[0] >= limits.min_position_noise_share * total else 0.0

@@ -73,12 +73,17 @@ def _best_path_form(bridged: Sequence[BridgedRun], step: float, order: Order, cr
     frames = block_labels([len(run.times) for run in runs], criteria)
     fewest = min(int(np.unique(block, return_counts=True)[1].min()) for block in frames)
     cubic = [spline_path(step * np.arange(len(one.rough)), one.rough, 3)[0] for one in bridged]
-    shortest = _path_form(bridged, step, order, 1, frames, cubic, 0.0, limits.max_rough_path_difference, criteria)
+    halves = [half for half in limits.path_half_widths if half <= max((fewest - 1) // 2, 1)]
+
+    def rough(half: int) -> tuple[Dataset, np.ndarray] | None:
+        return _path_form(bridged, step, order, half, frames, cubic, 0.0, limits.max_rough_path_difference, criteria)
+
+    shortest, longest = rough(halves[0]), next(filter(None, map(rough, reversed(halves))), None)
+    if longest is None or min(form[0].noise for form in (shortest, longest) if form) > limits.max_path_form_error:
+        return None
     std = 0.0 if shortest is None else position_error(shortest[0], shortest[1], criteria=criteria)
     best = None
-    for half in limits.path_half_widths:
-        if half > max((fewest - 1) // 2, 1):
-            break
+    for half in halves:
         form = _path_form(bridged, step, order, half, frames, cubic, std, limits.max_path_difference, criteria)
         if form is None:
             break

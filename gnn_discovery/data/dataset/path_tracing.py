@@ -16,6 +16,8 @@ from gnn_discovery.data.dataset.observation import IncrementObservation, WeakFor
 from gnn_discovery.data.dataset.split import Split
 from gnn_discovery.data.differentiation import path_agreement, path_under_force, smooth_under_force
 
+MAX_COORDINATES = 32
+"""Largest number of coordinates of all particles that are smoothed: the force is differentiated by each of them."""
 Prediction = Callable[[Dataset], np.ndarray]
 """The target (S N D) that a law or a network predicts at the instants of a dataset."""
 
@@ -74,12 +76,12 @@ def _move_into_increments(data: Dataset, prediction: Prediction) -> Dataset:
 def _trace(weak: Dataset, prediction: Prediction, criteria: Criteria) -> Dataset:
     """Return motion on paths whose positions and velocities between the frames are those under the prediction.
 
-    Frames with errors are smoothed first.
+    Frames with errors or gaps are smoothed first, of few particles: of many, they stay as splines have them.
     """
     steps = np.diff(weak.times)
     step = float(np.min(steps, where=steps > 0, initial=np.inf))
     stretches = _stretches(weak, step)
-    if weak.observation.frames is not None:
+    if weak.observation.frames is not None and weak.positions[0].size <= MAX_COORDINATES:
         weak = _smooth(weak, prediction, stretches, step, criteria)
 
     def rate(positions: np.ndarray, velocities: np.ndarray) -> np.ndarray:
