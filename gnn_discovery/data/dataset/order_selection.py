@@ -64,7 +64,7 @@ def select_order(
     """
     limits = criteria.order
     runs = _few(trajectories, limits)
-    kicks = None if runs[0].velocities is not None else kick_share(trajectories, criteria=criteria)
+    kicks = None if runs[0].velocities is not None else kick_share(runs, criteria=criteria)
     kicked = None
     if kicks is not None and is_kicked(kicks, criteria=criteria):
         reason = f"kicks without memory make up {kicks[0]:.2f} of the displacement in a step"
@@ -95,6 +95,8 @@ def select_order(
         return kicked
     if velocity < limits.min_unexplained:
         return OrderSelection(2, "ambiguous", said)
+    if kicks is not None:  # errors of position and bends add to the share: all runs may say that it is small, not large
+        kicks = kick_share(trajectories, criteria=criteria) or kicks
     lasting = kicks is None or kicks[0] + limits.n_sigma * kicks[1] < limits.min_kick_share
     if not lasting:
         return OrderSelection(2, "ambiguous", f"kicks may make up half of the displacement in a step, and {said}")
