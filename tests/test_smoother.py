@@ -106,7 +106,7 @@ def test_stretches_of_other_lengths_do_not_touch_each_other():
     assert np.abs(together[:20] - alone).max() < 0.05 * np.std(frames)
 
 
-def blurred_springs(stride: int, error: float, order: int = 2) -> list[Trajectory]:
+def blurred_springs(stride: int, error: float) -> list[Trajectory]:
     rng = np.random.default_rng(1)
     runs = Spring().simulate(SimulationConfig(runs=40, frames=100 if stride == 1 else 400, seed=0))
     return [
