@@ -227,7 +227,8 @@ def _check_finite(array: np.ndarray, quantity: str, names: tuple[str, ...] | Non
         f"the {quantity} of {_particle_label(particle, names)} at frame {frame} is {array[frame, particle, axis]} "
         f"({np.count_nonzero(~finite.all(axis=-1))} such entries; counted from 0)",
         where=where,
-        remedy="Drop those frames, or the run",
+        remedy="Drop those frames, or the run"
+        + (f"; a particle may be nan in up to {MAX_GAP} frames in a row of positions alone" * (quantity == "position")),
     )
 
 

@@ -33,6 +33,7 @@ def trace_paths(
         leave_unknown: take the target from averages over paths that nobody knows: the new path differs from the last
             one by more than ``noise.max_path_difference`` of a distance, or the prediction misses the average by more
             than ``noise.max_path_residual`` times what is typical. Where nothing would remain all targets stay.
+            Of frames with errors this is done each time, and a path is known as `_known` says.
         criteria: these criteria, and those of the library regression, which says how large the errors still are.
     """
     if not dataset.follows_paths:
