@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import itertools
+import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from gnn_discovery.gnn.config import Activation, NetworkConfig
+
+MIN_DRAWS = 4096
+"""At least so many weights are drawn at once: those of the largest layer of a network of default width."""
+TRUNCATED_DEVIATION = 0.87962566103423978
+"""The standard deviation of a standard normal variable that is kept between -2 and 2."""
+
+
+class ScaledTruncatedNormal:
+    """The initial weights of ``nnx.initializers.variance_scaling(scale, "fan_in", "truncated_normal")``, to the bit.
+
+    Draws are as many as the next power of two, so that one compiled program serves layers of many shapes: each shape
+    had its own, and they took longer to compile than a short training to run.
+
+    Args:
+        scale: the variance of a weight, times the number of inputs.
+    """
+
+    def __init__(self, scale: float):
+        self.scale = scale
+
+    def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+        size = math.prod(shape)
+        draws = max(MIN_DRAWS, 1 << (size - 1).bit_length())
+        normal = np.asarray(jax.random.truncated_normal(key, -2.0, 2.0, (draws,), jnp.float32))[:size]
+        deviation = np.sqrt(np.float32(self.scale / shape[0])) / np.float32(TRUNCATED_DEVIATION)
+        return jnp.asarray(normal.reshape(shape) * deviation, dtype)
 
 
 class MLP(nnx.Module):
@@ -23,12 +52,11 @@ class MLP(nnx.Module):
 
     def __init__(self, sizes: list[int], rngs: nnx.Rngs, last_scale: float = 1.0, activation: Activation = "silu"):
         self.activation = activation
-        init = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
-        last_init = nnx.initializers.variance_scaling(last_scale, "fan_in", "truncated_normal")
         pairs = list(itertools.pairwise(sizes))
+        scales = [1.0] * (len(pairs) - 1) + [last_scale]
         self.layers = nnx.List(
-            nnx.Linear(a, b, kernel_init=last_init if k == len(pairs) - 1 else init, rngs=rngs)
-            for k, (a, b) in enumerate(pairs)
+            nnx.Linear(a, b, kernel_init=ScaledTruncatedNormal(scale), rngs=rngs)
+            for (a, b), scale in zip(pairs, scales, strict=True)
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
