@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +47,13 @@ def block(page: Path, mark: str) -> str:
     return found
 
 
-def follow(page: Path, folder: Path) -> None:
+def follow(page: Path, folder: Path, here: Callable[[Block], str | None] = lambda _: None) -> None:
     """Follow the page in ``folder``.
+
+    Args:
+        page: the page.
+        folder: the folder in which its blocks run.
+        here: runs a block in this process, and returns what it printed; None leaves the block to a process of its own.
 
     Raises:
         AssertionError: a command fails, or does not print what the page says it prints.
@@ -59,10 +66,21 @@ def follow(page: Path, folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(part.text, encoding="utf-8")
             case "run":
-                printed = _run(part, folder)
+                said = here(part)
+                printed = _run(part, folder) if said is None else said
             case "prints":
                 for line in filter(None, part.text.splitlines()):
                     assert _was_printed(line, printed), f"{page.name} shows\n{line}\nand this was printed:\n{printed}"
+
+
+def plain_commands(text: str) -> list[list[str]] | None:
+    """Return the arguments of each ``gnn-discovery`` command of a shell block that holds nothing else, else None."""
+    commands = []
+    for line in text.splitlines():
+        if not line.startswith("gnn-discovery ") or re.search(r"[\\$&|;<>#`]", re.sub(r"'[^']*'", "", line)):
+            return None
+        commands.append(shlex.split(line)[1:])
+    return commands
 
 
 def _was_printed(line: str, printed: str) -> bool:
