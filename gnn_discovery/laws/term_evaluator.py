@@ -68,8 +68,7 @@ class TermEvaluator:
     @cached_property
     def _receiver_sum(self) -> sparse.csr_array:
         """Return the (N, E) matrix that sums the pairs of each receiver."""
-        e = len(self.data.receivers)
-        return sparse.csr_array((np.ones(e), (self.data.receivers, np.arange(e))), shape=(self.n_particles, e))
+        return _sum_by_receiver(np.asarray(self.data.receivers, np.int64).tobytes(), self.n_particles)
 
     @cached_property
     def _pair_present(self) -> np.ndarray:
@@ -291,6 +290,14 @@ class TermEvaluator:
         return self.force_of_scalars(term, self.values(term, constants))
 
 
+@lru_cache(maxsize=8)
+def _sum_by_receiver(receivers: bytes, particles: int) -> sparse.csr_array:
+    """Return the (N, E) matrix that sums pairs with these receivers, integers of 8 bytes; a rollout asks at each step."""
+    index = np.frombuffer(receivers, np.int64)
+    edges = len(index)
+    return sparse.csr_array((np.ones(edges), (index, np.arange(edges))), shape=(particles, edges))
+
+
 def iterate_blocks(data: Dataset, *, entries: int = 2_000_000) -> Iterable[Dataset]:
     """Yield the data in blocks, so that memory stays small.
 
@@ -299,5 +306,8 @@ def iterate_blocks(data: Dataset, *, entries: int = 2_000_000) -> Iterable[Datas
         entries: the largest number of pair vectors in a block.
     """
     size = max(1, entries // max(1, len(data.receivers), data.positions.shape[1]))
+    if 0 < len(data.run) <= size:
+        yield data
+        return
     for start in range(0, len(data.run), size):
         yield data.select(np.arange(start, min(start + size, len(data.run))))
