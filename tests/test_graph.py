@@ -11,7 +11,7 @@ import pytest
 from networks import targets, untrained_network
 from worlds import all_pairs, spring, world
 
-from gnn_discovery.gnn.graph import batch_graph, graph_data, pair_graph
+from gnn_discovery.gnn.graph import batch_graph, equal_batches, graph_data, pair_graph, whole_graph
 from gnn_discovery.gnn.networks import NODE_FUNCTIONS
 
 INDEX = np.array([3, 0, 7])
@@ -134,3 +134,16 @@ def test_a_network_does_not_know_the_order_of_particles_or_edges(node):
         receivers=receivers[shuffle],
     )
     np.testing.assert_allclose(targets(net, other), targets(net, data)[:, order], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [4, 7, 16])
+def test_batches_of_one_size_hold_every_snapshot_once(size):
+    """Eleven snapshots in batches of 4, 7 and 16, the last filled up with the last snapshot."""
+    data = graph_data(world(spring, count=11))
+    parts = list(equal_batches(data, size))
+    assert {part.position.shape[0] for part, _ in parts} == {size}
+    for name in ("position", "velocity", "target", "properties", "present", "observed"):
+        kept = np.concatenate([np.asarray(getattr(part, name))[:count] for part, count in parts])
+        np.testing.assert_array_equal(kept, np.asarray(getattr(data, name))[:11])
+    graph = whole_graph(parts[-1][0])
+    np.testing.assert_array_equal(graph.nodes["position"][-4:], data.position[10])

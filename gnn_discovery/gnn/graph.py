@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import jax
@@ -148,6 +149,29 @@ def pad_rows(values: np.ndarray, mode: Literal["edge", "constant"] = "edge") -> 
     rows = len(values)
     padding = (1 << (rows - 1).bit_length()) - rows
     return np.pad(values, [(0, padding)] + [(0, 0)] * (values.ndim - 1), mode=mode)
+
+
+def equal_batches(data: GraphData, size: int) -> Iterator[tuple[GraphData, int]]:
+    """Yield all snapshots in order, in batches of one size without windows, so that one program serves all data.
+
+    Args:
+        data: all snapshots.
+        size: the number of snapshots of a batch; the last one is filled up with the last snapshot.
+
+    Yields:
+        A batch, and the number of snapshots from its first on, which is less than ``size`` where there is filling.
+    """
+    names = ("position", "velocity", "target", "properties", "present", "observed")
+    columns, count = {name: np.asarray(getattr(data, name)) for name in names}, len(data)
+    for start in range(0, count, size):
+        index = np.minimum(np.arange(start, start + size), count - 1)
+        rows: dict[str, Any] = {name: jnp.asarray(values[index]) for name, values in columns.items()}
+        yield replace(data, **rows, count=jnp.asarray(size, jnp.int32), kernel=None, middles=None), count - start
+
+
+def whole_graph(data: GraphData) -> Graph:
+    """Return one graph of all rows of the data, as `batch_graph` does."""
+    return batch_graph(data, jnp.arange(data.position.shape[0]))
 
 
 def batch_graph(data: GraphData, index: jax.Array) -> Graph:

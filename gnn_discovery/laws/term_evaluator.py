@@ -292,7 +292,7 @@ class TermEvaluator:
 
 @lru_cache(maxsize=8)
 def _sum_by_receiver(receivers: bytes, particles: int) -> sparse.csr_array:
-    """Return the (N, E) matrix that sums pairs with these receivers, integers of 8 bytes; a rollout asks at each step."""
+    """Return the (N, E) matrix that sums pairs by their receivers, integers of 8 bytes; a rollout asks at each step."""
     index = np.frombuffer(receivers, np.int64)
     edges = len(index)
     return sparse.csr_array((np.ones(edges), (index, np.arange(edges))), shape=(particles, edges))

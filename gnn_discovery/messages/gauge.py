@@ -28,15 +28,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset
-from gnn_discovery.gnn.graph import Graph, batch_graph
+from gnn_discovery.gnn.graph import GraphData, equal_batches, whole_graph
 from gnn_discovery.gnn.networks import GraphNetwork, jit_with_network
 from gnn_discovery.gnn.training import TrainedNetwork, predict_target
 from gnn_discovery.messages.table import MessageTable
+
+READ_AT_ONCE = 256
+"""Messages of so many snapshots are read at a time, or of fewer where there are not as many."""
 
 
 @dataclass(frozen=True)
@@ -203,19 +205,31 @@ def _predicted_force(trained: TrainedNetwork, sample: Dataset) -> np.ndarray:
 
 def _gauge_readings(trained: TrainedNetwork, sample: Dataset) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """Return raw messages (S*E M), contributions in each gauge (S*E D), and the self force (S N D)."""
-    network, force_unit = trained.network, trained.natural_units.force
-    graph = jax.jit(batch_graph)(trained.graph_data(sample), jnp.arange(len(sample.positions)))
-
-    raw, readings, self_force = jit_with_network(network, _read_graph)(graph)
+    force_unit, snapshots = trained.natural_units.force, len(sample.positions)
+    read = jit_with_network(trained.network, _read_snapshots)
+    edges, particles = len(sample.senders), sample.positions.shape[1]
+    raw, own = [], []
+    readings: dict[str, list[np.ndarray]] = {}
+    for part, count in equal_batches(trained.graph_data(sample), min(READ_AT_ONCE, _next_power_of_two(snapshots))):
+        messages, by_gauge, self_force = read(part)
+        raw.append(np.asarray(messages, float)[: count * edges])
+        own.append(np.asarray(self_force, float)[: count * particles])
+        for name, reading in by_gauge.items():
+            readings.setdefault(name, []).append(np.asarray(reading, float)[: count * edges])
     return (
-        np.asarray(raw, float),
-        {name: np.asarray(reading, float) * force_unit for name, reading in readings.items()},
-        np.asarray(self_force, float).reshape(sample.positions.shape) * force_unit,
+        np.concatenate(raw),
+        {name: np.concatenate(parts) * force_unit for name, parts in readings.items()},
+        np.concatenate(own).reshape(sample.positions.shape) * force_unit,
     )
 
 
-def _read_graph(net: GraphNetwork, graph: Graph) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
+def _next_power_of_two(count: int) -> int:
+    return 1 << (count - 1).bit_length()
+
+
+def _read_snapshots(net: GraphNetwork, data: GraphData) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
     """Return raw messages, contributions in each gauge and self forces, in the unit of the network."""
+    graph = whole_graph(data)
     out = net(graph)
     message, scale = out.edges["message"], net.scales.force
     if net.node is None:

@@ -9,12 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from gnn_discovery.data.dataset import Dataset
-from gnn_discovery.gnn.graph import Graph, pair_graph
+from gnn_discovery.gnn.graph import pair_graph
 from gnn_discovery.gnn.networks import GraphNetwork, jit_with_network
 from gnn_discovery.gnn.training import TrainedNetwork
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Positions (K 2 D), velocities (K 2 D), properties (K 2 P) and particle indices (K 2); the receiver comes first."""
+
+ASKED_AT_ONCE = 1024
+"""A network is asked for the forces of so many pairs at a time."""
 
 
 def sample_pairs(dataset: Dataset, rows: int, rng: np.random.Generator) -> tuple[Pairs, np.ndarray]:
@@ -64,14 +67,20 @@ def network_pair_force(trained: TrainedNetwork) -> Callable[[Pairs], np.ndarray]
     units = (natural.length, natural.velocity, np.array([natural.properties.get(name, 1.0) for name in trained.names]))
 
     def pair_force(pairs: Pairs) -> np.ndarray:
-        x, v, p = (jnp.asarray(np.asarray(a / unit, np.float32)) for a, unit in zip(pairs[:3], units, strict=True))
-        return np.asarray(compiled(jax.jit(pair_graph)(x, v, p, jnp.asarray(pairs[3]))), float) * natural.force
+        scaled = [np.asarray(a / unit, np.float32) for a, unit in zip(pairs[:3], units, strict=True)]
+        forces, count = [np.zeros((0, pairs[0].shape[-1]))], len(pairs[3])
+        for start in range(0, count, ASKED_AT_ONCE):  # one number of pairs at a time, so that one program serves all
+            index = np.minimum(np.arange(start, start + ASKED_AT_ONCE), count - 1)
+            force = compiled(*(jnp.asarray(a[index]) for a in (*scaled, pairs[3])))
+            forces.append(np.asarray(force, float)[: count - start])
+        return np.concatenate(forces) * natural.force
 
     return pair_force
 
 
-def _force_on_receivers(net: GraphNetwork, graph: Graph) -> jax.Array:
+def _force_on_receivers(net: GraphNetwork, *pairs: jax.Array) -> jax.Array:
     """Return the force (K D) on the receiver of each pair, in the unit of the network."""
+    graph = pair_graph(*pairs)
     out = net(graph)
     if net.node is None:
         return jnp.asarray(out.edges["message"] * net.scales.force)

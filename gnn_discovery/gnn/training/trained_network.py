@@ -13,7 +13,7 @@ from flax import nnx
 
 from gnn_discovery.criteria import Criteria, TrainingCriteria
 from gnn_discovery.data.dataset import CharacteristicScales, Dataset
-from gnn_discovery.gnn.graph import GraphData, batch_graph, graph_data
+from gnn_discovery.gnn.graph import GraphData, equal_batches, graph_data, whole_graph
 from gnn_discovery.gnn.networks import GraphNetwork, NetworkConfig, Scales, jit_with_network, make_network
 
 
@@ -95,18 +95,16 @@ def predict_target(trained: TrainedNetwork, dataset: Dataset, batch: int = 256) 
         dataset: S snapshots.
         batch: the number of snapshots that are predicted at once.
     """
-    data = trained.graph_data(dataset)
-    predict = jit_with_network(trained.network, _target_of_snapshots)
-    count, parts = len(data), []
-    for start in range(0, count, batch):
-        index = jnp.minimum(jnp.arange(start, start + batch), count - 1)
-        target = np.asarray(predict(data, index), float).reshape(batch, *dataset.target.shape[1:])
-        parts.append(target[: count - start])
+    predict, shape = jit_with_network(trained.network, _target_of_snapshots), (batch, *dataset.target.shape[1:])
+    parts = [
+        np.asarray(predict(part), float).reshape(shape)[:count]
+        for part, count in equal_batches(trained.graph_data(dataset), batch)
+    ]
     return np.concatenate(parts) * trained.natural_units.target
 
 
-def _target_of_snapshots(network: GraphNetwork, data: GraphData, index: jax.Array) -> jax.Array:
-    return jnp.asarray(network(batch_graph(data, index)).nodes["target"])
+def _target_of_snapshots(network: GraphNetwork, data: GraphData) -> jax.Array:
+    return jnp.asarray(network(whole_graph(data)).nodes["target"])
 
 
 def flatten_tree(tree: Any, name: str) -> dict[str, np.ndarray]:
