@@ -196,6 +196,7 @@ def test_no_law_is_exit_code_5_and_leaves_the_run(in_tmp, monkeypatch):
 
 @pytest.mark.slow
 def test_step_by_step_comes_to_the_law_of_the_spring(in_tmp):
+    """A run is trained, distilled, checked, explained, and gone on with to the report."""
     motion = ("--runs", "100", "--frames", "20")
     trained = json.loads(run("train", "spring", *motion, "--steps", "1000", "--out", "run", "--json").stdout)
     assert trained["best"] < 0.1
@@ -205,6 +206,11 @@ def test_step_by_step_comes_to_the_law_of_the_spring(in_tmp):
     assert values == pytest.approx([0.99, 2.0], rel=1e-4)
     judged = json.loads(run("check", "run", "--json").stdout)
     assert judged["status"] == "known" and "Hooke" in judged["match"]
+    told = run("explain", "run").stdout
+    assert "Hooke" in told and "part" in told
+    written = Path("run/explanation.json").stat().st_mtime_ns
+    assert run("explain", "run").stdout == told
+    assert Path("run/explanation.json").stat().st_mtime_ns == written, "explained once, and shown again"
     whole = json.loads(run("resume", "run", "--json").stdout)
     assert whole["verdict"]["status"] == "known"
     assert whole["law"]["text"] == law["text"]

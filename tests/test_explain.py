@@ -270,17 +270,3 @@ def test_the_command_explains_a_function_in_a_file_once(by_hand, in_tmp):
 def test_the_command_says_what_it_needs(in_tmp, wrong):
     said = CliRunner().invoke(app, ["explain", *wrong])
     assert said.exit_code == 2 and "--data SOURCE" in said.stderr
-
-
-@pytest.mark.slow
-def test_a_run_is_explained_and_shown_again(in_tmp):
-    """By the commands alone: springs, a small training."""
-    train = ["train", "spring", "--runs", "60", "--frames", "20", "--steps", "600", "--out", "run", "--quiet"]
-    assert CliRunner().invoke(app, train).exit_code == 0
-    first = CliRunner().invoke(app, ["explain", "run"])
-    assert first.exit_code == 0, first.output
-    assert "Hooke" in first.stdout and "part" in first.stdout
-    written = (in_tmp / "run" / "explanation.json").stat().st_mtime_ns
-    again = CliRunner().invoke(app, ["explain", "run"])
-    assert again.stdout == first.stdout
-    assert (in_tmp / "run" / "explanation.json").stat().st_mtime_ns == written
