@@ -14,6 +14,7 @@ from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.pipeline import DiscoverConfig
 from gnn_discovery.simulators import SimulationConfig
 
+FEW = SimulationConfig(runs=60, frames=40)
 SHORT = TrainingConfig(steps=800, edges=384, learning_rate=1e-2)
 PATH = Path(__file__).parents[1] / "README.md"
 README = PATH.read_text(encoding="utf-8")
@@ -38,18 +39,18 @@ def test_six_lines_lead_from_a_force_to_a_verdict(capsys):
     """As they stand but for the motion and the training, which are shorter."""
     code = block(PATH, "python: six lines")
     assert len(code.splitlines()) <= 6 and "discover(potential)" in code
-    small = DiscoverConfig(simulation=SimulationConfig(runs=60, frames=40), training=SHORT)
+    small = DiscoverConfig(simulation=FEW, training=SHORT)
     exec(compile(code.replace("(potential)", "(potential, SMALL)"), "README.md", "exec"), {"SMALL": small})
     assert capsys.readouterr().out.startswith("known: Hooke spring with rest length")
 
 
 @pytest.mark.slow
 def test_the_steps_in_python_find_the_spring(capsys):
-    """As they stand but for the training, which is shorter."""
+    """As they stand but for the motion and the training, which are shorter."""
     code = block(PATH, "python: steps")
     assert len(code.splitlines()) <= 15
-    names: dict = {"SHORT": SHORT}
-    exec(compile(code.replace("(seed=0)", "(seed=0, training=SHORT)"), "README.md", "exec"), names)
+    names: dict = {"FEW": FEW, "SHORT": SHORT}
+    exec(compile(code.replace("(seed=0)", "(seed=0, simulation=FEW, training=SHORT)"), "README.md", "exec"), names)
     assert names["verdict"].status == "known" and "Hooke" in names["verdict"].match
     (term,) = names["law"].terms
     values = sorted(abs(constant.value) for constant in term.constants.values())
