@@ -18,6 +18,10 @@ from gnn_discovery.gnn.training import TrainedNetwork, TrainingConfig, optimise_
 
 SHAPE = NetworkConfig(width=16, depth=2)
 SMALL = TrainingConfig(steps=400, edges=384, learning_rate=1e-2)
+QUICK_NETWORK = NetworkConfig(width=32, depth=1)
+QUICK_TRAINING = TrainingConfig(steps=800, edges=384, learning_rate=1e-2)
+"""Whole discoveries of the tests train these: on motion of one size, as 1,025 to 2,048 instants of four masses in the
+plane, they share a compiled program, which takes longer to compile than to run."""
 
 
 def untrained_network(data: Dataset, seed: int = 0, **config: object) -> GraphNetwork:

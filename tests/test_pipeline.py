@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gnn_discovery_simulations.spring import Spring
+from networks import QUICK_NETWORK, QUICK_TRAINING
 from scipy.integrate import solve_ivp
 from worlds import halves, radial, world
 
@@ -16,7 +17,6 @@ from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria, VerdictCriteria
 from gnn_discovery.data.readers import write_trajectories
 from gnn_discovery.data.trajectory import Trajectory
 from gnn_discovery.errors import UsageError
-from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.laws.evaluate import predict_with_law
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
@@ -41,8 +41,8 @@ from gnn_discovery.validation.verdict import CheckId
 CONFIG = DiscoverConfig(
     seeds=1,
     simulation=SimulationConfig(runs=100, frames=20),
-    network=NetworkConfig(width=32, depth=1),
-    training=TrainingConfig(steps=800, edges=384, learning_rate=1e-2),
+    network=QUICK_NETWORK,
+    training=QUICK_TRAINING,
     regression=EngineConfig(evaluations=10_000),
 )
 

@@ -11,6 +11,7 @@ import astropy.units as u
 import numpy as np
 import pint
 import pytest
+from networks import QUICK_NETWORK, QUICK_TRAINING
 
 from gnn_discovery import discover
 from gnn_discovery.data.dataset import CharacteristicScales, Dataset, assemble_dataset
@@ -18,8 +19,6 @@ from gnn_discovery.data.trajectory import Trajectory, convert_units, validate_tr
 from gnn_discovery.distillation.additive_fit import spline_basis
 from gnn_discovery.errors import DataError, UsageError
 from gnn_discovery.estimation.refit import refit
-from gnn_discovery.gnn.networks import NetworkConfig
-from gnn_discovery.gnn.training import TrainingConfig
 from gnn_discovery.laws.law import Constant, ForceLaw, Term
 from gnn_discovery.laws.rollout import rollout
 from gnn_discovery.laws.serialisation import to_dict
@@ -146,14 +145,14 @@ def pull(x: np.ndarray, m: np.ndarray) -> np.ndarray:
     return -np.sum(A * m[:, None] * d / r / (r + B) ** 2, axis=2)
 
 
-def runs_in(units: dict[str, str]) -> list[Trajectory]:
+def runs_in(units: dict[str, str], frames: int = 12) -> list[Trajectory]:
     """Instants of four bodies, everything observed."""
     rng = np.random.default_rng(0)
     found = []
     for _ in range(10):
-        x, v = rng.normal(size=(2, 12, 4, 2))
+        x, v = rng.normal(size=(2, frames, 4, 2))
         m = np.exp(rng.normal(size=4))
-        own = Trajectory(x, np.arange(12.0), v, pull(x, m), {"m": m}, units=ASTRONOMICAL)
+        own = Trajectory(x, np.arange(float(frames)), v, pull(x, m), {"m": m}, units=ASTRONOMICAL)
         found.append(convert_units(validate_trajectory(own), units))
     return found
 
@@ -313,11 +312,11 @@ def in_numbers(term):
 def test_a_discovery_finds_the_same_law_in_other_units():
     config = DiscoverConfig(
         seeds=1,
-        training=TrainingConfig(steps=600, edges=384),
-        network=NetworkConfig(width=32, depth=1),
+        training=QUICK_TRAINING,
+        network=QUICK_NETWORK,
         regression=EngineConfig(evaluations=10_000),
     )
-    (found,) = discover([replace(run) for run in runs_in(SI)], config).law.terms
+    (found,) = discover(runs_in(SI, frames=200), config).law.terms
     assert in_numbers(found) == in_numbers(start(SI).terms[0])
     values = {c.unit: c.value for c in found.constants.values()}
     ((a, b),) = [sorted(values, key=len, reverse=True)]
