@@ -28,7 +28,7 @@ from gnn_discovery.static_graphs import (
 )
 from gnn_discovery.static_graphs.distillation import distill_node_laws
 from gnn_discovery.static_graphs.estimation import fit_node_law
-from gnn_discovery.static_graphs.node_law import compose_node_law, restore_units
+from gnn_discovery.static_graphs.node_law import NodeLawPrediction, compose_node_law, restore_units
 from gnn_discovery.static_graphs.node_network import NodeNetworkOutputs
 from gnn_discovery.static_graphs.node_network import train_node_network as train_nodes
 from gnn_discovery.static_graphs.node_table import read_node_table
@@ -112,6 +112,12 @@ def test_a_node_law_predicts_the_sum_over_neighbours():
     np.testing.assert_allclose(law.predict(graph), formula(graph), rtol=1e-12)
     one = graph.edges_to(np.array([17]))
     np.testing.assert_allclose(law.predict(one)[17], formula(graph)[17], rtol=1e-12)
+
+
+def test_slopes_of_the_prediction_are_those_of_small_steps():
+    predict, values = NodeLawPrediction(PUBLISHED, small()), np.array([0.5, 2e-3, 3.5, 0.3, 1e-3, 0.5])
+    central = [(predict(values + step) - predict(values - step)) / 2e-6 for step in 1e-6 * np.eye(6)]
+    np.testing.assert_allclose(predict.slopes(values), np.stack(central, axis=1), rtol=1e-5, atol=1e-7)
 
 
 def test_a_factor_of_the_message_goes_to_the_node_formula():

@@ -7,7 +7,7 @@ median absolute residual. Their covariance is the cluster-robust sandwich (Liang
     B (sum_b g_b g_b^T) B,   B = (J^T J)^-1,   g_b = sum_{i in b} J_i w_i r_i,
 
 over spatial blocks b, with the Jacobian J of the residuals and Huber's weights w_i = min(1, k s / |r_i|). SciPy
-minimises Huber's rho itself; there are no iterations over weights.
+minimises Huber's rho itself, with the exact derivatives of the formulas; there are no iterations over weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scipy.optimize import least_squares
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.estimation.residual_weights import huber_weight
 from gnn_discovery.laws.law import Constant
-from gnn_discovery.static_graphs.node_law import NodeLaw, prediction_function
+from gnn_discovery.static_graphs.node_law import NodeLaw, NodeLawPrediction
 from gnn_discovery.static_graphs.static_graph import StaticGraph
 
 UNDEFINED_RESIDUAL = 1e9
@@ -65,7 +65,7 @@ def fit_node_law(
     """
     threshold = criteria.estimation.node_huber_threshold
     target = graph.target[nodes]
-    predict = prediction_function(law, graph.edges_to(nodes))
+    predict = NodeLawPrediction(law, graph.edges_to(nodes))
     values = np.array(list(law.values.values()))
 
     def residuals_of(values: np.ndarray) -> np.ndarray:
@@ -77,12 +77,17 @@ def fit_node_law(
         )
         return np.asarray(residual.clip(-UNDEFINED_RESIDUAL, UNDEFINED_RESIDUAL))
 
+    def slopes_of(values: np.ndarray) -> np.ndarray:
+        slopes: np.ndarray = np.nan_to_num(predict.slopes(values)[nodes], nan=0.0, posinf=0.0, neginf=0.0)
+        return slopes
+
     spread, jacobian = float(np.std(target)) or 1.0, np.zeros((len(nodes), 0))
     for _ in range(2 if values.size else 1):
         if values.size:
             solution = least_squares(
                 residuals_of,
                 values,
+                slopes_of,
                 x_scale="jac",
                 loss="huber",
                 f_scale=threshold * spread,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -52,7 +52,7 @@ class NodeLaw:
 
     def predict(self, graph: StaticGraph) -> Float[np.ndarray, " N"]:
         """Return the target of every node; nan or inf where the formulas have no value."""
-        return prediction_function(self, graph)(np.array(list(self.values.values())))
+        return NodeLawPrediction(self, graph)(np.array(list(self.values.values())))
 
     def __str__(self) -> str:
         return f"{self.label}_i = {self._text(self.node)}, {MESSAGE_SUM} = sum_j {self._text(self.message)}"
@@ -93,29 +93,46 @@ def with_explicit_signs(expression: Expression, values: Mapping[str, float]) -> 
     return expression.substitute(negative) if negative else expression
 
 
-def prediction_function(
-    law: NodeLaw, graph: StaticGraph
-) -> Callable[[Float[np.ndarray, " P"]], Float[np.ndarray, " N"]]:
-    """Return a function from the P constants of a law to its predictions of all N nodes.
+class NodeLawPrediction:
+    """The predictions of all N nodes by a law, and their derivatives, as functions of its P constants.
 
     Args:
-        law: both formulas; the order of its constants is that of the argument.
+        law: both formulas; the order of its constants is that of the argument of the functions.
         graph: edges and properties.
     """
-    inputs, node_inputs, names = graph.message_inputs, graph.node_inputs, list(law.constants)
-    inner = [k for k, name in enumerate(names) if name in law.message.names]
-    message = law.message.numpy([*inputs, *(names[k] for k in inner)])
-    node = law.node.numpy([MESSAGE_SUM, *node_inputs, *names])
 
-    @lru_cache(maxsize=16)  # edges are many: their sums are computed again only where a constant of theirs has changed
-    def message_sums(*constants: float) -> Float[np.ndarray, " N"]:
-        return graph.aggregate(message(*inputs.values(), *constants))
+    def __init__(self, law: NodeLaw, graph: StaticGraph):
+        self.law, self.graph, self.names = law, graph, list(law.constants)
+        self.inner = [k for k, name in enumerate(self.names) if name in law.message.names]
+        self.message_inputs, self.node_inputs = graph.message_inputs, list(graph.node_inputs.values())
+        self.message_names = [*self.message_inputs, *(self.names[k] for k in self.inner)]
+        self.node_names = [MESSAGE_SUM, *graph.node_inputs, *self.names]
+        # edges are many: their sums are computed again only where a constant of theirs has changed
+        self.message_sums = lru_cache(maxsize=16)(self._message_sums)
 
-    def predict(values: Float[np.ndarray, " P"]) -> Float[np.ndarray, " N"]:
+    def __call__(self, values: Float[np.ndarray, " P"]) -> Float[np.ndarray, " N"]:
+        """Return the predictions; nan or inf where the formulas have no value."""
         with np.errstate(all="ignore"):
-            return np.asarray(node(message_sums(*values[inner].tolist()), *node_inputs.values(), *values), float)
+            sums, node = self.message_sums(*values[self.inner].tolist()), self.law.node.numpy(self.node_names)
+            return np.asarray(node(sums, *self.node_inputs, *values), float)
 
-    return predict
+    def slopes(self, values: Float[np.ndarray, " P"]) -> Float[np.ndarray, "N P"]:
+        """Return the derivatives of the predictions, d node/dc + (d node/de) sum_j d message/dc for a constant c."""
+        by_node = [self.law.node.derivative(name) for name in (MESSAGE_SUM, *self.names)]
+        by_message = [self.law.message.derivative(self.names[k]) for k in self.inner]
+        constants, n_edges = values[self.inner].tolist(), len(self.graph.senders)
+        with np.errstate(all="ignore"):
+            sums, node = self.message_sums(*constants), Expression.joint_numpy(by_node, self.node_names)
+            by_sum, *direct = node(sums, *self.node_inputs, *values)
+            found = np.stack([np.broadcast_to(slope, sums.shape) for slope in direct], axis=1)
+            message = Expression.joint_numpy(by_message, self.message_names)
+            for k, slope in zip(self.inner, message(*self.message_inputs.values(), *constants), strict=True):
+                found[:, k] += by_sum * self.graph.aggregate(np.broadcast_to(slope, n_edges))
+        return found
+
+    def _message_sums(self, *constants: float) -> Float[np.ndarray, " N"]:
+        message = self.law.message.numpy(self.message_names)
+        return self.graph.aggregate(message(*self.message_inputs.values(), *constants))
 
 
 def compose_node_law(message: Expression, node: Expression, label: str, whole_exponents: bool = True) -> NodeLaw:

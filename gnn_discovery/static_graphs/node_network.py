@@ -159,7 +159,8 @@ def train_node_network(
     model = NodeNetwork(graph, config, rngs=nnx.Rngs(seed))
     definition, state = nnx.split(model)
     node_inputs = jnp.asarray(_stack_columns(graph.node_inputs, len(graph.target)), jnp.float32)
-    edge_inputs, edge_mask = _padded_inputs(graph)
+    learnt = np.concatenate([split.train, split.valid])  # the dense nodes, of most edges, are not among them
+    edge_inputs, edge_mask = _padded_inputs(graph.edges_to(learnt))
     target = jnp.asarray(graph.target, jnp.float32)
     length = max(1, config.steps // N_CHUNKS)
     schedule = optax.cosine_onecycle_schedule(N_CHUNKS * length, config.learning_rate, 0.1, 10.0, 1e3)
