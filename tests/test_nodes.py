@@ -374,8 +374,10 @@ def test_the_config_survives_json():
 
 
 @pytest.mark.slow
-def test_the_formula_of_the_haloes_is_found(in_tmp):
-    """From the command to the file: the published form, its error that of the true formula, dense haloes included."""
+def test_the_formula_of_the_haloes_is_found(in_tmp, monkeypatch):
+    """From the command to the file: the published form, on dense haloes too nearer to the true one than the network."""
+    trained, stage = [], "gnn_discovery.static_graphs.discovery.train_node_network"
+    monkeypatch.setattr(stage, lambda *a: trained.append(train_nodes(*a)) or trained[-1])
     done = CliRunner().invoke(app, ["relate", "haloes", "--seed", "0", "--out", "run", "--quiet"])
     assert done.exit_code == 0, done.output
     found = read_discovery_json("run/discovery.json")
@@ -388,12 +390,11 @@ def test_the_formula_of_the_haloes_is_found(in_tmp):
     )
     graph = open_graph("haloes", 0)
     exact, dense = Haloes().exact(graph), split_nodes(graph, 0).dense
-    missed = {
-        who: np.abs(v - graph.target)[dense].mean() for who, v in {"law": law.predict(graph), "true": exact}.items()
-    }
+    missed, least = (np.abs(values - graph.target)[dense].mean() for values in (law.predict(graph), exact))
     form = compare_node_laws(law, Haloes().true_law(), graph)
     assert form.exact and form.constant_error < 0.2, form.reason
     assert all(abs(c.value - form.true_constants[n]) < 4 * c.std for n, c in law.constants.items())  # type: ignore[operator]
-    assert missed["law"] < 1.02 * missed["true"]
-    assert found["errors"]["law"]["out_of_distribution"] < found["errors"]["network"]["out_of_distribution"]
-    assert np.mean(np.abs(law.predict(graph) - exact)) < 0.02 * np.mean(np.abs(exact - np.median(exact)))
+    assert missed < 1.02 * least
+    law_off, network_off = (np.abs(values - exact) for values in (law.predict(graph), trained[0].predicted))
+    assert law_off[dense].mean() < 0.7 * network_off[dense].mean()
+    assert np.mean(law_off) < 0.02 * np.mean(np.abs(exact - np.median(exact)))
