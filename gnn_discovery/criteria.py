@@ -193,6 +193,34 @@ class NoiseCriteria(_StageCriteria):
 
     Unit: standard errors. Source: convention (three sigma); chosen by hand; no benchmark."""
 
+    min_roughness: float = 0.3
+    """Median change of second differences from frame to frame, relative to their median, below which motion is too
+    smooth to be kicked.
+
+    Unit: ratio; near 0 for exact, dense frames, above 1 for kicks. Source: chosen by hand; no benchmark."""
+
+    min_thermal_share: float = 0.25
+    """Share of kicks in the variance that a library of forces leaves of second differences from which on these are
+    taken as increments of motion in a bath.
+
+    Unit: share of the variance. Source: chosen by hand; no benchmark."""
+
+    max_kick_misfit: float = 0.1
+    """Largest part of that variance by which its covariances in time may differ from those of kicks.
+
+    Unit: share of the variance. Source: chosen by hand; no benchmark."""
+
+    max_kick_tails: float = 1.5
+    """Mean square of what a library leaves, over the square of its robust standard deviation, above which it is no
+    scatter of kicks.
+
+    Unit: ratio; 1 for normal numbers. Source: chosen by hand; no benchmark."""
+
+    max_diffusion_ratio: float = 1.5
+    """Largest ratio of the diffusion that is seen over two strides of which one is twice the other.
+
+    Unit: ratio. Source: chosen by hand; no benchmark."""
+
     noise_only_error: float = 0.8
     """Relative error of the target from which on nothing but noise is seen in the motion.
 

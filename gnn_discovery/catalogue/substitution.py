@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -10,8 +10,9 @@ from gnn_discovery.catalogue.catalogue_fit import CatalogueFit
 from gnn_discovery.catalogue.equivalence import CatalogueComparison, ComponentMatch, nested
 from gnn_discovery.catalogue.force_samples import terms_by_component
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, subsample_pairs
+from gnn_discovery.data.dataset import Dataset, IncrementObservation, subsample_pairs
 from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, mean_relative_error
+from gnn_discovery.laws.evaluate import predict_with_law
 from gnn_discovery.laws.law import ForceLaw
 
 CATALOGUE_ENGINE = "catalogue"
@@ -35,12 +36,9 @@ def catalogue_challengers(
         Laws with the smallest mean relative error on the data first.
     """
     options = rank_known_laws(law, comparison, data, force_scale(data, criteria=criteria), criteria=criteria)
-    if not any(options):
-        return []
-    ranks = range(criteria.selection.n_catalogue_challengers)
-    laws = []
-    for rank in islice(ranks, max(map(len, options))):
-        terms = substitute_known_laws(law, comparison, fits_of_rank(options, rank), keep=True).terms
+    most, laws = criteria.selection.n_catalogue_challengers, []
+    for chosen in islice(choices_of_fits(options, most), most):
+        terms = substitute_known_laws(law, comparison, chosen, keep=True).terms
         terms = tuple(term if term in law.terms else replace(term, engines=(CATALOGUE_ENGINE,)) for term in terms)
         laws.append(replace(law, terms=terms))
     return laws
@@ -56,6 +54,8 @@ def rank_known_laws(
 ) -> list[list[CatalogueFit]]:
     """Rank the known laws that may stand in the place of each component, by their error on the motion.
 
+    Of increments, which are mostly kicks, it is their difference from the law found.
+
     Args:
         law: the law found.
         comparison: of that law with the catalogue.
@@ -68,6 +68,8 @@ def rank_known_laws(
         known where another one is not. Laws that contain the match are left out where all components are known.
     """
     data = subsample_pairs(data, criteria.verdict.max_ranking_pairs, criteria=criteria)
+    if isinstance(data.observation, IncrementObservation):  # few kicks would rank them by chance
+        data = replace(data, target=predict_with_law(law, data))
     options: list[list[CatalogueFit]] = []
     for number, part in enumerate(comparison.components):
         if part.matches and not comparison.matched:
@@ -83,14 +85,23 @@ def rank_known_laws(
     return options
 
 
-def fits_of_rank(options: Sequence[Sequence[CatalogueFit]], rank: int) -> list[CatalogueFit | None]:
-    """Return the fit of a rank for each component: the last where there are fewer, None where there is none.
+def choices_of_fits(options: Sequence[Sequence[CatalogueFit]], ranks: int) -> Iterator[list[CatalogueFit | None]]:
+    """Yield which known law stands in the place of each component: the best of each, then others, one at a time.
+
+    Where another law takes the place of one component, the best ones hold those of the rest: a sum in which two
+    components are wrong says nothing about either.
 
     Args:
-        options: as `rank_known_laws` returns them.
-        rank: counted from zero.
+        options: as `rank_known_laws` returns them; a component without any gets None.
+        ranks: number of laws that are tried for each component.
     """
-    return [fits[min(rank, len(fits) - 1)] if fits else None for fits in options]
+    best = [fits[0] if fits else None for fits in options]
+    if any(options):
+        yield list(best)
+    for rank in range(1, ranks):
+        for number, fits in enumerate(options):
+            if rank < len(fits):
+                yield [fits[rank] if k == number else fit for k, fit in enumerate(best)]
 
 
 def substitute_known_laws(

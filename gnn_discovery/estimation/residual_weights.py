@@ -58,11 +58,14 @@ def force_scale(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) -> Forc
 def inverse_force_weights(data: Dataset, scale: ForceScale) -> Float[np.ndarray, "S N"]:
     """Return the weights w = 1 / (s + |F|) with the observed force F, zero where there is no target.
 
+    Of increments w = 1 / s: a kick that makes the observed force small would else count more than one that does not.
+
     Args:
         data: S instants of N particles.
         scale: (N,) the scale s of each particle, as `force_scale` gives it.
     """
-    weights: np.ndarray = data.target_mask / (scale + np.linalg.norm(data.force, axis=-1))
+    kicked = isinstance(data.observation, IncrementObservation)
+    weights: np.ndarray = data.target_mask / (scale + (0.0 if kicked else np.linalg.norm(data.force, axis=-1)))
     return weights
 
 
@@ -116,7 +119,7 @@ def relative_errors(law: ForceLaw, data: Dataset, scale: ForceScale) -> Float[np
         residual = data.observe(force(law, data)) - data.force
         if isinstance(data.observation, IncrementObservation):
             mass = data.properties["m"][..., None] if data.has_mass else 1.0
-            square = np.mean((residual / mass) ** 2, axis=-1) / data.observation.variance
+            square = np.mean((residual / mass) ** 2, axis=-1) / data.target_variance
             return np.where(data.target_mask, np.nan_to_num(square, nan=np.inf), 0.0)
         error = np.linalg.norm(residual, axis=-1) * inverse_force_weights(data, scale)
     return np.where(data.target_mask, np.minimum(np.nan_to_num(error, nan=1.0, posinf=1.0), 1.0), 0.0)

@@ -26,7 +26,9 @@ class ForceLaw:
         divides_by_mass: True where the data gave the mass ``m``; then terms are forces, else they are accelerations
             (order 2) or velocities (order 1).
         latent: the properties that were inferred, by name.
-        diffusion: D of kicks without memory that act beside the terms, dx = v dt + sqrt(2 D) dW; None where none do.
+        diffusion: D of kicks without memory that act beside the terms, dx = v dt + sqrt(2 D) dW (order 1) or
+            m dv = F dt + sqrt(2 D) dW; None where none do.
+        temperature: T of the bath, D over the coefficient of a linear drag; None where the law has none.
     """
 
     terms: tuple[Term, ...]
@@ -34,6 +36,7 @@ class ForceLaw:
     divides_by_mass: bool = False
     latent: Mapping[str, LatentProperty] = field(default_factory=dict)
     diffusion: Constant | None = None
+    temperature: Constant | None = None
 
     @property
     def known_terms(self) -> ForceLaw:

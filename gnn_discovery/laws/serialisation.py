@@ -13,13 +13,17 @@ from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.term import Constant, IdentifiedConstant, LatentProperty, Term
 from gnn_discovery.symbolic.expression import Expression
 
+BATH = ("diffusion", "temperature")
+"""The constants of a law that are those of its bath."""
+
 
 def to_dict(law: ForceLaw) -> dict[str, Any]:
     """Return a law as plain data without NaN: ``terms``, ``order``, ``divides_by_mass``, ``latent_properties``.
 
-    The diffusion of kicks stands in ``noise``, which is absent where there are none.
+    The diffusion of kicks, and their temperature, stand in ``noise``, which is absent where there are none.
     """
-    noise = {} if law.diffusion is None else {"noise": {"diffusion": asdict(law.diffusion)}}
+    bath = {name: getattr(law, name) for name in BATH}
+    noise = {name: asdict(constant) for name, constant in bath.items() if constant is not None}
     return {
         "terms": [_term_to_dict(term) for term in law.terms],
         "order": law.order,
@@ -32,7 +36,7 @@ def to_dict(law: ForceLaw) -> dict[str, Any]:
             }
             for name, latent in law.latent.items()
         },
-        **noise,
+        **({"noise": noise} if noise else {}),
     }
 
 
@@ -59,8 +63,9 @@ def from_dict(plain: Mapping[str, Any]) -> ForceLaw:
     try:
         terms = tuple(_term_from_dict(record) for record in plain["terms"])
         latent = {name: _latent_from_dict(record) for name, record in plain.get("latent_properties", {}).items()}
-        diffusion = None if "noise" not in plain else _constant_from_dict(plain["noise"]["diffusion"])
-        return ForceLaw(terms, plain.get("order", 2), plain.get("divides_by_mass", False), latent, diffusion)
+        noise = plain.get("noise", {})
+        bath = {name: _constant_from_dict(noise[name]) for name in BATH if name in noise}
+        return ForceLaw(terms, plain.get("order", 2), plain.get("divides_by_mass", False), latent, **bath)
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"not a law: {type(error).__name__} {error}",

@@ -118,3 +118,7 @@ class ForceLawLike(Protocol):
     @property
     def diffusion(self) -> Constant | None:
         """Return D of the kicks that act beside the terms."""
+
+    @property
+    def temperature(self) -> Constant | None:
+        """Return the temperature of the bath."""

@@ -67,6 +67,8 @@ def law_text(law: ForceLawLike) -> str:
     text = f"{left} = {' + '.join(parts)}"
     if law.diffusion is not None:
         text += f" + sqrt(2 D) xi_i, D = {format_constant(law.diffusion)}"
+    if law.temperature is not None:
+        text += f", T = {format_constant(law.temperature)}"
     for constant in (c for term in law.terms for c in term.constants.values()):
         # a value without a letter in its name, such as 2, shows in the number itself
         if constant.notable is not None and any(map(str.isalpha, constant.notable.name)):

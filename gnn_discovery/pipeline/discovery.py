@@ -208,7 +208,7 @@ def state_assumptions(data: Dataset, config: DiscoverConfig) -> tuple[str, ...]:
         )
     if isinstance(data.observation, IncrementObservation):
         sentences.append(
-            "Kicks without memory move the particles, alike and in all directions: errors are those of the force, as"
+            "Kicks without memory act on the particles, alike and in all directions: errors are those of the force, as"
             " far as a library of pair forces and fields can see them under the kicks."
         )
     if config.errors == "posterior":

@@ -52,9 +52,8 @@ def _training_under_kicks(training: TrainingConfig, data: Split, criteria: Crite
     A relative error would prefer kicks against the force. What a force f gains in the mean error is of the order
     (f / kick)^2, so that penalties, which are linear in f / kick, are scaled by that ratio.
     """
-    assert isinstance(data.train.observation, IncrementObservation)
     force = max(explained_square(data.train, criteria=criteria)[0], 0.0)
-    ratio = min(1.0, float(np.sqrt(force / data.train.observation.variance)))
+    ratio = min(1.0, float(np.sqrt(force / np.mean(data.train.target_variance))))
     penalties = {name: ratio * getattr(training, name) for name in ("l1", "kl", "noncentral_weight")}
     return replace(training, loss="absolute", **penalties)
 

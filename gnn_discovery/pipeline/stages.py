@@ -16,12 +16,13 @@ from gnn_discovery.catalogue.equivalence import same_law
 from gnn_discovery.data.dataset import Dataset, IncrementObservation, Split, explained_square, trace_paths
 from gnn_discovery.distillation import HamiltonianEnergies, distill_energies, distill_tables
 from gnn_discovery.errors import NoResult
+from gnn_discovery.estimation.bath import with_bath
 from gnn_discovery.estimation.latent_properties import inferable_properties
 from gnn_discovery.estimation.posterior import sample_posterior
 from gnn_discovery.estimation.residual_weights import numerical_force_floor
 from gnn_discovery.gnn.training import TrainedNetwork, predict_target
 from gnn_discovery.laws.evaluate import predict_with_law
-from gnn_discovery.laws.law import Constant, ForceLaw
+from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.messages.gauge import read_messages
 from gnn_discovery.messages.hamiltonian_energies import read_energies
 from gnn_discovery.messages.symmetry import measure_symmetry
@@ -236,9 +237,7 @@ def estimate_constants(law: ForceLaw, motion: PreparedMotion, session: Session) 
             seed=config.seed,
             criteria=session.criteria,
         )
-        kicks = dataset.train.observation
-        if isinstance(kicks, IncrementObservation):
-            fitted = replace(fitted, diffusion=Constant(kicks.diffusion, kicks.diffusion_std))
+        fitted = with_bath(fitted, dataset.whole(), criteria=session.criteria)
         return identify_constants(with_units(fitted, dataset.train), criteria=session.criteria)
 
 

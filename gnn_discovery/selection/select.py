@@ -94,7 +94,9 @@ def select_law(
     trials = Trials(train, valid, force_scale(train, criteria=criteria), tuple(latent), seed, criteria)
     tried = _try_with_simplifications(candidates, trials)
     held_out = trials.held_out(limits.validation_max_pairs)
-    front = [trials.fit(e.law, limits.final_max_pairs, held_out, 0) for e in _pareto_front(tried.values(), criteria)]
+    front = _pareto_front(tried.values(), criteria)
+    if trials.n_increments is None:
+        front = [trials.fit(entry.law, limits.final_max_pairs, held_out, 0) for entry in front]
     known = [trials.fit(law, limits.final_max_pairs, held_out, limits.incumbent_starts) for law in incumbents]
     if train.observation.kind != "pointwise":
         front, known = [trials.cross_validated(e) for e in front], [trials.cross_validated(e) for e in known]

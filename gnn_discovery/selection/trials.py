@@ -27,13 +27,13 @@ class ScoredLaw:
         complexity: the complexity of the law.
         error: the mean relative error on held-out motion, 1 where it is not finite; of increments, the mean square of
             the residual over what kicks make of it.
-        n_increments: number of coordinates of increments, None for other motion.
+        n_increments: number of independent coordinates of increments, None for other motion.
     """
 
     law: ForceLaw
     complexity: int
     error: float
-    n_increments: int | None = None
+    n_increments: float | None = None
 
     def cost(self, criteria: Criteria = DEFAULT_CRITERIA) -> float:
         """Return the log of the error plus the penalty of the complexity; of increments, half of Schwarz's criterion.
@@ -57,14 +57,14 @@ class TriedLaw:
         complexity: the complexity of the law.
         run_errors: (G,) the error in each held-out run.
         finite: True where a fit was found.
-        n_increments: number of coordinates of increments, None for other motion.
+        n_increments: number of independent coordinates of increments, None for other motion.
     """
 
     law: ForceLaw
     complexity: int
     run_errors: Float[np.ndarray, " G"]
     finite: bool
-    n_increments: int | None = None
+    n_increments: float | None = None
 
     @property
     def error(self) -> float:
@@ -102,11 +102,15 @@ class Trials:
     criteria: Criteria
 
     @property
-    def n_increments(self) -> int | None:
-        """Return the number of coordinates of increments in all of the motion; None where it is seen otherwise."""
+    def n_increments(self) -> float | None:
+        """Return the number of coordinates of increments in all of the motion; None where it is seen otherwise.
+
+        Increments that share kicks count for as many as share none.
+        """
         if not isinstance(self.train.observation, IncrementObservation):
             return None
-        return self.train.dim * sum(int(np.count_nonzero(part.target_mask)) for part in (self.train, self.valid))
+        count = sum(int(np.count_nonzero(part.target_mask)) for part in (self.train, self.valid))
+        return self.train.dim * count / self.train.observation.overlap
 
     def held_out(self, max_pairs: int) -> Dataset:
         """Return part of the held-out motion."""
@@ -162,25 +166,33 @@ class Trials:
         return held_out_errors(law, held_out, self.scale, by_particle=bool(self.latent), criteria=self.criteria)
 
     def cross_validated(self, tried: TriedLaw) -> TriedLaw:
-        """Return a law with its error in each run of both data sets, by the law as fitted to the other folds."""
-        limits, latent = self.criteria.selection, latent_properties_used(tried.law, self.latent)
+        """Return a law with its error in each run of both data sets, by the law as fitted to the other folds.
+
+        Of increments it is fitted to all of them once: Schwarz's criterion is that of the best fit to all.
+        """
         whole = concatenate_datasets([self.train, self.valid])
         runs = np.random.default_rng(self.seed).permutation(np.unique(whole.run))
+        if self.n_increments is not None:
+            return replace(tried, run_errors=self.errors(self._fit_again(tried.law, whole), whole))
         errors = []
-        for fold in np.array_split(runs, min(limits.n_folds, len(runs))):
-            fitted = refit(
-                tried.law,
-                whole.select_runs(np.setdiff1d(runs, fold)),
-                latent=latent,
-                scale=self.scale,
-                n_starts=0,
-                max_pairs=limits.final_max_pairs,
-                with_errors=False,
-                seed=self.seed,
-                criteria=self.criteria,
-            )
-            errors.append(self.errors(fitted.law, whole.select_runs(fold)))
+        for fold in np.array_split(runs, min(self.criteria.selection.n_folds, len(runs))):
+            law = self._fit_again(tried.law, whole.select_runs(np.setdiff1d(runs, fold)))
+            errors.append(self.errors(law, whole.select_runs(fold)))
         return replace(tried, run_errors=np.concatenate(errors))
+
+    def _fit_again(self, law: ForceLaw, data: Dataset) -> ForceLaw:
+        """Return a law with its constants fitted to other motion, from the values they have."""
+        return refit(
+            law,
+            data,
+            latent=latent_properties_used(law, self.latent),
+            scale=self.scale,
+            n_starts=0,
+            max_pairs=self.criteria.selection.final_max_pairs,
+            with_errors=False,
+            seed=self.seed,
+            criteria=self.criteria,
+        ).law
 
 
 def _is_representable(law: ForceLaw, largest: float = 1e100) -> bool:

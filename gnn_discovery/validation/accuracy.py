@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, IncrementObservation, OrderSelection
+from gnn_discovery.data.dataset import Dataset, IncrementObservation, OrderSelection, at_middle_of_increments
 from gnn_discovery.laws.evaluate import predict_with_law
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.validation.verdict import Check, CheckId, ErrorPair
@@ -134,7 +133,7 @@ def check_step(law: ForceLaw, data: Dataset, *, criteria: Criteria = DEFAULT_CRI
     if not isinstance(data.observation, IncrementObservation) or not law.terms:
         return ()
     force = predict_with_law(law, data)
-    later = predict_with_law(law, replace(data, positions=data.positions + data.observation.delay * force))
+    later = predict_with_law(law, at_middle_of_increments(data, partial(predict_with_law, law)))
     size = float(np.sqrt(np.mean(force[data.present] ** 2)))
     change = float(np.sqrt(np.mean((later - force)[data.present] ** 2))) / max(size, np.finfo(float).tiny)
     most = criteria.verdict.max_change_in_step

@@ -54,10 +54,22 @@ def with_units(law: ForceLaw, data: Dataset) -> ForceLaw:
     if not _has_units(data):
         return law
     law = replace(law, terms=tuple(replace(t, constants=_constants_with_units(t, law, data)) for t in law.terms))
-    if law.diffusion is None or data.units is None:
+    return _bath_with_units(law, data)
+
+
+def _bath_with_units(law: ForceLaw, data: Dataset) -> ForceLaw:
+    """Return the law with the units of D and T: order 1 L^2/t, order 2 of a momentum (m L/t)^2/t and m L^2/t^2."""
+    if law.diffusion is None or not law.terms:
         return law
-    unit = _unit_text({"length": Fraction(2), "time": Fraction(-1)}, data.units)
-    return replace(law, diffusion=replace(law.diffusion, unit=unit))
+    equations = _DimensionEquations(law.terms[0], law, data.units or {})
+    mass = equations.of_property("m") if law.divides_by_mass else {}
+    moving = {"length": Fraction(2), "time": Fraction(-1 if law.order == 1 else -3)}
+    unit = _unit_text(_dimension_product((moving, 1), (mass, 0 if law.order == 1 else 2)), equations.texts)
+    law = replace(law, diffusion=replace(law.diffusion, unit=unit))
+    if law.temperature is None:
+        return law
+    energy = _dimension_product(({"length": Fraction(2), "time": Fraction(-2)}, 1), (mass, 1))
+    return replace(law, temperature=replace(law.temperature, unit=_unit_text(energy, equations.texts)))
 
 
 def _has_units(data: Dataset) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from gnn_discovery.catalogue.equivalence import CatalogueComparison, fit_label
-from gnn_discovery.catalogue.substitution import fits_of_rank, rank_known_laws, substitute_known_laws
+from gnn_discovery.catalogue.substitution import choices_of_fits, rank_known_laws, substitute_known_laws
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, IncrementObservation, explained_square, subsample_pairs
 from gnn_discovery.estimation.refit import refit
@@ -79,8 +79,7 @@ def compare_models(
         return [_measure(name, each, parts, scale) for name, each in laws]
 
     found: list[tuple[str, ForceLaw]] = []
-    for rank in range(min(numbers.n_refitted_known_laws, max(map(len, options)))):
-        chosen = fits_of_rank(options, rank)
+    for chosen in choices_of_fits(options, numbers.n_refitted_known_laws):
         other = substitute_known_laws(law, comparison, chosen)
         if not other.discovered_terms.terms:
             break
@@ -165,9 +164,9 @@ def _measure_under_kicks(laws: Sequence[tuple[str, ForceLaw]], data: Dataset, cr
     told apart (Schwarz's criterion for one constant): errors below sqrt(ln n / n) s / F are equal to it.
     """
     squares = np.array([mean_relative_error(law, data, force_scale(data, criteria=criteria)) for _, law in laws])
-    count = data.dim * int(np.count_nonzero(data.target_mask))
     assert isinstance(data.observation, IncrementObservation)
-    force = max(explained_square(data, criteria=criteria)[0], np.finfo(float).tiny) / data.observation.variance
+    count = data.dim * np.count_nonzero(data.target_mask) / data.observation.overlap
+    force = max(explained_square(data, criteria=criteria)[0], np.finfo(float).tiny) / np.mean(data.target_variance)
     errors = np.sqrt(np.maximum(squares - squares.min(), np.log(count) / count) / force)
     unexplained = [unexplained_fraction(law, data) for _, law in laws]
     return [

@@ -13,6 +13,7 @@ from gnn_discovery.data.dataset.observation import PointwiseObservation as Point
 from gnn_discovery.data.dataset.observation import WeakFormObservation as WeakFormObservation
 from gnn_discovery.data.dataset.order_selection import OrderSelection as OrderSelection
 from gnn_discovery.data.dataset.order_selection import select_order as select_order
+from gnn_discovery.data.dataset.path_tracing import at_middle_of_increments as at_middle_of_increments
 from gnn_discovery.data.dataset.path_tracing import trace_paths as trace_paths
 from gnn_discovery.data.dataset.split import Split as Split
 from gnn_discovery.data.dataset.split import split_by_run as split_by_run

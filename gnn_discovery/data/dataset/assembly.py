@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import gamma
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
-from gnn_discovery.data.dataset.observation import IncrementObservation, WeakFormObservation
+from gnn_discovery.data.dataset.increment_assembly import (
+    assemble_increments,
+    assemble_second_increments,
+    mean_norm_of_normal,
+)
+from gnn_discovery.data.dataset.observation import WeakFormObservation
 from gnn_discovery.data.dataset.path_assembly import assemble_on_paths, target_uncertainty
 from gnn_discovery.data.dataset.stacking import block_labels, stack_runs
 from gnn_discovery.data.differentiation import (
@@ -22,10 +26,8 @@ from gnn_discovery.data.differentiation import (
     even_step,
     has_gaps,
     is_kicked,
-    kick_moments,
     kick_share,
     resolvable_mask,
-    to_increments,
     to_weak_form,
 )
 from gnn_discovery.data.trajectory import Trajectory
@@ -40,7 +42,8 @@ def assemble_dataset(
 
     Frames that are too coarse for derivatives, rather than noisy, are taken in weak form along paths
     (`gnn_discovery.data.differentiation.paths`): where that tells more about the forces, see `target_uncertainty`.
-    Positions that kicks without memory move are taken as increments, for order 1.
+    Positions that kicks without memory move are taken as increments, for order 1, and for order 2 where kicks without
+    memory are seen in the second differences.
 
     If a run has fewer particles than another, the places of the absent ones are filled with finite numbers,
     apart from each other and from the others, with properties of one and a target of zero.
@@ -70,7 +73,11 @@ def assemble_dataset(
                 where=where or None,
                 remedy="Leave out the particles that are missing most often",
             )
-        return _assemble_increments(complete, step, criteria)
+        return assemble_increments(complete, step, criteria)
+    if order == 2 and step is not None:
+        kicked = assemble_second_increments(complete, step, criteria)
+        if kicked is not None:
+            return kicked
     on_frames = _assemble_on_frames(complete, order, labels, criteria) if complete else None
     if step is not None and (gaps or on_frames is None or on_frames.noise >= criteria.noise.min_error_for_weak_form):
         weak_form = None if on_frames is None else on_frames.weak_form
@@ -85,20 +92,6 @@ def assemble_dataset(
             remedy="Store more frames, and more often, or give velocities and accelerations",
         )
     return on_frames
-
-
-def _assemble_increments(trajectories: Sequence[Trajectory], step: float, criteria: Criteria) -> Dataset:
-    """Assemble the increments of kicked motion, each at its first frame, or before it where positions have errors."""
-    moments = kick_moments(trajectories, step, criteria=criteria)
-    lag = 1 if moments.position_variance else 0
-    runs = [to_increments(run, step, lag) for run in trajectories]
-    dataset = stack_runs(runs, block_labels([len(run.times) for run in runs], criteria), 1, 0.0)
-    variance = moments.increment_variance / step**2
-    size = float(np.mean(np.linalg.norm(dataset.target[dataset.present], axis=-1)))
-    noise = min(1.0, float(np.sqrt(variance)) * mean_norm_of_normal(dataset.dim) / size)
-    kicks = IncrementObservation(variance, (lag + 0.5) * step, moments.diffusion, moments.diffusion_std)
-    dataset = replace(dataset, noise=noise, observation=kicks)
-    return replace(dataset, weak_form=dataset)
 
 
 def _tells_more(on_paths: Dataset, on_frames: Dataset, criteria: Criteria) -> bool:
@@ -214,8 +207,3 @@ def _check_compatible(runs: Sequence[Trajectory], labels: Sequence[str]) -> None
                 where=label,
                 remedy="Give the same pairs in all runs, or no edges",
             )
-
-
-def mean_norm_of_normal(dim: int) -> float:
-    """Return the mean norm of ``dim`` standard normal numbers."""
-    return float(np.sqrt(2) * gamma((dim + 1) / 2) / gamma(dim / 2))

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset.observation import POINTWISE, Observation
+from gnn_discovery.data.dataset.observation import POINTWISE, IncrementObservation, Observation
 from gnn_discovery.types import Order
 
 
@@ -87,6 +87,15 @@ class Dataset:
         without a missing frame, and the average over it must be valid.
         """
         return self.observation.mask(self.present, self.run, self.times)
+
+    @property
+    def target_variance(self) -> Float[np.ndarray, "S N"]:
+        """Return the variance by kicks of each coordinate of the target; zero where there are none."""
+        if not isinstance(self.observation, IncrementObservation):
+            return np.zeros(self.present.shape)
+        mass = self.properties["m"] if self.has_mass and self.order == 2 else np.ones(self.present.shape)
+        variance: np.ndarray = self.observation.variance / mass**2
+        return variance
 
     def observe(self, values: Float[np.ndarray, "..."], axis: int = 0) -> Float[np.ndarray, "..."]:
         """Apply the observation to the values of a law, so that they can be compared with the target.

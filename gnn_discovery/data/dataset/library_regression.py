@@ -10,6 +10,7 @@ target, found without any network or law; the comparison of two orders tells whe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset.dataset import Dataset
 from gnn_discovery.data.dataset.observation import IncrementObservation
 from gnn_discovery.data.dataset.subsample import subsample_pairs
+from gnn_discovery.data.differentiation import covariances_in_time
 
 N_FOLDS = 5
 """Number of parts of which each in turn is held out of the regression."""
@@ -92,12 +94,7 @@ def position_error(data: Dataset, weights: Float[np.ndarray, " W"], *, criteria:
     """
     limits, apart = criteria.noise, data.observation.substeps
     few = _whole_runs(data, criteria)
-    mask, left = few.target_mask, np.full(few.target.shape, np.nan)
-    left[mask] = _residuals(few)[1] / row_weights(few)[mask][:, None]
-    explained = np.linalg.norm(few.target - left, axis=-1)
-    left[~(explained <= np.nanmedian(explained))] = np.nan
-    bound = limits.residual_clip * np.nanmedian(np.abs(left))
-    left = np.clip(left, -bound, bound)
+    left = _clip(_quiet_residuals(few), criteria)
     noise = np.correlate(weights, weights, mode="full")[len(weights) - 1 :]
     lag = int(np.argmin(noise))
     same = (few.run[lag * apart :] == few.run[: -lag * apart])[:, None, None]
@@ -108,6 +105,49 @@ def position_error(data: Dataset, weights: Float[np.ndarray, " W"], *, criteria:
     memory = limits.library_error_memory**lag
     variance = (memory * total - shared) / (memory * noise[0] - noise[lag])
     return float(np.sqrt(variance)) if variance * noise[0] >= limits.min_position_noise_share * total else 0.0
+
+
+def residual_covariances(
+    data: Dataset, apart: int, count: int, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> tuple[Float[np.ndarray, "R K"], float]:
+    """Return how residuals of the library covary in time, and how heavy the tails of their distribution are.
+
+    The half of the targets where the library's force is smaller counts: there its own errors are small.
+
+    Args:
+        data: motion at evenly spaced frames without gaps in a run.
+        apart: number of frames between residuals.
+        count: number K of covariances: of residuals 0, 1, ... times ``apart`` from each other.
+        criteria: the stage ``order`` gives the number of pairs that are drawn, ``noise`` where residuals are clipped.
+
+    Returns:
+        Covariances of a coordinate of the residual force of each run, and the mean square of residuals over the square
+        of their robust standard deviation, which is 1 for normal ones.
+    """
+    few = _whole_runs(data, criteria)
+    left = _quiet_residuals(few)
+    if few.has_mass:
+        left *= few.properties["m"][..., None]
+    std = np.nanmedian(np.abs(left)) / NormalDist().inv_cdf(0.75)
+    tails = float(np.nanmean(left**2) / max(std**2, np.finfo(float).tiny))
+    left = _clip(left, criteria)
+    runs = [left[few.run == label] for label in np.unique(few.run)]
+    return covariances_in_time(runs, apart, count), tails
+
+
+def _quiet_residuals(data: Dataset) -> Float[np.ndarray, "S N D"]:
+    """Return what the library leaves of the target, nan but in the half of the targets where its force is smaller."""
+    mask, left = data.target_mask, np.full(data.target.shape, np.nan)
+    left[mask] = _residuals(data)[1] / row_weights(data)[mask][:, None]
+    explained = np.linalg.norm(data.target - left, axis=-1)
+    left[~(explained <= np.nanmedian(explained))] = np.nan
+    return left
+
+
+def _clip(left: Float[np.ndarray, "S N D"], criteria: Criteria) -> Float[np.ndarray, "S N D"]:
+    bound = criteria.noise.residual_clip * np.nanmedian(np.abs(left))
+    clipped: np.ndarray = np.clip(left, -bound, bound)
+    return clipped
 
 
 def _whole_runs(data: Dataset, criteria: Criteria) -> Dataset:

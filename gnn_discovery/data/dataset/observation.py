@@ -224,17 +224,23 @@ class WeakFormObservation:
 class IncrementObservation(PointwiseObservation):
     """The target is the increment over the next step, over the step: the force at the instant, and a kick.
 
+    Of order 2, it is the second difference over the next two steps, and the velocity is the last increment.
+
     Attributes:
-        variance: of each coordinate of the target about the force.
+        variance: of each coordinate of the target about the law; of order 2, of the force (mass x target).
         delay: time from the instant to the middle of the increment.
         diffusion: D of the kicks.
         diffusion_std: its standard error.
+        behind: time from the middle of the increment that is the velocity to the instant.
+        overlap: number of targets that tell as much as one that shares no kick with another.
     """
 
     variance: float
     delay: float
     diffusion: float
     diffusion_std: float
+    behind: float = 0.0
+    overlap: float = 1.0
     kind: ClassVar[ObservationKind] = "increments"
 
 

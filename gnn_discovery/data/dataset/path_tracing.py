@@ -65,13 +65,33 @@ def trace_paths(
 
 
 def _move_into_increments(data: Dataset, prediction: Prediction) -> Dataset:
+    assert data.weak_form is not None  # increments are their own weak form
+    return replace(data, weak_form=at_middle_of_increments(replace(data, weak_form=None), prediction))
+
+
+def at_middle_of_increments(data: Dataset, prediction: Prediction) -> Dataset:
     """Return increments that are compared with the force where it has moved the particles by the middle of them.
 
-    The mean of the force over a step is that at its middle, but for the second order of the step.
+    The mean of the force over a step is that at its middle, but for the second order of the step. Of order 2, errors of
+    position move along.
+
+    Args:
+        data: increments.
+        prediction: the target that a law or a network predicts.
     """
-    assert isinstance(data.observation, IncrementObservation) and data.weak_form is not None
-    positions = data.positions + data.observation.delay * np.nan_to_num(prediction(data))
-    return replace(data, weak_form=replace(data.weak_form, positions=positions))
+    kicks, force = data.observation, np.nan_to_num(prediction(data))
+    assert isinstance(kicks, IncrementObservation)
+    delay, behind, noise = kicks.delay, kicks.behind, data.noise_realisation
+    if data.order == 1:
+        return replace(data, positions=data.positions + delay * force)
+    if noise is not None:
+        noise = np.stack([noise[0] + delay * noise[1], noise[1], noise[2]])
+    return replace(
+        data,
+        positions=data.positions + delay * data.velocities + delay * (behind + delay / 2) * force,
+        velocities=data.velocities + (delay + behind) * force,
+        noise_realisation=noise,
+    )
 
 
 def _trace(weak: Dataset, prediction: Prediction, criteria: Criteria) -> Dataset:

@@ -9,11 +9,17 @@ from gnn_discovery.data.differentiation.gaps import BridgedRun as BridgedRun
 from gnn_discovery.data.differentiation.gaps import bridge_gaps as bridge_gaps
 from gnn_discovery.data.differentiation.gaps import complete_stretches as complete_stretches
 from gnn_discovery.data.differentiation.gaps import has_gaps as has_gaps
+from gnn_discovery.data.differentiation.increments import N_COVARIANCES as N_COVARIANCES
+from gnn_discovery.data.differentiation.increments import AccelerationMoments as AccelerationMoments
 from gnn_discovery.data.differentiation.increments import KickMoments as KickMoments
+from gnn_discovery.data.differentiation.increments import acceleration_moments as acceleration_moments
+from gnn_discovery.data.differentiation.increments import covariances_in_time as covariances_in_time
 from gnn_discovery.data.differentiation.increments import is_kicked as is_kicked
 from gnn_discovery.data.differentiation.increments import kick_moments as kick_moments
 from gnn_discovery.data.differentiation.increments import kick_share as kick_share
+from gnn_discovery.data.differentiation.increments import roughness as roughness
 from gnn_discovery.data.differentiation.increments import to_increments as to_increments
+from gnn_discovery.data.differentiation.increments import to_second_increments as to_second_increments
 from gnn_discovery.data.differentiation.paths import SUBSTEPS as SUBSTEPS
 from gnn_discovery.data.differentiation.paths import path_agreement as path_agreement
 from gnn_discovery.data.differentiation.paths import path_under_force as path_under_force
