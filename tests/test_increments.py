@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from gnn_discovery import Constant, ForceLaw, Trajectory
-from gnn_discovery.data.dataset import assemble_dataset, explained_square, split_by_run, trace_paths
+from gnn_discovery.data.dataset import (
+    assemble_dataset,
+    explained_square,
+    relative_square_left,
+    split_by_run,
+    trace_paths,
+)
 from gnn_discovery.data.differentiation import kick_moments
 from gnn_discovery.estimation.refit import refit
 from gnn_discovery.laws.evaluate import predict_with_law
@@ -113,3 +119,21 @@ def test_a_law_says_its_diffusion_and_keeps_it():
     law = ForceLaw(parse_law("external radial: -2*r", order=1).terms, order=1, diffusion=law.diffusion)
     assert str(law).endswith("+ sqrt(2 D) xi_i, D = 0.0500(3)")
     assert from_dict(to_dict(law)) == law
+
+
+def test_the_library_sees_what_a_prediction_lacks_beside_errors_of_the_target():
+    """A trap that is a fifth too weak leaves (1/4)^2 of what it says, a right one nothing, whatever the errors."""
+    rng = np.random.default_rng(4)
+    x, v = rng.normal(size=(2, 60, 40, 5, 2))
+    force = -3.0 * x
+    errors = 2.0 * rng.normal(size=x.shape)
+    runs = [Trajectory(x[k], 0.1 * np.arange(40), v[k], (force + errors)[k]) for k in range(60)]
+    data = assemble_dataset(runs, 2)
+    truth = -3.0 * data.positions
+    labels = np.unique(data.run)
+    left, error = relative_square_left(data, truth, labels)
+    assert -0.03 < left < 3 * error and error < 0.01  # what is fitted to errors makes held-out runs worse
+    left, error = relative_square_left(data, 0.8 * truth, labels)
+    assert left == pytest.approx(0.25**2, abs=0.02)
+    far, error_of_few = relative_square_left(data, 0.8 * truth, labels[:10])
+    assert far == pytest.approx(0.25**2, abs=0.02 + 3 * error_of_few) and error_of_few > error

@@ -36,12 +36,35 @@ def catalogue_challengers(
         Laws with the smallest mean relative error on the data first.
     """
     options = rank_known_laws(law, comparison, data, force_scale(data, criteria=criteria), criteria=criteria)
-    most, laws = criteria.selection.n_catalogue_challengers, []
-    for chosen in islice(choices_of_fits(options, most), most):
-        terms = substitute_known_laws(law, comparison, chosen, keep=True).terms
-        terms = tuple(term if term in law.terms else replace(term, engines=(CATALOGUE_ENGINE,)) for term in terms)
-        laws.append(replace(law, terms=terms))
-    return laws
+    most = criteria.selection.n_catalogue_challengers
+    return [_with_fits(law, comparison, chosen) for chosen in islice(choices_of_fits(options, most), most)]
+
+
+def generalisations(
+    law: ForceLaw, comparison: CatalogueComparison, *, criteria: Criteria = DEFAULT_CRITERIA
+) -> list[ForceLaw]:
+    """Return laws in which a known law that contains the match stands in the place of one component.
+
+    Args:
+        law: the law found, each component of which is known.
+        comparison: of that law with the catalogue.
+        criteria: the largest number of laws; the simplest of each component come first.
+    """
+    laws = []
+    for number, part in enumerate(comparison.components):
+        match = part.matches[0]
+        wider = [fit for fit in part.nearest if fit.n_free > match.n_free and nested(match, fit)]
+        for fit in sorted(wider, key=lambda fit: fit.complexity_key):
+            chosen = [fit if k == number else None for k in range(len(comparison.components))]
+            laws.append(_with_fits(law, comparison, chosen))
+    return laws[: criteria.selection.n_catalogue_challengers]
+
+
+def _with_fits(law: ForceLaw, comparison: CatalogueComparison, chosen: Sequence[CatalogueFit | None]) -> ForceLaw:
+    """Return the law with known laws in the place of components, as laws that the catalogue offered."""
+    terms = substitute_known_laws(law, comparison, chosen, keep=True).terms
+    terms = tuple(term if term in law.terms else replace(term, engines=(CATALOGUE_ENGINE,)) for term in terms)
+    return replace(law, terms=terms)
 
 
 def rank_known_laws(

@@ -9,7 +9,14 @@ from functools import partial
 import numpy as np
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Dataset, IncrementObservation, Split, explained_square, subsample_dataset
+from gnn_discovery.data.dataset import (
+    Dataset,
+    IncrementObservation,
+    Split,
+    explained_square,
+    relative_square_left,
+    subsample_dataset,
+)
 from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainedNetwork
 from gnn_discovery.laws.evaluate import law_pair_force, predict_with_law
@@ -30,38 +37,73 @@ Predict = Callable[[Dataset], np.ndarray]
 
 def measure_fit(
     law: ForceLaw, network: Predict | None, data: Split, *, criteria: Criteria = DEFAULT_CRITERIA
-) -> GoodnessOfFit:
+) -> tuple[GoodnessOfFit, float]:
     """Measure the errors of law and network in and out of distribution, on averages where there is a weak form.
+
+    Where kicks, or errors of position whose size is known, hide the force, errors are those of the force as far as a
+    library of pair forces and fields sees them.
 
     Args:
         law: its constants are those fitted to the training runs.
         network: None where there is none.
         data: the motion; its `test` and `extreme` parts are measured on.
         criteria: say how much the trimmed R2 leaves out.
+
+    Returns:
+        The errors, and the noise below which none is seen.
     """
-    fitted = data.weak_form()
+    fitted, predict = data.weak_form(), partial(predict_with_law, law)
     inside = _fit_one(law, network, fitted.test, criteria)
     outside = [None] * 4 if fitted.extreme is None else _fit_one(law, network, fitted.extreme, criteria)
     r2, trimmed, network_error, law_error = zip(inside, outside, strict=True)
-    if isinstance(fitted.train.observation, IncrementObservation):
+    noise, observation = fitted.train.noise, fitted.train.observation
+    if isinstance(observation, IncrementObservation):
         runs = fitted.whole()
-        law_error = (_error_under_kicks(partial(predict_with_law, law), runs, criteria)[0], None)
+        error, noise = _error_under_kicks(predict, runs, criteria)
+        law_error = (error, None)
         network_error = (None if network is None else _error_under_kicks(network, runs, criteria)[0], None)
-    return GoodnessOfFit(r2, trimmed, network_error, law_error)
+    elif _errors_account_for_the_rest(predict, fitted.test, criteria):
+        law_error, noise = _errors_of_force(predict, fitted, criteria)
+        if network is not None:
+            network_error, _ = _errors_of_force(network, fitted, criteria)
+    return GoodnessOfFit(r2, trimmed, network_error, law_error), noise
 
 
-def noise_of_fit(law: ForceLaw, data: Split, *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
-    """Return the noise below which `measure_fit` sees no error: of the target, or of the force that is left in kicks.
+def _errors_account_for_the_rest(predict: Predict, test: Dataset, criteria: Criteria) -> bool:
+    """Tell whether errors of position are known, and explain all but a part of the motion that may be left.
 
-    Args:
-        law: its constants are those fitted to the training runs.
-        data: the motion.
-        criteria: the criteria of the discovery.
+    A realisation of these errors says how much of the motion they make the law miss, along the path as well. Compared
+    are mean relative errors, which no encounter decides whose path is wrong.
     """
-    fitted = data.weak_form()
-    if not isinstance(fitted.train.observation, IncrementObservation):
-        return fitted.train.noise
-    return _error_under_kicks(partial(predict_with_law, law), fitted.whole(), criteria)[1]
+    frames, rows = test.observation.frames, test.target_mask
+    if frames is None or frames.exact or test.noise_realisation is None or not rows.any():
+        return False
+    other, size = test.with_added_noise(), np.linalg.norm(test.target[rows], axis=-1)
+    missed = test.target - test.observe(predict(test))
+    by_errors = other.target - other.observe(predict(other)) - missed
+    left, expected = (
+        float(np.mean(np.minimum(1.0, np.nan_to_num(np.linalg.norm(part[rows], axis=-1), nan=np.inf) / scale)))
+        for scale in [size + np.median(size)]
+        for part in (missed, by_errors)
+    )
+    certain = 1 + criteria.order.n_sigma * criteria.order.noise_uncertainty
+    return left**2 <= certain * expected**2 + criteria.verdict.max_unexplained_noisy**2
+
+
+def _errors_of_force(
+    predict: Predict, fitted: Split, criteria: Criteria
+) -> tuple[tuple[float | None, float | None], float]:
+    """Return the errors of the force of a prediction in and out of distribution, and the least that can be told."""
+    runs, extreme = fitted.whole(), fitted.extreme
+    predicted = runs.observe(predict(runs))
+    far = np.zeros(0, int) if extreme is None else np.unique(extreme.run)
+    near = np.setdiff1d(np.unique(runs.run), far)
+    square, error = relative_square_left(runs, predicted, near, criteria=criteria)
+    outside = None if extreme is None else relative_square_left(runs, predicted, far, criteria=criteria)[0]
+    return (
+        (float(np.sqrt(max(square, 0.0))), None if outside is None else float(np.sqrt(max(outside, 0.0)))),
+        float(np.sqrt(error)),
+    )
 
 
 def _error_under_kicks(predict: Predict, data: Dataset, criteria: Criteria) -> tuple[float, float]:

@@ -160,7 +160,7 @@ def _explain(probe: NetworkProbe, label: str, motion: PreparedMotion, session: S
     with session.stage("evidence"):
         profiles = probe.profiles(law, agreement)
         disagreements = probe.disagreements(law, profiles, tolerance)
-        fit = measure_fit(law, probe.model.predict, data, criteria=session.criteria)
+        fit, _ = measure_fit(law, probe.model.predict, data, criteria=session.criteria)
         evidence = _evidence(probe, law, selection)
     assert motion.recording is not None
     stated = session.config.known

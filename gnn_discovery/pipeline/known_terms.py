@@ -100,8 +100,8 @@ def verdict_with_known_terms(verdict: Verdict, law: ForceLaw, dataset: Split, se
     if law.discovered_terms.terms:
         match = None if verdict.match is None else f"{KNOWN_TERMS_MATCH} + {verdict.match}"
         return replace(verdict, match=match, reason=f"beside the given terms, {law.known_terms}: {verdict.reason}")
-    errors = measure_fit(law, None, dataset, criteria=session.criteria).law_error
-    explains = check_explains_motion(errors, dataset.weak_form().train.noise, criteria=session.criteria)
+    fit, noise = measure_fit(law, None, dataset, criteria=session.criteria)
+    explains = check_explains_motion(fit.law_error, noise, criteria=session.criteria)
     checks = (explains, *verdict.checks)
     if verdict.match == NO_INTERACTION and explains.passed:
         reason = f"nothing is left beyond the given terms, {law.known_terms}: {explains.detail}"

@@ -29,7 +29,6 @@ from gnn_discovery.messages.symmetry import measure_symmetry
 from gnn_discovery.pipeline.evidence import (
     explains_motion,
     measure_fit,
-    noise_of_fit,
     symmetry_checks,
 )
 from gnn_discovery.pipeline.known_terms import (
@@ -263,8 +262,7 @@ def validate_law(
         if readout.network is not None:
             network = partial(predict_target, readout.network)
             prediction = shift_network_prediction(network, followed.known_terms, choice.law.known_terms)
-        fit = measure_fit(choice.law.discovered_terms, prediction, left, criteria=session.criteria)
-        noise = noise_of_fit(choice.law.discovered_terms, left, criteria=session.criteria)
+        fit, noise = measure_fit(choice.law.discovered_terms, prediction, left, criteria=session.criteria)
         observed = (
             *symmetry_checks(readout.messages, readout.symmetry, config.network, criteria=session.criteria),
             *check_engine_agreement(choice.law, selected.by_engine, dataset.train, criteria=session.criteria),
@@ -369,7 +367,7 @@ def validate_no_force(motion: PreparedMotion, session: Session) -> tuple[Validat
     nothing = (None, None)
     context = JudgeContext(nothing, noise=train.noise, force_limit=force_limit(train, session))
     fit = (
-        measure_fit(known, None, motion.dataset, criteria=session.criteria)
+        measure_fit(known, None, motion.dataset, criteria=session.criteria)[0]
         if known.terms
         else GoodnessOfFit(nothing, nothing, nothing, nothing)
     )
@@ -389,8 +387,7 @@ def check_law(law: ForceLaw, motion: PreparedMotion, session: Session) -> tuple[
     with session.stage("verdict"):
         dataset = trace_paths(motion.dataset, partial(predict_with_law, law), criteria=session.criteria)
         left, fitted, found = subtract_law(law.known_terms, dataset), dataset.weak_form(), law.discovered_terms
-        fit = measure_fit(found, None, left, criteria=session.criteria)
-        noise = noise_of_fit(found, left, criteria=session.criteria)
+        fit, noise = measure_fit(found, None, left, criteria=session.criteria)
         results = run_validation(law, fitted.train, test=fitted.test, extreme=fitted.extreme, criteria=session.criteria)
         observed = check_step(law, dataset.train, criteria=session.criteria)
         validation = Validation(law, fit, results, JudgeContext(fit.law_error, observed=observed, noise=noise))

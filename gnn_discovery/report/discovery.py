@@ -27,7 +27,8 @@ class GoodnessOfFit:
         law_error: error of the law, sum|residual| / sum|target|.
 
     Of increments, both errors are the root mean square of the force that a library still sees in all runs when the
-    prediction is subtracted, over that of the force which it sees in the increments.
+    prediction is subtracted, over that of the force which it sees in the increments; where known errors of position
+    account for what is left, over that of the prediction.
     """
 
     r2: tuple[float | None, float | None]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gnn_discovery.catalogue.equivalence import compare_with_catalogue
-from gnn_discovery.catalogue.substitution import catalogue_challengers
+from gnn_discovery.catalogue.substitution import catalogue_challengers, generalisations
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Split
 from gnn_discovery.laws.law import ForceLaw
@@ -19,8 +19,9 @@ def select_with_catalogue(
 ) -> Selection:
     """Select again with the nearest known laws beside the selected one, where it left something unexplained.
 
-    Nothing changes where the law is exact on held-out motion or is itself a known law. Where the null law was
-    selected, the known laws nearest to the best other law take part like any candidate.
+    Nothing changes where the law is exact on held-out motion. Where it is itself a known law, known laws that contain
+    it take part like any candidate: a softening is seen only by a law that has one. Where the null law was selected,
+    the known laws nearest to the best other law take part so.
 
     Args:
         first: the selection among the candidates of the search.
@@ -42,9 +43,13 @@ def select_with_catalogue(
             return first
         law = min(tried, key=lambda scored: scored.cost(criteria)).law
     comparison = compare_with_catalogue(law, fitted.train, criteria=criteria)
-    if first.law.terms and all(part.matches and part.matches[0].deviation < exact for part in comparison.components):
-        return first
-    known = catalogue_challengers(law, comparison, fitted.train, criteria=criteria)
+    is_known = all(part.matches and part.matches[0].deviation < exact for part in comparison.components)
+    if first.law.terms and is_known:
+        known = generalisations(law, comparison, criteria=criteria)
+        if not known:
+            return first
+    else:
+        known = catalogue_challengers(law, comparison, fitted.train, criteria=criteria)
 
     def select(laws: Sequence[ForceLaw], incumbents: Sequence[ForceLaw] = ()) -> Selection:
         return select_law(
@@ -57,7 +62,7 @@ def select_with_catalogue(
             criteria=criteria,
         )
 
-    again = select([law], known) if first.law.terms else select([law, *known])
+    again = select([law], known) if first.law.terms and not is_known else select([law, *known])
     if len(again.law.terms) > 1:  # a sum may have more terms than are needed
         again = select([again.law])
     board = {signature(scored.law): scored for scored in (*first.scoreboard, *again.scoreboard)}

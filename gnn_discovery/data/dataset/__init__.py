@@ -5,6 +5,7 @@ from gnn_discovery.data.dataset.dataset import Dataset as Dataset
 from gnn_discovery.data.dataset.dataset import concatenate_datasets as concatenate_datasets
 from gnn_discovery.data.dataset.dataset import robust_scale as robust_scale
 from gnn_discovery.data.dataset.library_regression import explained_square as explained_square
+from gnn_discovery.data.dataset.library_regression import relative_square_left as relative_square_left
 from gnn_discovery.data.dataset.nondimensional import CharacteristicScales as CharacteristicScales
 from gnn_discovery.data.dataset.observation import IncrementObservation as IncrementObservation
 from gnn_discovery.data.dataset.observation import Observation as Observation

@@ -10,11 +10,12 @@ target, found without any network or law; the comparison of two orders tells whe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.interpolate import BSpline
 from scipy.sparse import csr_array
 
@@ -73,9 +74,55 @@ def explained_square(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) ->
         criteria: the stage ``estimation`` gives the number of pairs that are drawn.
     """
     target, left, run = _weighed_residuals(data, criteria)
-    gain = np.mean(target**2 - left**2, axis=-1)
-    means = np.bincount(run, gain) / np.bincount(run)
-    return float(gain.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
+    return _mean_with_error(np.mean(target**2 - left**2, axis=-1), run)
+
+
+def relative_square_left(
+    data: Dataset,
+    predicted: Float[np.ndarray, "S N D"],
+    runs: Int[np.ndarray, " R"],
+    *,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> tuple[float, float]:
+    """Return the mean square that the library sees in what a prediction leaves, over that of the prediction.
+
+    Errors of the target depend on nothing, so that nothing is seen where the prediction is right. Rows are weighed by
+    the size of the prediction, which has no errors, and ``noise.residual_clip`` times the median is the most that is
+    left: where the path through an encounter is wrong, it says nothing.
+
+    Args:
+        data: motion whose target has errors.
+        predicted: what would be observed were the prediction the truth.
+        runs: labels of the runs that count; the library is fitted to all of the others.
+        criteria: ``order.max_pairs`` times ``estimation.increments_per_pair`` pairs are drawn, as of increments.
+
+    Returns:
+        The share, and its standard error over runs; infinite where none of the runs is drawn.
+    """
+    data = replace(data, weak_form=None)
+    parts = (replace(data, target=data.target - predicted), replace(data, target=predicted))
+    count = criteria.order.max_pairs * criteria.estimation.increments_per_pair
+    rest, told = (subsample_pairs(part, count, criteria=criteria) for part in parts)
+    weight = row_weights(told)
+    size = np.linalg.norm(rest.target, axis=-1) * weight
+    bound = criteria.noise.residual_clip * float(np.median(size[rest.target_mask]))
+    rest = replace(rest, target=rest.target * np.minimum(1.0, bound / np.maximum(size, bound))[..., None])
+    target, left, _ = _residuals(rest, weight)
+    run = np.broadcast_to(rest.run[:, None], rest.target_mask.shape)[rest.target_mask]
+    size = np.mean((told.target * weight[..., None])[rest.target_mask] ** 2, axis=-1)
+    chosen = np.isin(run, runs)
+    if len(np.unique(run[chosen])) < 2:
+        return np.inf, np.inf
+    gain, error = _mean_with_error(np.mean(target**2 - left**2, axis=-1)[chosen], run[chosen])
+    scale = max(float(size[chosen].mean()), np.finfo(float).tiny)
+    return gain / scale, error / scale
+
+
+def _mean_with_error(values: Float[np.ndarray, " K"], run: Int[np.ndarray, " K"]) -> tuple[float, float]:
+    """Return the mean of values, and its standard error over runs."""
+    _, number = np.unique(run, return_inverse=True)
+    means = np.bincount(number, values) / np.bincount(number)
+    return float(values.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
 
 
 def position_error(data: Dataset, weights: Float[np.ndarray, " W"], *, criteria: Criteria = DEFAULT_CRITERIA) -> float:
@@ -164,12 +211,14 @@ def _weighed_residuals(data: Dataset, criteria: Criteria) -> tuple[np.ndarray, n
     return _residuals(subsample_pairs(data.weak_form or data, criteria.order.max_pairs, criteria=criteria))
 
 
-def _residuals(data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _residuals(
+    data: Dataset, weight: Float[np.ndarray, "S N"] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return targets (K D), what ridge regression leaves of them where they are held out, and their runs (K,).
 
-    Both are relative to the local and the typical size of the target.
+    Both are times the weight: by default, relative to the local and the typical size of the target.
     """
-    mask, weight = data.target_mask, row_weights(data)
+    mask, weight = data.target_mask, row_weights(data) if weight is None else weight
     columns = [data.observe(column) * weight[..., None] for column in _library(data)]
     matrix = np.stack([column[mask].ravel() for column in columns], axis=-1)
     target = (data.target * weight[..., None])[mask]
