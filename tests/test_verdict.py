@@ -44,6 +44,17 @@ def outcomes(verdict: Verdict) -> dict[CheckId, bool | None]:
     return {check.id: check.passed for check in verdict.checks}
 
 
+def test_rivals_of_a_sum_differ_from_it_in_one_part():
+    """Springs in a trap: were the next best law put in the place of both, a wrong pair law would have no rival."""
+    sum_of_two = law(SPRING, term("-0.8*r", "external"))
+    results = run_validation(sum_of_two, DATA)
+    assert results is not None and results.catalogue_comparison.matched
+    spring, trap = results.catalogue_comparison.match.split(" + ")
+    assert results.model_comparison.others
+    for other in results.model_comparison.others:
+        assert len({spring, trap} & set(other.name.split(" + "))) == 1, other.name
+
+
 def test_no_interaction():
     blind = replace(EXACT, network_error=(1.0, 1.0), noise=0.7, force_limit=3e-4)
     verdict = judge(law(), DATA, blind)
