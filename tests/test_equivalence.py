@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from written_laws import DATA, EXACT, GRAVITY, SPRING, STEP, law, snapshots, term
 
+from gnn_discovery import Trajectory
 from gnn_discovery.catalogue.equivalence import compare_with_catalogue
 from gnn_discovery.catalogue.known_law import load_catalogue
 from gnn_discovery.criteria import Criteria, EquivalenceCriteria
+from gnn_discovery.data.dataset import assemble_dataset
 from gnn_discovery.laws.law import ForceLaw, LatentProperty
 from gnn_discovery.validation.decision import JudgeContext, judge
 
@@ -206,3 +208,15 @@ def test_three_dimensions_make_no_difference():
     assert (
         judge(law("-m_i*m_j/(r + 0.01)"), snapshots("m", dim=3), EXACT).match == "logarithmic gravity, softened r + c"
     )
+
+
+def test_on_a_circle_every_attraction_is_right_and_none_is_known():
+    """At one distance any function is any other: a range that is a point tells no law."""
+    angle = 0.05 * np.arange(200)[:, None] + np.array([0, np.pi])
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    runs = [
+        Trajectory(circle, 0.05 * np.arange(200), accelerations=-circle, velocities=np.gradient(circle, 0.05, axis=0))
+    ]
+    verdict = judge(law("-4/r**2", masses=False), assemble_dataset(runs, 2), EXACT)
+    assert verdict.status == "inconclusive" and "cannot be told apart" in verdict.reason
+    assert {"Newtonian gravity", "linear spring"} <= set(verdict.alternatives)

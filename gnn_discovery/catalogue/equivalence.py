@@ -46,6 +46,7 @@ class ComponentMatch:
         matches: known laws, or sums of two, that are the same; the simplest first.
         nearest: every known law of this kind and direction, the same or not, by its deviation.
         same_form: the simplest match also reads the same as the law found, up to its constants.
+        at_one_place: all samples have one distance (speed, coordinate), at which any function is any other.
         criteria: the numbers that decide.
     """
 
@@ -55,6 +56,7 @@ class ComponentMatch:
     matches: tuple[CatalogueFit, ...]
     nearest: tuple[CatalogueFit, ...]
     same_form: bool
+    at_one_place: bool = False
     criteria: Criteria = field(default=DEFAULT_CRITERIA, repr=False)
 
     @property
@@ -69,7 +71,8 @@ class ComponentMatch:
 
     def _contains_simplest(self, fit: CatalogueFit) -> bool:
         simplest = self.matches[0]
-        return nested(simplest, fit) or identical(simplest, fit, criteria=self.criteria)
+        same_here = not self.at_one_place and identical(simplest, fit, criteria=self.criteria)
+        return nested(simplest, fit) or same_here
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,9 @@ def _compare_component(
     same.sort(key=lambda fit: fit.complexity_key)
     matches = tuple(fit for fit in same if not _is_implied(fit, same))
     same_form = bool(matches) and has_same_form(terms, matches[0])
-    return ComponentMatch(component, share, tolerance, matches, tuple(fits), same_form, criteria)
+    place = samples.inputs.get(_abscissa(component), np.zeros(1))
+    at_one_place = bool(np.ptp(place) < numbers.identical_rel_deviation * np.abs(place).max(initial=0.0))
+    return ComponentMatch(component, share, tolerance, matches, tuple(fits), same_form, at_one_place, criteria)
 
 
 def _abscissa(component: ForceComponent) -> str:
