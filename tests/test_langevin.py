@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from gnn_discovery import Trajectory
+from gnn_discovery import Constant, Trajectory
 from gnn_discovery.data.dataset import assemble_dataset, split_by_run, trace_paths
 from gnn_discovery.data.dataset.increment_assembly import assemble_second_increments
 from gnn_discovery.data.differentiation import acceleration_moments
@@ -18,7 +19,9 @@ from gnn_discovery.estimation.refit import refit
 from gnn_discovery.laws.evaluate import predict_with_law
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.parser import parse_law
+from gnn_discovery.laws.rollout import realise
 from gnn_discovery.laws.serialisation import from_dict, to_dict
+from gnn_discovery.report.motion_figures import draw_band
 from gnn_discovery.simulators import SimulationConfig, resolve_simulator
 from gnn_discovery.validation.dimensions import with_units
 
@@ -26,22 +29,24 @@ STIFFNESS, DRAG, TEMPERATURE, STEP = 4.0, 1.0, 0.25, 0.02
 FORM = "external radial: -k*r; self velocity: -g"
 
 
+def exact_step(step: float, stiffness: float, drag: float, diffusion: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return flow and covariance of (x, v) over a step (C. Van Loan, IEEE Trans. Autom. Control 23, 395, 1978)."""
+    drift = np.array([[0.0, 1.0], [-stiffness, -drag]])
+    joint = expm(step * np.block([[-drift, np.diag([0.0, 2 * diffusion])], [np.zeros((2, 2)), drift.T]]))
+    flow = joint[2:, 2:].T
+    return flow, flow @ joint[:2, 2:]
+
+
 def trapped(
     *, error: float = 0.0, runs: int = 60, frames: int = 300, mass: np.ndarray | None = None
 ) -> list[Trajectory]:
-    """Return five particles in a harmonic trap with drag in a bath, each by the exact solution (Ornstein, Uhlenbeck).
-
-    The covariance of a step is that of C. Van Loan, IEEE Trans. Autom. Control 23, 395 (1978).
-    """
+    """Return five particles in a harmonic trap with drag in a bath, each by the exact solution."""
     rng = np.random.default_rng(0)
     m = np.ones(5) if mass is None else mass
     kept = np.empty((runs, frames, 5, 2))
     for n in range(5):
-        drift = np.array([[0.0, 1.0], [-STIFFNESS / m[n], -DRAG / m[n]]])
-        kicks = np.diag([0.0, 2 * DRAG * TEMPERATURE / m[n] ** 2])
-        joint = expm(STEP * np.block([[-drift, kicks], [np.zeros((2, 2)), drift.T]]))
-        flow = joint[2:, 2:].T
-        scatter = np.linalg.cholesky(flow @ joint[:2, 2:])
+        flow, spread = exact_step(STEP, STIFFNESS / m[n], DRAG / m[n], DRAG * TEMPERATURE / m[n] ** 2)
+        scatter = np.linalg.cholesky(spread)
         state = rng.normal(size=(2, runs, 2)) * np.sqrt([TEMPERATURE / STIFFNESS, TEMPERATURE / m[n]])[:, None, None]
         for k in range(frames):
             kept[:, k, n] = state[0]
@@ -64,6 +69,25 @@ def fitted(runs: list[Trajectory], form: str = FORM) -> ForceLaw:
 
 def within(constant, truth: float, most: float) -> bool:
     return abs(constant.value - truth) < 3 * constant.std and constant.std < most * truth
+
+
+def test_realisations_have_mean_and_spread_of_the_exact_solution():
+    law = replace(parse_law("external radial: -4*r; self velocity: -1"), diffusion=Constant(0.25))
+    x, v = np.array([[0.5, 0.0], [0.0, -1.0]]), np.array([[0.0, 1.0], [0.3, 0.0]])
+    found = realise(law, x, v, None, np.array([0.0, 0.5, 1.0]), count=4000, substeps=50)
+    for k, time in enumerate((0.5, 1.0), start=1):
+        flow, spread = exact_step(time, STIFFNESS, DRAG, 0.25)
+        std = np.sqrt(spread[0, 0])
+        np.testing.assert_allclose(found[:, k].mean(axis=0), flow[0, 0] * x + flow[0, 1] * v, atol=5 * std / 60)
+        np.testing.assert_allclose(found[:, k].std(axis=0), std, rtol=0.06)
+
+
+def test_nine_tenths_of_motion_in_a_bath_lie_in_its_band():
+    law = replace(parse_law("external radial: -4*r; self velocity: -1"), diffusion=Constant(0.25))
+    start = (np.array([[0.5, 0.0], [0.0, -1.0]]), np.zeros((2, 2)), None, 0.1 * np.arange(40))
+    drawing = draw_band(realise(law, *start, count=1, seed=1)[0], realise(law, *start, count=200), ("a", "b"))
+    share = int(re.search(r"(\d+)% lie in it", drawing.caption).group(1))
+    assert 80 <= share <= 98
 
 
 def test_covariances_of_kicks_and_of_errors_give_both_back():

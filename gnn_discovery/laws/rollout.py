@@ -78,3 +78,61 @@ def integrate_law(
             if len(reached):
                 rolled.append(solver.dense_output()(reached).T.reshape(len(reached), -1, *start.shape))
     return np.concatenate(rolled)
+
+
+def realise(
+    law: ForceLaw,
+    positions: Float[np.ndarray, "N D"],
+    velocities: Float[np.ndarray, "N D"] | None,
+    properties: Mapping[str, np.ndarray] | None,
+    times: Times,
+    *,
+    count: int,
+    edges: Edges | None = None,
+    box: Box | None = None,
+    cutoff: float | None = None,
+    substeps: int = 10,
+    seed: int = 0,
+) -> Float[np.ndarray, "R t N D"]:
+    """Return realisations of the motion under a law and its kicks, from one start.
+
+    Steps are those of Euler and Maruyama, dx = v dt + sqrt(2 D) dW; with inertia kicks and force change the momentum
+    before it moves the particle, m dv = F dt + sqrt(2 D) dW, dx = v dt.
+
+    Args:
+        law: a law with a diffusion.
+        positions: (N, D) positions at ``times[0]``.
+        velocities: (N, D) velocities at ``times[0]``; None for a law of first order.
+        properties: properties by name, (N,).
+        times: (T,) the instants at which the motion is asked for.
+        count: number R of realisations.
+        edges: (E, 2) sender and receiver of each pair; every pair by default.
+        box: (D,) side lengths where space is periodic.
+        cutoff: distance beyond which pairs do not interact.
+        substeps: number of steps from each instant to the next.
+        seed: of the kicks.
+
+    Returns:
+        (R, t, N, D) positions, at t < T instants where a realisation diverges.
+    """
+    assert law.diffusion is not None  # the caller asks where there are kicks
+    rng, times = np.random.default_rng(seed), np.asarray(times, dtype=float)
+    shape = (count, *np.shape(positions))
+    x = np.broadcast_to(np.asarray(positions, dtype=float), shape).copy()
+    v = np.zeros(shape) if velocities is None else np.broadcast_to(np.asarray(velocities, float), shape).copy()
+    given = {name: np.broadcast_to(values, shape[:2]) for name, values in (properties or {}).items()}
+    mass = given["m"][..., None] if law.divides_by_mass else 1.0
+    kept = [x.copy()]
+    with np.errstate(all="ignore"):
+        for interval in np.diff(times):
+            step = interval / substeps
+            kick = np.sqrt(2 * law.diffusion.value * step)
+            for _ in range(substeps):
+                rate = acceleration(law, x, v if law.order == 2 else None, given, edges, box, cutoff)
+                change = step * rate + kick * rng.normal(size=shape) / (mass if law.order == 2 else 1.0)
+                v = v + change if law.order == 2 else v
+                x = x + (step * v if law.order == 2 else change)
+            if not np.isfinite(x).all():
+                break
+            kept.append(x.copy())
+    return np.stack(kept, axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from gnn_discovery.gnn.networks import NetworkConfig
 from gnn_discovery.gnn.training import TrainedNetwork
 from gnn_discovery.laws.evaluate import law_pair_force, predict_with_law
 from gnn_discovery.laws.law import ForceLaw
-from gnn_discovery.laws.rollout import rollout
+from gnn_discovery.laws.rollout import realise, rollout
 from gnn_discovery.messages.gauge import Messages
 from gnn_discovery.messages.pair_query import radial_profile
 from gnn_discovery.messages.symmetry import SymmetryDeviations
@@ -33,6 +34,8 @@ from gnn_discovery.validation.verdict import Check, CheckId
 
 Predict = Callable[[Dataset], np.ndarray]
 """The prediction of a network for the target (S N D)."""
+N_REALISATIONS = 100
+"""Number of realisations of kicked motion that a band is drawn from."""
 
 
 def measure_fit(
@@ -215,16 +218,9 @@ def collect_evidence(
     table = in_units_of(law, messages.pair.select(slice(0, rows)))
     run = data.test.select(data.test.run == data.test.run[0])
     properties = {k: v[0] for k, v in run.properties.items()} | {k: v.values for k, v in law.latent.items()}
-    rolled = rollout(
-        choice.law,
-        run.positions[0],
-        run.velocities[0],
-        properties,
-        run.times,
-        edges=np.stack([run.senders, run.receivers], -1),
-        box=run.box,
-        cutoff=run.cutoff,
-    )
+    start = (run.positions[0], run.velocities[0], properties, run.times)
+    world: Any = {"edges": np.stack([run.senders, run.receivers], -1), "box": run.box, "cutoff": run.cutoff}
+    kicked = None if law.diffusion is None else replace(choice.law, diffusion=law.diffusion)
     residual = np.linalg.norm(predict_with_law(choice.law, data.test) - data.test.target, axis=-1)[data.test.present]
     size = np.median(np.linalg.norm(data.test.target, axis=-1)[data.test.present])
     pick = np.random.default_rng(0).permutation(len(residual))[:rows]
@@ -240,8 +236,9 @@ def collect_evidence(
         front=tuple(FrontPoint(s.complexity, s.error, str(s.law), s.law is choice.law) for s in choice.scoreboard),
         residuals=residual[pick] / (size or 1.0),
         observed=run.positions,
-        rollout=rolled,
+        rollout=rollout(choice.law, *start, **world),
         history=trained.history[:, :3],
+        realisations=None if kicked is None else realise(kicked, *start, count=N_REALISATIONS, **world),
     )
 
 

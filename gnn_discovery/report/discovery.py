@@ -143,6 +143,7 @@ class Evidence:
         observed: (T N D) positions of a held-out run.
         rollout: (T' N D) positions under the law from the same start; T' <= T, it ends where the motion diverges.
         history: (L 3) rows of (step, training loss, validation loss).
+        realisations: (R T' N D) positions under the law and its kicks from the same start; None without kicks.
         message_truth: (K D) true pair forces; the report alone fills them in.
         message_position, message_velocity: (K D) x_i - x_j and v_i - v_j of the pairs, for the true pair force.
         message_properties: (K,) properties of the pairs by name with suffix, ``m_i``, ``m_j``, ..., as in
@@ -159,6 +160,7 @@ class Evidence:
     observed: Float[np.ndarray, "T N D"]
     rollout: Float[np.ndarray, "_ N D"]
     history: Float[np.ndarray, "L 3"]
+    realisations: Float[np.ndarray, "R _ N D"] | None = None
     message_truth: Float[np.ndarray, "K D"] | None = None
     message_position: Float[np.ndarray, "K D"] | None = None
     message_velocity: Float[np.ndarray, "K D"] | None = None

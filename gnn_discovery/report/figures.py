@@ -27,6 +27,7 @@ from gnn_discovery.report.canvas import (
 )
 from gnn_discovery.report.discovery import Curve, Discovery, Evidence
 from gnn_discovery.report.ground_truth import direct_r2
+from gnn_discovery.report.motion_figures import draw_band, draw_departure, draw_trajectory
 from gnn_discovery.report.number_format import format_number, format_r2, format_relative_error
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def _drawings(discovery: Discovery, evidence: Evidence) -> Iterator[Drawing]:
         yield draw_front(evidence)
     if np.isfinite(evidence.residuals).any():
         yield draw_residuals(evidence.residuals)
-    if len(evidence.rollout) > 1:
+    if evidence.realisations is not None:
+        yield draw_band(evidence.observed, evidence.realisations, discovery.particles)
+    elif len(evidence.rollout) > 1:
         yield draw_trajectory(evidence, discovery.particles)
         yield draw_departure(evidence)
     if len(evidence.history) > 1:
@@ -281,75 +284,6 @@ def draw_residuals(residuals: Float[np.ndarray, " Q"]) -> Drawing:
     return Drawing(
         "residuals", "Residuals of the law", caption, f"Residuals. {caption}", render_svg("residuals", paint)
     )
-
-
-def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
-    """Draw a held-out run, and the motion under the law from the same start.
-
-    Args:
-        evidence: the run and the rollout.
-        particles: names of the particles, for the legend.
-    """
-    observed, rollout = evidence.observed, evidence.rollout
-    drawn = np.unique(np.linspace(0, len(observed) - 1, min(len(observed), 40)).astype(int))
-    flat = observed.shape[-1] == 1
-
-    def paint(axes: Axes) -> None:
-        for n in range(observed.shape[1]):
-            colour = SERIES_COLOURS[n % len(SERIES_COLOURS)]
-            if flat:
-                axes.plot(rollout[:, n, 0], color=colour, linewidth=1.4)
-                draw_points(axes, f"trajectory-{n}", drawn, observed[drawn, n, 0], colour, size=3.4, alpha=0.8)
-                continue
-            axes.plot(rollout[:, n, 0], rollout[:, n, 1], color=colour, linewidth=1.4)
-            label = particles[n] if n < len(particles) and len(particles) <= 10 else ""
-            x, y = observed[drawn, n, 0], observed[drawn, n, 1]
-            draw_points(axes, f"trajectory-{n}", x, y, colour, size=3.4, alpha=0.8, label=_mathless(label))
-        if not flat:
-            axes.set_aspect("equal", adjustable="datalim")
-        axes.set_xlabel("frame" if flat else "x")
-        axes.set_ylabel("x" if flat else "y")
-        if particles and len(particles) <= 10 and not flat:
-            axes.legend(loc="best", ncols=2, fontsize=7.5, handletextpad=0.2, columnspacing=0.8)
-
-    plane = " The view is along z." if observed.shape[-1] == 3 else ""
-    caption = f"Points are the data of a held-out run, lines the motion under the law from the same start.{plane}"
-    title = "Motion under the law"
-    return Drawing("trajectory", title, caption, f"{title}. {caption}", render_svg("trajectory", paint))
-
-
-def _mathless(label: str) -> str:
-    """Return a label that matplotlib shows as it stands, neither as mathematics nor hidden by an underscore."""
-    return label.replace("$", r"\$").lstrip("_")
-
-
-def draw_departure(evidence: Evidence) -> Drawing:
-    """Draw the distance of the motion under the law from the data, over time."""
-    count = min(len(evidence.observed), len(evidence.rollout))
-    observed, rollout = evidence.observed[:count], evidence.rollout[:count]
-    distance = np.linalg.norm(rollout - observed, axis=-1)
-    extent = float(np.sqrt(np.mean((observed - observed.mean(axis=(0, 1))) ** 2) * observed.shape[-1])) or 1.0
-    worst, median = (
-        np.maximum(distance.max(axis=1) / extent, 1e-16),
-        np.maximum(np.median(distance, axis=1) / extent, 1e-16),
-    )
-
-    def paint(axes: Axes) -> None:
-        frames = np.arange(count)
-        axes.plot(frames[1:], worst[1:], color=LAW_COLOUR, linewidth=1.5, label="worst particle")
-        axes.plot(frames[1:], median[1:], color=NETWORK_COLOUR, linewidth=1.5, label="median particle")
-        log_axis(axes, "y")
-        axes.set_xlabel("frame")
-        axes.set_ylabel("distance / size of the system")
-        axes.legend(loc="lower right")
-
-    title = "Departure of the law from the data"
-    caption = (
-        f"At the end the worst particle is {format_relative_error(float(worst[-1]))} of the size of the system away."
-    )
-    if count < len(evidence.observed):
-        caption += f" The motion under the law was followed for {count} of {len(evidence.observed)} frames."
-    return Drawing("departure", title, caption, f"{title}. {caption}", render_svg("departure", paint))
 
 
 def draw_history(history: Float[np.ndarray, "L 3"]) -> Drawing:
