@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from gnn_discovery.data.dataset import Dataset, Split, trace_paths
+from gnn_discovery.errors import NoResult
 from gnn_discovery.gnn.training import TrainedNetwork, predict_target
 from gnn_discovery.laws.evaluate import predict_with_law
 from gnn_discovery.laws.law import ForceLaw
@@ -49,6 +50,8 @@ def settle_on_paths(
 ) -> tuple[Selection, Split]:
     """Select again along the paths that the selected law gives, and fit its constants until they hardly change.
 
+    Law and paths stay as they were where no law gives a finite force along the new ones.
+
     Args:
         laws: the candidates.
         selection: what was selected along the paths of the network.
@@ -57,11 +60,15 @@ def settle_on_paths(
     """
     limits = session.criteria.selection
     for _ in range(limits.max_path_rounds):
-        dataset = trace_paths(dataset, partial(predict_with_law, selection.law), criteria=session.criteria)
+        traced = trace_paths(dataset, partial(predict_with_law, selection.law), criteria=session.criteria)
         best = sorted(selection.scoreboard, key=lambda tried: tried.cost(session.criteria))[: limits.n_pareto_kept]
-        again = select_on_motion([selection.law, *(tried.law for tried in best)], dataset, session)
-        if signature(again.law) == signature(selection.law):
-            selection = replace(selection, law=again.law, error=again.error)
-            continue
-        selection = select_with_known_laws([selection.law, *laws], dataset, session)
+        try:
+            again = select_on_motion([selection.law, *(tried.law for tried in best)], traced, session)
+            if signature(again.law) == signature(selection.law):
+                again = replace(selection, law=again.law, error=again.error)
+            else:
+                again = select_with_known_laws([selection.law, *laws], traced, session)
+        except NoResult:
+            break
+        selection, dataset = again, traced
     return selection, dataset
