@@ -65,7 +65,7 @@ def measure_fit(
         error, noise = _error_under_kicks(predict, runs, criteria)
         law_error = (error, None)
         network_error = (None if network is None else _error_under_kicks(network, runs, criteria)[0], None)
-    elif _errors_account_for_the_rest(predict, fitted.test, criteria):
+    elif law.terms and _errors_account_for_the_rest(predict, fitted.test, criteria):
         law_error, noise = _errors_of_force(predict, fitted, criteria)
         if network is not None:
             network_error, _ = _errors_of_force(network, fitted, criteria)
