@@ -16,10 +16,8 @@ import numpy as np
 from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.estimation.jackknife import normal_equations_by_run
 from gnn_discovery.estimation.least_squares import LeastSquaresProblem, reweighted
 from gnn_discovery.estimation.residual_weights import ForceScale
-from gnn_discovery.laws.term_evaluator import TermEvaluator
 
 
 def errors_in_variables_bias(
@@ -37,15 +35,10 @@ def errors_in_variables_bias(
         scale: (N,) the scale of each particle.
         criteria: the criteria of the discovery.
     """
-    data = problem.evaluator.data
-    runs, run = np.unique(data.run, return_inverse=True)
 
     def gradients(noisy: LeastSquaresProblem) -> np.ndarray:
         weighed = reweighted(noisy, theta, scale, criteria=criteria)
-        return normal_equations_by_run(weighed.jacobian(theta), weighed.residual(theta), run, len(runs))[1]
+        return weighed.normal_equations_by_run(weighed.jacobian(theta), weighed.residual(theta))[1]
 
-    more, less = (
-        gradients(LeastSquaresProblem(problem.model, TermEvaluator(data.with_added_noise(sign)), problem.weight))
-        for sign in (1.0, -1.0)
-    )
+    more, less = (gradients(problem.with_added_noise(sign)) for sign in (1.0, -1.0))
     return np.asarray((more + less) / 2 - gradients(problem))

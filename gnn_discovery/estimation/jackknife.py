@@ -14,7 +14,7 @@ standard errors hold 95% with few runs too.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.special import ndtri, stdtrit
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
@@ -54,8 +54,7 @@ def jackknife(
         return step, covariance
     size = np.linalg.norm(slope, axis=1)
     size[size == 0] = 1.0
-    runs, run = np.unique(problem.evaluator.data.run, return_inverse=True)
-    hessians, gradients = normal_equations_by_run(slope / size[:, None], residual, run, len(runs))
+    hessians, gradients = problem.normal_equations_by_run(slope / size[:, None], residual)
     if bias is not None:
         gradients -= bias[:, free] / size
     h, g = hessians.sum(axis=0), gradients.sum(axis=0)
@@ -64,7 +63,7 @@ def jackknife(
             step[free] = -np.linalg.solve(h, g) / size
         spread = _leave_one_run_out_covariance(h - hessians, g - gradients, criteria)
         if spread is None:
-            freedom = max(1, int(np.count_nonzero(residual)) - len(size))
+            freedom = max(1, problem.count(residual) - len(size))
             spread = np.linalg.inv(h) * (float(np.sum(residual**2)) / freedom)
     else:
         spread = np.diag(np.full(len(size), np.inf))
@@ -86,26 +85,3 @@ def _leave_one_run_out_covariance(
     quantile = (1 + limits.confidence_level) / 2
     widening = stdtrit(count - 1, quantile) / ndtri(quantile)  # quantiles of Student's t and of the normal distribution
     return np.asarray(steps.T @ steps * (count - 1) / count * widening**2)
-
-
-def normal_equations_by_run(
-    slope: Float[np.ndarray, "P NSD"],
-    residual: Float[np.ndarray, "N S D"],
-    run: Int[np.ndarray, " S"],
-    n_runs: int,
-) -> tuple[Float[np.ndarray, "R P P"], Float[np.ndarray, "R P"]]:
-    """Return the normal matrix and the gradient of each run.
-
-    Args:
-        slope: derivatives of the flattened residuals by each parameter.
-        residual: weighted residuals.
-        run: the number of the run of each instant, from 0.
-        n_runs: R.
-    """
-    n, s, d = residual.shape
-    cube = np.moveaxis(slope.reshape(-1, n, s, d), 2, 0).reshape(s, len(slope), n * d)
-    flat = np.moveaxis(residual, 1, 0).reshape(s, n * d)
-    hessians, gradients = np.zeros((n_runs, len(slope), len(slope))), np.zeros((n_runs, len(slope)))
-    np.add.at(hessians, run, cube @ np.swapaxes(cube, 1, 2))
-    np.add.at(gradients, run, np.einsum("spk,sk->sp", cube, flat))
-    return hessians, gradients

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import IncrementObservation
@@ -67,6 +67,30 @@ class LeastSquaresProblem:
         with np.errstate(all="ignore"):
             slope = self.evaluator.data.observe(self.model.jacobian(theta, self.evaluator, chosen), axis=2)
             return self._weighted(slope).reshape(self.model.size, -1)
+
+    def normal_equations_by_run(
+        self, slope: Float[np.ndarray, "P K"], residual: Float[np.ndarray, "N S D"]
+    ) -> tuple[Float[np.ndarray, "R P P"], Float[np.ndarray, "R P"]]:
+        """Return the normal matrix and the gradient of each run.
+
+        Args:
+            slope: derivatives of the K flattened residuals by each parameter, as `jacobian` gives them, or multiples.
+            residual: the weighted residuals.
+        """
+        runs, run = np.unique(self.evaluator.data.run, return_inverse=True)
+        return normal_equations_by_run(slope, residual, run, len(runs))
+
+    def count(self, residual: Float[np.ndarray, "N S D"]) -> int:
+        """Return how many independent residuals there are."""
+        return int(np.count_nonzero(residual))
+
+    def is_resolved(self, theta: Float[np.ndarray, " P"]) -> bool:
+        """Tell whether the cost at the parameters ``theta`` is that of the law: always where rows are compared."""
+        return True
+
+    def with_added_noise(self, factor: float) -> LeastSquaresProblem:
+        """Return the problem with the realisation of the noise of its data, times ``factor``, added to them."""
+        return LeastSquaresProblem(self.model, TermEvaluator(self.evaluator.data.with_added_noise(factor)), self.weight)
 
     def _weighted(self, vectors: Float[np.ndarray, "*P N S D"]) -> Float[np.ndarray, "*P N S D"]:
         """Return vectors times their weights, zero where there is no target whatever the vector is."""
@@ -172,13 +196,13 @@ def iteratively_reweighted_fit(
     """
     theta, _ = minimise(problem, theta)
     current = problem
-    if isinstance(problem.evaluator.data.observation, IncrementObservation):
-        rounds = min(rounds, 1)  # kicks are normal and alike: weights hardly change
     for _ in range(rounds):
         residual = problem.residual(theta)
         if not np.isfinite(residual).all() or np.abs(residual).max(initial=0.0) < 1e-9:
             break
         current = reweighted(problem, theta, scale, criteria=criteria)
+        if current is problem:
+            break
         theta, _ = minimise(current, theta, iterations=8)
     return current, theta
 
@@ -192,14 +216,41 @@ def reweighted(
 ) -> LeastSquaresProblem:
     """Return the problem with the weights of `predicted_force_weights` times those of `huber_weights` at ``theta``.
 
+    Increments keep their weights: kicks are normal and alike.
+
     Args:
         problem: the problem.
         theta: the parameters of the law.
         scale: (N,) the scale of each particle.
         criteria: the criteria of the discovery.
     """
+    if isinstance(problem.evaluator.data.observation, IncrementObservation):
+        return problem
     base = predicted_force_weights(problem, theta, scale)
     residual = LeastSquaresProblem(problem.model, problem.evaluator, base).residual(theta)
     return LeastSquaresProblem(
         problem.model, problem.evaluator, base * huber_weights(residual, base, criteria=criteria)
     )
+
+
+def normal_equations_by_run(
+    slope: Float[np.ndarray, "P NSD"],
+    residual: Float[np.ndarray, "N S D"],
+    run: Int[np.ndarray, " S"],
+    n_runs: int,
+) -> tuple[Float[np.ndarray, "R P P"], Float[np.ndarray, "R P"]]:
+    """Return the normal matrix and the gradient of each run.
+
+    Args:
+        slope: derivatives of the flattened residuals by each parameter.
+        residual: weighted residuals.
+        run: the number of the run of each instant, from 0.
+        n_runs: R.
+    """
+    n, s, d = residual.shape
+    cube = np.moveaxis(slope.reshape(-1, n, s, d), 2, 0).reshape(s, len(slope), n * d)
+    flat = np.moveaxis(residual, 1, 0).reshape(s, n * d)
+    hessians, gradients = np.zeros((n_runs, len(slope), len(slope))), np.zeros((n_runs, len(slope)))
+    np.add.at(hessians, run, cube @ np.swapaxes(cube, 1, 2))
+    np.add.at(gradients, run, np.einsum("spk,sk->sp", cube, flat))
+    return hessians, gradients

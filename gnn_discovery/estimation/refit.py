@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, subsample_pairs
+from gnn_discovery.estimation.compressed_problem import CompressedProblem, compress
 from gnn_discovery.estimation.errors_in_variables import errors_in_variables_bias
 from gnn_discovery.estimation.jackknife import jackknife
 from gnn_discovery.estimation.latent_properties import (
@@ -80,34 +81,27 @@ class FittedLaw:
 
 
 def multistart_search(
-    model: ParametricLaw,
-    data: Dataset,
-    scale: ForceScale,
+    problem: LeastSquaresProblem,
     *,
-    n_starts: int | None = None,
+    n_starts: int,
     seed: int = 0,
     criteria: Criteria = DEFAULT_CRITERIA,
 ) -> tuple[Float[np.ndarray, " P"], float]:
-    """Minimise the cost on few snapshots, from the constants that the law holds and from random multiples of them.
+    """Minimise the cost from the constants that the law holds and from random multiples of them.
 
     Args:
-        model: the law as a function of its parameters.
-        data: the motion.
-        scale: (N,) the scale of each particle.
-        n_starts: number of starting points; ``estimation.n_starts`` by default.
+        problem: the problem, of few rows.
+        n_starts: number of starting points.
         seed: of the random numbers.
         criteria: the criteria of the discovery.
 
     Returns:
         The best parameters, and their cost.
     """
-    limits = criteria.estimation
-    few = subsample_pairs(data, limits.search_max_pairs, seed, criteria=criteria)
-    problem = LeastSquaresProblem(model, TermEvaluator(few), inverse_force_weights(few, scale).T)
+    limits, model = criteria.estimation, problem.model
     rng = np.random.default_rng(seed)
     run = scan_thresholds if model.thresholds else _fit_from_linear_start
     best, cost = run(problem, model.start)
-    n_starts = limits.n_starts if n_starts is None else n_starts
     n_starts = min(n_starts, limits.max_starts_with_thresholds) if model.thresholds else n_starts
     exact = limits.exact_fit_error**2 * np.count_nonzero(problem.weight)
     for _ in range(n_starts - 1):
@@ -123,7 +117,8 @@ def multistart_search(
 
 
 def _fit_from_linear_start(problem: LeastSquaresProblem, theta: np.ndarray) -> tuple[np.ndarray, float]:
-    return minimise(problem, solve_linear_parameters(problem, theta))
+    end, cost = minimise(problem, solve_linear_parameters(problem, theta))
+    return end, cost if problem.is_resolved(end) else np.inf
 
 
 def refit(
@@ -143,7 +138,8 @@ def refit(
     """Fit all constants of a law jointly to ``data.force``, from the values they have.
 
     The cost is that of `least_squares`, with weights 1 / (scale + |F|) and Huber's weights of outliers. A search over a
-    few starts on few snapshots comes first, then iteratively reweighted least squares on all.
+    few starts on few snapshots comes first, then iteratively reweighted least squares on all. Increments have the
+    weights of their kicks; all of them count at once where they can be compressed (`compressed_problem`).
 
     Args:
         law: the law.
@@ -178,27 +174,64 @@ def refit(
     model = ParametricLaw(law, data.positions.shape[1])
     if not model.parameters:
         return FittedLaw(law, mean_relative_error(law, data, scale), model.names, np.zeros((0, 0)))
+
+    def of_rows(count: int) -> LeastSquaresProblem:
+        few = subsample_pairs(data, count, seed, criteria=criteria)
+        return LeastSquaresProblem(model, TermEvaluator(few), inverse_force_weights(few, scale).T)
+
+    found = None
+    if posterior_sampler is None and (compressed := compress(model, data, criteria=criteria)) is not None:
+        found = _fit(compressed, compressed, scale, n_starts, rounds, seed, criteria)
+    if found is None or not found.problem.is_resolved(found.theta):
+        found = _fit(of_rows(limits.search_max_pairs), of_rows(max_pairs), scale, n_starts, rounds, seed, criteria)
+    if found is None:
+        return FittedLaw(law, np.inf, model.names, np.full((model.size, model.size), np.inf))
+    problem, theta = found.problem, found.theta
+    covariance = np.full((model.size, model.size), np.nan)
+    if with_errors:
+        theta, covariance = _with_errors(problem, theta, scale, posterior_sampler, seed, criteria)
+    std = np.sqrt(np.diag(covariance))
+    std[list(found.spread)] = list(found.spread.values())
+    fitted = model.fitted(theta, std)
+    if isinstance(problem, CompressedProblem):
+        error = problem.cost(theta) / problem.count(problem.target)
+    else:
+        error = mean_relative_error(fitted, problem.evaluator.data, scale)
+    return FittedLaw(fitted, error, model.names, covariance)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """The problem with its last weights, the parameters, and the standard errors of thresholds by their places."""
+
+    problem: LeastSquaresProblem
+    theta: Float[np.ndarray, " P"]
+    spread: dict[int, float]
+
+
+def _fit(
+    few: LeastSquaresProblem,
+    problem: LeastSquaresProblem,
+    scale: ForceScale,
+    n_starts: int,
+    rounds: int,
+    seed: int,
+    criteria: Criteria,
+) -> _Fit | None:
+    """Fit all parameters, from where a search on few rows has led; None where the cost is not finite."""
+    model, spread = problem.model, dict[int, float]()
     theta, cost = model.start, 0.0
     if n_starts:
-        theta, cost = multistart_search(model, data, scale, n_starts=n_starts, seed=seed, criteria=criteria)
+        theta, cost = multistart_search(few, n_starts=n_starts, seed=seed, criteria=criteria)
     if not np.isfinite(cost):
-        return FittedLaw(law, np.inf, model.names, np.full((model.size, model.size), np.inf))
-    data = subsample_pairs(data, max_pairs, seed, criteria=criteria)
-    problem = LeastSquaresProblem(model, TermEvaluator(data), inverse_force_weights(data, scale).T)
-    spread: dict[int, float] = {}
+        return None
     for _ in range(2 if model.thresholds else 1):
         weighed, theta = iteratively_reweighted_fit(problem, theta, scale, rounds=rounds, criteria=criteria)
         theta, spread = locate_thresholds(weighed, theta) if model.thresholds else (theta, {})
     if model.thresholds:
         theta, _ = minimise(weighed, theta, iterations=8)
         spread = {k: width for k, width in spread.items() if not model.differentiable[k]}
-    covariance = np.full((model.size, model.size), np.nan)
-    if with_errors:
-        theta, covariance = _with_errors(weighed, theta, scale, posterior_sampler, seed, criteria)
-    std = np.sqrt(np.diag(covariance))
-    std[list(spread)] = list(spread.values())
-    fitted = model.fitted(theta, std)
-    return FittedLaw(fitted, mean_relative_error(fitted, data, scale), model.names, covariance)
+    return _Fit(weighed, theta, spread)
 
 
 def _with_errors(

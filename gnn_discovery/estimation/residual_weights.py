@@ -58,14 +58,27 @@ def force_scale(data: Dataset, *, criteria: Criteria = DEFAULT_CRITERIA) -> Forc
 def inverse_force_weights(data: Dataset, scale: ForceScale) -> Float[np.ndarray, "S N"]:
     """Return the weights w = 1 / (s + |F|) with the observed force F, zero where there is no target.
 
-    Of increments w = 1 / s: a kick that makes the observed force small would else count more than one that does not.
+    Of increments they are those of `kick_weights`: a kick that makes the observed force small would else count more
+    than one that does not.
 
     Args:
         data: S instants of N particles.
         scale: (N,) the scale s of each particle, as `force_scale` gives it.
     """
-    kicked = isinstance(data.observation, IncrementObservation)
-    weights: np.ndarray = data.target_mask / (scale + (0.0 if kicked else np.linalg.norm(data.force, axis=-1)))
+    if isinstance(data.observation, IncrementObservation):
+        return kick_weights(data)
+    weights: np.ndarray = data.target_mask / (scale + np.linalg.norm(data.force, axis=-1))
+    return weights
+
+
+def kick_weights(data: Dataset) -> Float[np.ndarray, "S N"]:
+    """Return 1 over the standard deviation that kicks give a coordinate of the force, zero where there is no target.
+
+    Args:
+        data: increments.
+    """
+    mass = data.properties["m"] if data.has_mass else 1.0
+    weights: np.ndarray = data.target_mask / (mass * np.sqrt(data.target_variance))
     return weights
 
 

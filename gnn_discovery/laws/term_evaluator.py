@@ -43,6 +43,20 @@ def _compiled_function(
     return Expression.joint_numpy(derivatives, arguments), arguments
 
 
+def values_of_derivatives(
+    expression: Expression, by: tuple[DerivativeVariables, ...], value_of: Callable[[str], float | np.ndarray]
+) -> list[np.ndarray]:
+    """Return the values of several derivatives of an expression.
+
+    Args:
+        expression: the expression.
+        by: for each derivative the names by which the expression is differentiated, one after the other.
+        value_of: gives the value of each name.
+    """
+    function, names = _compiled_function(expression, by)
+    return function(*(value_of(name) for name in names))
+
+
 class TermEvaluator:
     """The variables and vectors of one block of a data set, computed when they are first asked for.
 
@@ -272,8 +286,9 @@ class TermEvaluator:
         return self._evaluate(term, constants, tuple((name,) for name in names))
 
     def _evaluate(self, term: Term, constants: VariableValues, by: tuple[DerivativeVariables, ...]) -> list[np.ndarray]:
-        function, names = _compiled_function(term.expression, by)
-        return function(*(constants[n] if n in constants else self.scalar(term, n) for n in names))
+        return values_of_derivatives(
+            term.expression, by, lambda name: constants[name] if name in constants else self.scalar(term, name)
+        )
 
     def force(self, term: Term, constants: VariableValues | None = None) -> np.ndarray:
         """Return the force of a term on every particle.

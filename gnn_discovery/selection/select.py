@@ -29,11 +29,10 @@ from gnn_discovery.data.dataset import Dataset
 from gnn_discovery.errors import NoResult
 from gnn_discovery.estimation.latent_properties import absorb_degenerate_amplitude, latent_properties_used
 from gnn_discovery.estimation.refit import PosteriorSampler, refit
-from gnn_discovery.estimation.residual_weights import force_scale
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.selection.paired_comparison import standard_error_of_mean, successive_improvements
 from gnn_discovery.selection.simplification import signature, simplification_moves
-from gnn_discovery.selection.trials import ScoredLaw, Trials, TriedLaw
+from gnn_discovery.selection.trials import ScoredLaw, Trials, TriedLaw, trials_of
 
 
 @dataclass(frozen=True)
@@ -91,18 +90,17 @@ def select_law(
     if not candidates:
         raise NoResult("there is no candidate law to choose from")
     limits = criteria.selection
-    trials = Trials(train, valid, force_scale(train, criteria=criteria), tuple(latent), seed, criteria)
+    trials = trials_of(train, valid, latent=latent, seed=seed, criteria=criteria)
     tried = _try_with_simplifications(candidates, trials)
     held_out = trials.held_out(limits.validation_max_pairs)
     front = _pareto_front(tried.values(), criteria)
-    if trials.n_increments is None:
-        front = [trials.fit(entry.law, limits.final_max_pairs, held_out, 0) for entry in front]
+    front = [trials.fit(entry.law, limits.final_max_pairs, held_out, 0) for entry in front]
     known = [trials.fit(law, limits.final_max_pairs, held_out, limits.incumbent_starts) for law in incumbents]
-    if train.observation.kind != "pointwise":
+    if train.observation.kind == "weak":
         front, known = [trials.cross_validated(e) for e in front], [trials.cross_validated(e) for e in known]
     best = _select_or_keep_incumbent(front, known, criteria)
     used = latent_properties_used(best.law, latent)
-    law = refit(best.law, train, latent=used, scale=trials.scale, n_starts=0, seed=seed, criteria=criteria).law
+    law = refit(best.law, trials.train, latent=used, scale=trials.scale, n_starts=0, seed=seed, criteria=criteria).law
     board = {key: entry.scored for key, entry in tried.items()}
     board |= {signature(entry.law): entry.scored for entry in (*front, *known)}
     error = float(trials.errors(law, held_out).mean())

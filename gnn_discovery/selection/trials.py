@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +12,10 @@ from jaxtyping import Float
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, IncrementObservation, concatenate_datasets, subsample_pairs
 from gnn_discovery.errors import DataError
+from gnn_discovery.estimation.compressed_problem import mean_squares_under_kicks
 from gnn_discovery.estimation.latent_properties import latent_properties_used
 from gnn_discovery.estimation.refit import refit
-from gnn_discovery.estimation.residual_weights import ForceScale, relative_errors
+from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, relative_errors
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.selection.simplification import complexity
 
@@ -87,7 +89,7 @@ class Trials:
 
     Attributes:
         train: the motion that laws are fitted to.
-        valid: the held-out motion.
+        valid: the held-out motion; of increments, which `trials_of` joins, the same.
         scale: (N,) the scale of each particle.
         latent: names of the properties that are inferred.
         seed: of all random numbers.
@@ -103,17 +105,18 @@ class Trials:
 
     @property
     def n_increments(self) -> float | None:
-        """Return the number of coordinates of increments in all of the motion; None where it is seen otherwise.
+        """Return the number of coordinates of increments; None where motion is seen otherwise.
 
         Increments that share kicks count for as many as share none.
         """
         if not isinstance(self.train.observation, IncrementObservation):
             return None
-        count = sum(int(np.count_nonzero(part.target_mask)) for part in (self.train, self.valid))
-        return self.train.dim * count / self.train.observation.overlap
+        return self.train.dim * int(np.count_nonzero(self.train.target_mask)) / self.train.observation.overlap
 
     def held_out(self, max_pairs: int) -> Dataset:
-        """Return part of the held-out motion."""
+        """Return part of the held-out motion; of increments all, since their law is the best fit to all of them."""
+        if self.n_increments is not None:
+            return self.valid
         return subsample_pairs(self.valid, max_pairs, self.seed, criteria=self.criteria)
 
     def complexity(self, law: ForceLaw) -> int:
@@ -145,6 +148,7 @@ class Trials:
                 n_starts=n_starts,
                 max_pairs=max_pairs,
                 rounds=rounds,
+                with_errors=self.n_increments is None,  # Schwarz's criterion is that of the best fit, bias and all
                 seed=self.seed,
                 criteria=self.criteria,
             )
@@ -163,17 +167,15 @@ class Trials:
             law: the law.
             held_out: the motion that it is scored on.
         """
+        squares = mean_squares_under_kicks(law, held_out, criteria=self.criteria)
+        if squares is not None:
+            return squares
         return held_out_errors(law, held_out, self.scale, by_particle=bool(self.latent), criteria=self.criteria)
 
     def cross_validated(self, tried: TriedLaw) -> TriedLaw:
-        """Return a law with its error in each run of both data sets, by the law as fitted to the other folds.
-
-        Of increments it is fitted to all of them once: Schwarz's criterion is that of the best fit to all.
-        """
+        """Return a law with its error in each run of both data sets, by the law as fitted to the other folds."""
         whole = concatenate_datasets([self.train, self.valid])
         runs = np.random.default_rng(self.seed).permutation(np.unique(whole.run))
-        if self.n_increments is not None:
-            return replace(tried, run_errors=self.errors(self._fit_again(tried.law, whole), whole))
         errors = []
         for fold in np.array_split(runs, min(self.criteria.selection.n_folds, len(runs))):
             law = self._fit_again(tried.law, whole.select_runs(np.setdiff1d(runs, fold)))
@@ -193,6 +195,31 @@ class Trials:
             seed=self.seed,
             criteria=self.criteria,
         ).law
+
+
+def trials_of(
+    train: Dataset,
+    valid: Dataset,
+    *,
+    latent: Sequence[str] = (),
+    seed: int = 0,
+    criteria: Criteria = DEFAULT_CRITERIA,
+) -> Trials:
+    """Return the trials on some motion; of increments on all of it, since Schwarz's criterion is of the fit to all.
+
+    Args:
+        train: the motion that laws are fitted to.
+        valid: the held-out motion.
+        latent: names of the properties that are inferred.
+        seed: of all random numbers.
+        criteria: the criteria of the discovery.
+    """
+    if isinstance(train.observation, IncrementObservation):
+        kept = train.derived.get("joined")
+        if kept is None or kept[0] is not valid:
+            train.derived["joined"] = kept = valid, concatenate_datasets([train, valid])
+        train = valid = kept[1]
+    return Trials(train, valid, force_scale(train, criteria=criteria), tuple(latent), seed, criteria)
 
 
 def _is_representable(law: ForceLaw, largest: float = 1e100) -> bool:

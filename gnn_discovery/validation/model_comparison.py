@@ -12,6 +12,7 @@ from gnn_discovery.catalogue.equivalence import CatalogueComparison, fit_label
 from gnn_discovery.catalogue.substitution import choices_of_fits, rank_known_laws, substitute_known_laws
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, IncrementObservation, explained_square, subsample_pairs
+from gnn_discovery.estimation.compressed_problem import mean_squares_under_kicks
 from gnn_discovery.estimation.refit import refit
 from gnn_discovery.estimation.residual_weights import ForceScale, force_scale, mean_relative_error, unexplained_fraction
 from gnn_discovery.laws.law import ForceLaw
@@ -68,14 +69,15 @@ def compare_models(
     def subsampled(part: Dataset, max_pairs: int) -> Dataset:
         return subsample_pairs(part, max_pairs, criteria=criteria)
 
-    scale, few = force_scale(data, criteria=criteria), subsampled(data, numbers.max_refit_pairs)
+    kicked, scale = isinstance(data.observation, IncrementObservation), force_scale(data, criteria=criteria)
+    few = data if kicked else subsampled(data, numbers.max_refit_pairs)
     most = numbers.max_measurement_pairs
     parts = (subsampled(test, most), None if extreme is None else subsampled(extreme, most))
     options = rank_known_laws(law, comparison, data, scale, criteria=criteria)
 
     def measure(laws: Sequence[tuple[str, ForceLaw]]) -> list[MeasuredLaw]:
-        if isinstance(data.observation, IncrementObservation):
-            return _measure_under_kicks(laws, few, criteria)
+        if kicked:
+            return _measure_under_kicks(laws, data, criteria)
         return [_measure(name, each, parts, scale) for name, each in laws]
 
     found: list[tuple[str, ForceLaw]] = []
@@ -163,13 +165,23 @@ def _measure_under_kicks(laws: Sequence[tuple[str, ForceLaw]], data: Dataset, cr
     that a library sees, and the variance s^2 of the kicks, laws whose log likelihoods differ by half of ln n are not
     told apart (Schwarz's criterion for one constant): errors below sqrt(ln n / n) s / F are equal to it.
     """
-    squares = np.array([mean_relative_error(law, data, force_scale(data, criteria=criteria)) for _, law in laws])
+    squares = np.array([_mean_square(law, data, criteria) for _, law in laws])
     assert isinstance(data.observation, IncrementObservation)
     count = data.dim * np.count_nonzero(data.target_mask) / data.observation.overlap
     force = max(explained_square(data, criteria=criteria)[0], np.finfo(float).tiny) / np.mean(data.target_variance)
     errors = np.sqrt(np.maximum(squares - squares.min(), np.log(count) / count) / force)
-    unexplained = [unexplained_fraction(law, data) for _, law in laws]
+    few = subsample_pairs(data, criteria.verdict.max_refit_pairs, criteria=criteria)
+    unexplained = [unexplained_fraction(law, few) for _, law in laws]
     return [
         MeasuredLaw(name, (whole, None), (float(error), None))
         for (name, _), whole, error in zip(laws, unexplained, errors, strict=True)
     ]
+
+
+def _mean_square(law: ForceLaw, data: Dataset, criteria: Criteria) -> float:
+    """Return the mean square of the residuals over what kicks make of it."""
+    squares = mean_squares_under_kicks(law, data, criteria=criteria)
+    if squares is None:
+        return mean_relative_error(law, data, force_scale(data, criteria=criteria))
+    run = np.unique(data.run, return_inverse=True)[1]
+    return float(np.average(squares, weights=np.bincount(run, np.count_nonzero(data.target_mask, axis=1))))

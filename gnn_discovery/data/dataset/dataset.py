@@ -7,7 +7,7 @@ derivatives, an average over a window of instants for motion in weak form.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class Dataset:
             weak form.
         weak_form: the same runs in weak form, to which constants are fitted; None if the target is exact. Of
             increments, the same at the positions that the force has moved the particles to by their middle.
+        derived: what was computed from these very instants and is kept with them, by name; a changed copy begins
+            without.
     """
 
     positions: Float[np.ndarray, "S N D"]
@@ -63,6 +65,7 @@ class Dataset:
     observation: Observation = POINTWISE
     noise_realisation: Float[np.ndarray, "3 S N D"] | None = None
     weak_form: Dataset | None = None
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def dim(self) -> int:
