@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gnn_discovery.data.dataset import Dataset, IncrementObservation
+from gnn_discovery.estimation import increment_statistics
 from gnn_discovery.estimation.compressed_problem import CompressedProblem, compress, mean_squares_under_kicks
 from gnn_discovery.estimation.errors_in_variables import errors_in_variables_bias
 from gnn_discovery.estimation.jackknife import jackknife
@@ -104,6 +105,17 @@ def test_the_residual_of_each_run_is_that_of_its_rows():
     assert squares == pytest.approx(expected, rel=1e-6)
     nothing = replace(law, terms=())
     assert np.average(mean_squares_under_kicks(nothing, data)) > np.average(squares)
+
+
+def test_channels_of_earlier_laws_may_be_forgotten(monkeypatch):
+    data = kicked(CHARGED)
+    laws = [start("a*exp(-r/l)", START), start("-g*v_r; external x: -t*x", START)]
+    every = [mean_squares_under_kicks(law, data) for law in (*laws, *laws)]
+    monkeypatch.setattr(increment_statistics, "MAX_ENTRIES", 1)
+    data = replace(data)
+    again = [mean_squares_under_kicks(law, data) for law in (*laws, *laws)]
+    assert len(data.derived["increment statistics"].loads) == 2
+    assert np.array(again) == pytest.approx(np.array(every), rel=1e-9)
 
 
 def test_the_bias_by_errors_of_position_is_that_of_rows():

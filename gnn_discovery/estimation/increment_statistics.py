@@ -53,6 +53,10 @@ PIECES = np.array(
 Schoenberg, Quart. Appl. Math. 4, 45, 1946), the sum of (-1)^k C(6, k) (x - k)^5 / 5! over integers k below x."""
 
 
+MAX_ENTRIES = 100_000_000
+"""Number of entries of all G above which the channels of earlier laws are forgotten: 0.8 GB."""
+
+
 @dataclass(frozen=True)
 class Interpolation:
     """Splines through nodes of one variable.
@@ -180,6 +184,11 @@ class IncrementStatistics:
         fresh = [channel for channel in channels if channel not in self.loads]
         if not fresh:
             return
+        nodes = SPLINE_INTERVALS + SPLINE_DEGREE
+        if len(self.runs) * (nodes * (len(self.loads) + len(fresh))) ** 2 > 2 * MAX_ENTRIES:
+            for kept in (self.interpolations, self.masses, self.loads, self.matrices, self.compressions):
+                kept.clear()
+            fresh = list(channels)
         self._interpolate(fresh, data)
         needed = [*self.loads, *fresh]
         missing = [pair for k, one in enumerate(fresh) for pair in product([one], needed[: len(self.loads) + k + 1])]

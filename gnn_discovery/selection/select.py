@@ -72,7 +72,8 @@ def select_law(
     A candidate is left out where it could not win even if it left only ``selection.min_noise_fraction`` of the noise.
     The laws on the Pareto front are tried again in simpler forms (`simplification_moves`), and what is on the front
     then is fitted to more data. Noisy motion in weak form has few independent runs: there the laws on the front are
-    scored on every run of both data sets by cross-validation.
+    scored on every run of both data sets by cross-validation. Increments are mostly kicks: every law is fitted to all
+    of both data sets, and scored on them by Schwarz's criterion.
 
     Args:
         candidates: the laws to select from.
