@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
 from gnn_discovery.data.dataset import Dataset, IncrementObservation
-from gnn_discovery.data.differentiation import N_COVARIANCES, acceleration_moments, covariances_in_time
+from gnn_discovery.data.differentiation import acceleration_moments, covariances_in_time
 from gnn_discovery.laws.evaluate import force
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.laws.term import Constant
@@ -39,7 +39,7 @@ def with_bath(law: ForceLaw, data: Dataset, *, criteria: Criteria = DEFAULT_CRIT
     stride, lag = round(span / step), round((kicks.delay - span) / step)
     parts = [data.select(data.run == label) for label in np.unique(data.run)]
     left = [_left_at_middle(law, part, stride, lag) for part in parts if len(part.run) > 2 * stride + lag]
-    moments = acceleration_moments(covariances_in_time(left, stride, N_COVARIANCES), span)
+    moments = acceleration_moments(covariances_in_time(left, stride), span)
     if moments.diffusion > criteria.order.n_sigma * moments.diffusion_std:
         diffusion = Constant(moments.diffusion, moments.diffusion_std)
     drag = _linear_drag(law)

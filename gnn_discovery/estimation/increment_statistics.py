@@ -36,8 +36,6 @@ MIN_EIGENVALUE = 1e-13
 """Eigenvalues of G below this, relative to the largest, are rounding: no data lie there."""
 LOGARITHMIC = {"r", "v"}
 """Variables that are positive and may span decades."""
-BLOCK_ENTRIES = 400_000
-"""Number of pair vectors in a block of instants: its arrays stay near the processor."""
 
 
 PIECES = np.array(
@@ -251,12 +249,12 @@ class IncrementStatistics:
         ]
         return np.concatenate(columns)
 
-    def _blocks(self, data: Dataset) -> Iterator[tuple[int, Dataset]]:
-        """Yield the number of a run and part of its instants, until all have come."""
+    def _blocks(self, data: Dataset, *, entries: int = 400_000) -> Iterator[tuple[int, Dataset]]:
+        """Yield the number of a run and part of its instants, until all have come; blocks stay near the processor."""
         run = np.searchsorted(self.runs, data.run)
         parts = np.split(np.argsort(run, kind="stable"), np.cumsum(np.bincount(run, minlength=len(self.runs)))[:-1])
         for number, part in enumerate(parts):
-            yield from ((number, block) for block in iterate_blocks(data.select(part), entries=BLOCK_ENTRIES))
+            yield from ((number, block) for block in iterate_blocks(data.select(part), entries=entries))
 
     def compression(self, channels: tuple[Channel, ...]) -> Compression:
         """Return the rows for channels whose sums are there."""

@@ -34,8 +34,6 @@ from gnn_discovery.validation.verdict import Check, CheckId
 
 Predict = Callable[[Dataset], np.ndarray]
 """The prediction of a network for the target (S N D)."""
-N_REALISATIONS = 100
-"""Number of realisations of kicked motion that a band is drawn from."""
 
 
 def measure_fit(
@@ -203,7 +201,14 @@ def _built_in_symmetries(config: NetworkConfig) -> Mapping[str, str]:
 
 
 def collect_evidence(
-    law: ForceLaw, choice: Selection, trained: TrainedNetwork, messages: Messages, data: Split, *, rows: int = 4000
+    law: ForceLaw,
+    choice: Selection,
+    trained: TrainedNetwork,
+    messages: Messages,
+    data: Split,
+    *,
+    rows: int = 4000,
+    realisations: int = 100,
 ) -> Evidence:
     """Collect plain arrays for the figures, of held-out runs, which the constants of ``choice.law`` have not seen.
 
@@ -214,6 +219,7 @@ def collect_evidence(
         messages: of held-out runs.
         data: the whole motion.
         rows: largest number of pairs and of residuals that are drawn.
+        realisations: number of realisations of kicked motion.
     """
     table = in_units_of(law, messages.pair.select(slice(0, rows)))
     run = data.test.select(data.test.run == data.test.run[0])
@@ -238,7 +244,7 @@ def collect_evidence(
         observed=run.positions,
         rollout=rollout(choice.law, *start, **world),
         history=trained.history[:, :3],
-        realisations=None if kicked is None else realise(kicked, *start, count=N_REALISATIONS, **world),
+        realisations=None if kicked is None else realise(kicked, *start, count=realisations, **world),
     )
 
 

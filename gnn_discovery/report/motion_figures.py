@@ -22,11 +22,6 @@ from gnn_discovery.report.number_format import format_relative_error
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BAND = (0.05, 0.95)
-"""Quantiles of realisations between which a band is drawn."""
-DRAWN_IN_BAND = 4
-"""Number of particles that are drawn with bands."""
-
 
 def draw_trajectory(evidence: Evidence, particles: tuple[str, ...]) -> Drawing:
     """Draw a held-out run, and the motion under the law from the same start.
@@ -98,7 +93,12 @@ def draw_departure(evidence: Evidence) -> Drawing:
 
 
 def draw_band(
-    observed: Float[np.ndarray, "T N D"], realisations: Float[np.ndarray, "R t N D"], particles: tuple[str, ...]
+    observed: Float[np.ndarray, "T N D"],
+    realisations: Float[np.ndarray, "R t N D"],
+    particles: tuple[str, ...],
+    *,
+    band: float = 0.9,
+    most: int = 4,
 ) -> Drawing:
     """Draw a coordinate of a held-out run, and the band in which kicks leave it under the law from the same start.
 
@@ -106,15 +106,17 @@ def draw_band(
         observed: the run.
         realisations: of the motion under the law and its kicks.
         particles: names of the particles, for the legend.
+        band: share of realisations that the band holds.
+        most: largest number of particles that are drawn.
     """
     count = min(len(observed), realisations.shape[1])
-    low, middle, high = np.quantile(realisations[:, :count], (BAND[0], 0.5, BAND[1]), axis=0)
+    low, middle, high = np.quantile(realisations[:, :count], (0.5 - band / 2, 0.5, 0.5 + band / 2), axis=0)
     inside = float(np.mean((observed[1:count] >= low[1:]) & (observed[1:count] <= high[1:]))) if count > 1 else np.nan
     frames = np.arange(count)
     drawn = np.unique(np.linspace(0, count - 1, min(count, 40)).astype(int))
 
     def paint(axes: Axes) -> None:
-        for n in range(min(observed.shape[1], DRAWN_IN_BAND)):
+        for n in range(min(observed.shape[1], most)):
             colour = SERIES_COLOURS[n % len(SERIES_COLOURS)]
             axes.fill_between(frames, low[:, n, 0], high[:, n, 0], color=colour, alpha=0.18, linewidth=0)
             axes.plot(frames, middle[:, n, 0], color=colour, linewidth=1.2)
@@ -127,7 +129,7 @@ def draw_band(
 
     title = "Motion under the law and its kicks"
     caption = (
-        f"Points are the data of a held-out run, lines and bands the median and {BAND[1] - BAND[0]:.0%} of "
+        f"Points are the data of a held-out run, lines and bands the median and {band:.0%} of "
         f"{len(realisations)} realisations from the same start. Of all coordinates of the run, {inside:.0%} lie in it."
     )
     return Drawing("trajectory", title, caption, f"{title}. {caption}", render_svg("trajectory", paint))

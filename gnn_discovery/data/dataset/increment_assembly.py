@@ -14,7 +14,6 @@ from gnn_discovery.data.dataset.library_regression import residual_covariances
 from gnn_discovery.data.dataset.observation import IncrementObservation
 from gnn_discovery.data.dataset.stacking import block_labels, stack_runs
 from gnn_discovery.data.differentiation import (
-    N_COVARIANCES,
     AccelerationMoments,
     acceleration_moments,
     kick_moments,
@@ -93,12 +92,13 @@ def _resolve_kicks(
     stride = 1
     if roughness(trajectories) < limits.min_roughness:
         return None
-    while long := [run for run in trajectories if len(run.times) > 1 + (3 + N_COVARIANCES) * stride]:
+    # a difference takes three strides with the velocity before it, and its covariances five
+    while long := [run for run in trajectories if len(run.times) > 1 + 8 * stride]:
         runs = [to_second_increments(run, step, stride, 1) for run in long]
         data = stack_runs(runs, block_labels([len(run.times) for run in runs], criteria), 2, 0.0)
         if len(np.unique(data.run)) < 2:
             return None
-        covariances, tails = residual_covariances(data, stride, N_COVARIANCES, criteria=criteria)
+        covariances, tails = residual_covariances(data, stride, criteria=criteria)
         if len(covariances) < 2:
             return None
         moments = acceleration_moments(covariances, stride * step)

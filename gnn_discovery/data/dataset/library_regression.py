@@ -155,7 +155,7 @@ def position_error(data: Dataset, weights: Float[np.ndarray, " W"], *, criteria:
 
 
 def residual_covariances(
-    data: Dataset, apart: int, count: int, *, criteria: Criteria = DEFAULT_CRITERIA
+    data: Dataset, apart: int, *, criteria: Criteria = DEFAULT_CRITERIA
 ) -> tuple[Float[np.ndarray, "R K"], float]:
     """Return how residuals of the library covary in time, and how heavy the tails of their distribution are.
 
@@ -164,12 +164,11 @@ def residual_covariances(
     Args:
         data: motion at evenly spaced frames without gaps in a run.
         apart: number of frames between residuals.
-        count: number K of covariances: of residuals 0, 1, ... times ``apart`` from each other.
         criteria: the stage ``order`` gives the number of pairs that are drawn, ``noise`` where residuals are clipped.
 
     Returns:
-        Covariances of a coordinate of the residual force of each run, and the mean square of residuals over the square
-        of their robust standard deviation, which is 1 for normal ones.
+        Covariances of a coordinate of the residual force of each run, 0, 1, ... times ``apart`` frames later, and the
+        mean square of residuals over the square of their robust standard deviation, which is 1 for normal ones.
     """
     few = _whole_runs(data, criteria)
     left = _quiet_residuals(few)
@@ -179,7 +178,7 @@ def residual_covariances(
     tails = float(np.nanmean(left**2) / max(std**2, np.finfo(float).tiny))
     left = _clip(left, criteria)
     runs = [left[few.run == label] for label in np.unique(few.run)]
-    return covariances_in_time(runs, apart, count), tails
+    return covariances_in_time(runs, apart), tails
 
 
 def _quiet_residuals(data: Dataset) -> Float[np.ndarray, "S N D"]:

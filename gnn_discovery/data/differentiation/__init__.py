@@ -9,7 +9,6 @@ from gnn_discovery.data.differentiation.gaps import BridgedRun as BridgedRun
 from gnn_discovery.data.differentiation.gaps import bridge_gaps as bridge_gaps
 from gnn_discovery.data.differentiation.gaps import complete_stretches as complete_stretches
 from gnn_discovery.data.differentiation.gaps import has_gaps as has_gaps
-from gnn_discovery.data.differentiation.increments import N_COVARIANCES as N_COVARIANCES
 from gnn_discovery.data.differentiation.increments import AccelerationMoments as AccelerationMoments
 from gnn_discovery.data.differentiation.increments import KickMoments as KickMoments
 from gnn_discovery.data.differentiation.increments import acceleration_moments as acceleration_moments

@@ -30,8 +30,6 @@ from gnn_discovery.data.differentiation.completion import unwrap
 from gnn_discovery.data.differentiation.savitzky_golay import time_grid
 from gnn_discovery.data.trajectory import Trajectory
 
-N_COVARIANCES = 5
-"""Number of covariances of second differences: at 0 to 4 of their steps apart."""
 MIN_STRETCHES = 5
 """Number of stretches of a run that are compared with each other for standard errors."""
 
@@ -105,7 +103,7 @@ def kick_moments(runs: Sequence[Trajectory], step: float, *, criteria: Criteria 
 
 
 def covariances_in_time(
-    parts: Sequence[Float[np.ndarray, "_ N D"]], apart: int, count: int
+    parts: Sequence[Float[np.ndarray, "_ N D"]], apart: int, count: int = 5
 ) -> Float[np.ndarray, "R {count}"]:
     """Return the covariances of a coordinate with itself 0, 1, ... times ``apart`` frames later, of each part.
 
