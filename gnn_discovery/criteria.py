@@ -841,11 +841,10 @@ class SelectionCriteria(_StageCriteria):
 
     Unit: standard errors. Source: convention (three sigma); chosen by hand; no benchmark."""
 
-    nodes_per_constant: float = 4.0
-    """Number of nodes of a formula that count as one constant, where laws of kicked motion are compared by Schwarz's
-    criterion.
+    node_penalty: float = 0.5
+    """Log likelihood that each node of a law of kicked motion must gain, beside Schwarz's criterion for its constants.
 
-    Unit: nodes. Source: chosen by hand, as `complexity_penalty`; no benchmark."""
+    Unit: nats. Source: chosen by hand, less than ln 2 for a choice of two; no benchmark."""
 
     min_noise_fraction: float = 0.3
     """Fraction of the estimated noise of the target that any law is assumed to leave; a law that could not win even

@@ -262,3 +262,21 @@ def test_a_broken_file_is_named_with_its_error_and_harms_nothing(own_laws, tmp_p
 def test_wrong_record_is_named(change, words):
     with pytest.raises(DataError, match=words):
         parse_known_law({**RECORD, **change}, "plug.in:law")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fixed Newtonian centre, softened Plummer",
+        "logarithmic halo, softened Plummer",
+        "Coulomb force, softened Plummer",
+    ],
+)
+def test_inside_a_wide_core_any_central_force_is_linear(name):
+    law = load_catalogue()[name]
+    r = np.linspace(0.1, 2.0, 20)
+    values = dict.fromkeys(law.expression.names, 1.0) | {"c": 1e3, "r": r}
+    force = law.expression.numpy(sorted(values))(*(np.broadcast_to(values[key], r.shape) for key in sorted(values)))
+    np.testing.assert_allclose(force / r, force[0] / r[0], rtol=1e-5)
+    linear = {"pair": "linear spring", "external": "isotropic harmonic trap"}[law.kind]
+    assert linear in law.limits

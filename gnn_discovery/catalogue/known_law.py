@@ -183,8 +183,17 @@ def _validate(law: KnownLaw, where: str) -> None:
         raise DataError("an exponent is not a fixed number", where=place)
 
 
+_LINEAR_FORCES = {
+    "pair": ("linear spring",),
+    "external": ("isotropic harmonic trap", "isotropic harmonic trap in proportion to mass"),
+    "self": (),
+}
+
+
 def soften(law: KnownLaw, way: str) -> KnownLaw:
     """Return ``law`` with its distance softened by a free length ``c``.
+
+    Inside a core as Plummer's, which is wide beside the range, any central force is linear in the distance.
 
     Args:
         law: a law that is singular at r = 0.
@@ -192,7 +201,8 @@ def soften(law: KnownLaw, way: str) -> KnownLaw:
     """
     distance, factor = _SOFTENINGS[way]
     text = law.expression.substitute({"r": Expression.parse(distance)}).text
-    limits = (law.name, *law.limits, *(f"{name}, softened {way}" for name in law.limits))
+    linear = _LINEAR_FORCES[law.kind] if way == "Plummer" else ()
+    limits = (law.name, *law.limits, *(f"{name}, softened {way}" for name in law.limits), *linear)
     return replace(
         law,
         name=f"{law.name}, softened {way}",

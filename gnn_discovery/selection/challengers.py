@@ -8,7 +8,7 @@ from dataclasses import replace
 from gnn_discovery.catalogue.equivalence import compare_with_catalogue
 from gnn_discovery.catalogue.substitution import catalogue_challengers, generalisations
 from gnn_discovery.criteria import DEFAULT_CRITERIA, Criteria
-from gnn_discovery.data.dataset import Split
+from gnn_discovery.data.dataset import IncrementObservation, Split
 from gnn_discovery.laws.law import ForceLaw
 from gnn_discovery.selection.select import Selection, select_law
 from gnn_discovery.selection.simplification import signature
@@ -20,8 +20,8 @@ def select_with_catalogue(
     """Select again with the nearest known laws beside the selected one, where it left something unexplained.
 
     Nothing changes where the law is exact on held-out motion. Where it is itself a known law, known laws that contain
-    it take part like any candidate: a softening is seen only by a law that has one. Where the null law was selected,
-    the known laws nearest to the best other law take part so.
+    it take part like any candidate: a softening is seen only by a law that has one; under kicks, which hide much, all
+    known laws that are near. Where the null law was selected, those nearest to the best other law take part so.
 
     Args:
         first: the selection among the candidates of the search.
@@ -43,13 +43,14 @@ def select_with_catalogue(
             return first
         law = min(tried, key=lambda scored: scored.cost(criteria)).law
     comparison = compare_with_catalogue(law, fitted.train, criteria=criteria)
-    is_known = all(part.matches and part.matches[0].deviation < exact for part in comparison.components)
-    if first.law.terms and is_known:
-        known = generalisations(law, comparison, criteria=criteria)
-        if not known:
-            return first
-    else:
-        known = catalogue_challengers(law, comparison, fitted.train, criteria=criteria)
+    is_known = bool(first.law.terms) and all(
+        part.matches and part.matches[0].deviation < exact for part in comparison.components
+    )
+    known = generalisations(law, comparison, criteria=criteria) if is_known else []
+    if not is_known or isinstance(fitted.train.observation, IncrementObservation):
+        known += catalogue_challengers(law, comparison, fitted.train, criteria=criteria)
+    if not known:
+        return first
 
     def select(laws: Sequence[ForceLaw], incumbents: Sequence[ForceLaw] = ()) -> Selection:
         return select_law(

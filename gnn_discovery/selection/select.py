@@ -220,9 +220,12 @@ def _is_significantly_better(one: TriedLaw, other: TriedLaw, criteria: Criteria)
     """Tell whether ``one`` has a lower error beyond the spread of the log ratio over runs.
 
     Only runs count in which one of the laws is off by more than rounding: particles that interact by contact may never
-    meet in a run, and there both are right.
+    meet in a run, and there both are right. Of increments, whose scatter is known, the cost must be lower by what
+    ``selection.n_sigma`` standard errors of one constant gain.
     """
     limits = criteria.selection
+    if one.n_increments is not None:
+        return one.cost(criteria) + limits.n_sigma**2 / 2 < other.cost(criteria)
     floor = limits.rounding_error_floor
     if len(one.run_errors) != len(other.run_errors):
         return one.error < other.error

@@ -40,13 +40,14 @@ class ScoredLaw:
     def cost(self, criteria: Criteria = DEFAULT_CRITERIA) -> float:
         """Return the log of the error plus the penalty of the complexity; of increments, half of Schwarz's criterion.
 
-        That is n chi^2 / 2 + (k / 2) ln n (G. Schwarz, Ann. Stat. 6, 461, 1978), for n coordinates and k constants,
-        each of them ``selection.nodes_per_constant`` nodes.
+        That is n chi^2 / 2 + (k / 2) ln n (G. Schwarz, Ann. Stat. 6, 461, 1978), for n coordinates and k constants, and
+        ``selection.node_penalty`` for each node.
         """
         limits = criteria.selection
         if self.n_increments is not None:
-            constants = self.complexity / limits.nodes_per_constant
-            return 0.5 * (self.n_increments * self.error + constants * math.log(self.n_increments))
+            constants = sum(len(term.constants) for term in self.law.terms)
+            criterion = 0.5 * (self.n_increments * self.error + constants * math.log(self.n_increments))
+            return criterion + limits.node_penalty * self.complexity
         return float(np.log(max(self.error, limits.rounding_error_floor))) + limits.complexity_penalty * self.complexity
 
 
