@@ -105,7 +105,7 @@ def test_covariances_of_kicks_and_of_errors_give_both_back():
 
 @pytest.mark.parametrize("error", [0.0, 0.005])
 def test_force_drag_diffusion_and_temperature_are_right_in_a_bath(error):
-    """Least squares at the middle frame give a drag of .8 without errors, and of .9 or -1 with them."""
+    """Least squares at the middle frame would not: the velocity there knows the kick, and the errors, of the target."""
     runs = trapped(error=error)
     data = assemble_dataset(runs, 2)
     assert data.observation.kind == "increments"
