@@ -116,6 +116,13 @@ def test_force_drag_diffusion_and_temperature_are_right_in_a_bath(error):
     assert from_dict(to_dict(law)) == law
 
 
+def test_blocks_too_short_for_differences_keep_the_diffusion_of_the_increments():
+    data = assemble_dataset(trapped(error=0.005), 2)
+    few = replace(data, run=np.arange(len(data.run)) // 4, weak_form=None)
+    law = with_bath(parse_law(FORM), few)
+    assert law.diffusion is not None and law.diffusion.value == data.observation.diffusion
+
+
 def test_a_bath_kicks_heavy_particles_less():
     law = fitted(trapped(mass=np.array([0.5, 1.0, 1.5, 2.0, 3.0])))
     trap, drag = (next(iter(term.constants.values())) for term in law.terms)

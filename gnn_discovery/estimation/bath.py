@@ -39,9 +39,11 @@ def with_bath(law: ForceLaw, data: Dataset, *, criteria: Criteria = DEFAULT_CRIT
     stride, lag = round(span / step), round((kicks.delay - span) / step)
     parts = [data.select(data.run == label) for label in np.unique(data.run)]
     left = [_left_at_middle(law, part, stride, lag) for part in parts if len(part.run) > 2 * stride + lag]
-    moments = acceleration_moments(covariances_in_time(left, stride), span)
-    if moments.diffusion > criteria.order.n_sigma * moments.diffusion_std:
-        diffusion = Constant(moments.diffusion, moments.diffusion_std)
+    covariances = covariances_in_time(left, stride)
+    if len(covariances) > 1:  # blocks of few frames may be too short for the differences
+        moments = acceleration_moments(covariances, span)
+        if moments.diffusion > criteria.order.n_sigma * moments.diffusion_std:
+            diffusion = Constant(moments.diffusion, moments.diffusion_std)
     drag = _linear_drag(law)
     if drag is None or drag.std is None or drag.value <= 0 or diffusion.std is None:
         return replace(law, diffusion=diffusion)

@@ -100,11 +100,9 @@ def _errors_of_force(
     far = np.zeros(0, int) if extreme is None else np.unique(extreme.run)
     near = np.setdiff1d(np.unique(runs.run), far)
     square, error = relative_square_left(runs, predicted, near, criteria=criteria)
-    outside = None if extreme is None else relative_square_left(runs, predicted, far, criteria=criteria)[0]
-    return (
-        (float(np.sqrt(max(square, 0.0))), None if outside is None else float(np.sqrt(max(outside, 0.0)))),
-        float(np.sqrt(error)),
-    )
+    outside, _ = relative_square_left(runs, predicted, far, criteria=criteria)  # infinite without such runs
+    size_outside = float(np.sqrt(max(outside, 0.0))) if np.isfinite(outside) else None
+    return (float(np.sqrt(max(square, 0.0))), size_outside), float(np.sqrt(error))
 
 
 def _error_under_kicks(predict: Predict, data: Dataset, criteria: Criteria) -> tuple[float, float]:

@@ -93,7 +93,7 @@ def relative_square_left(
     Args:
         data: motion whose target has errors.
         predicted: what would be observed were the prediction the truth.
-        runs: labels of the runs that count; the library is fitted to all of the others.
+        runs: labels of the runs that count; each run is held out of the library that it is compared with.
         criteria: ``order.max_pairs`` times ``estimation.increments_per_pair`` pairs are drawn, as of increments.
 
     Returns:

@@ -120,6 +120,7 @@ def covariances_in_time(
                 for part in parts
             ]
         )
+    found = found.reshape(len(parts), count)
     kept: np.ndarray = found[np.isfinite(found).all(axis=1)]
     return kept
 
